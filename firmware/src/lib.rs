@@ -1,0 +1,22 @@
+//! Demos and tests that run on a board: written once, against the [`Board`] trait, and run on the host too.
+
+#![cfg_attr(target_os = "none", no_std)]
+
+pub mod digits;
+pub mod report;
+pub mod suite;
+
+/// What a demo needs of a board.
+pub trait Board {
+    /// Sends bytes to the host, waiting until the last one has left.
+    fn send(&mut self, bytes: &[u8]);
+
+    /// Instructions executed since some moment before `main`; 0 where nothing counts them.
+    fn instructions(&mut self) -> u64;
+
+    /// Marks the free part of the stack as unused.
+    fn paint_stack(&mut self);
+
+    /// The most bytes of stack in use at once since [`paint_stack`](Self::paint_stack); 0 where nothing measures them.
+    fn stack_peak(&mut self) -> usize;
+}

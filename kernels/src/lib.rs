@@ -1,0 +1,63 @@
+//! Upsampling and transposed convolution in fixed point, for the decoder half of neural networks on microcontrollers.
+//!
+//! Every operator is used in three steps:
+//!
+//! - **plan** does all the thinking, at compile time if you like ([`must!`]): geometry, weight packing, the proof
+//!   that no accumulator overflows. It answers bad input with an [`Error`] that says what, which and by how much.
+//! - **bind** attaches memory that the caller owns and checks every length once ([`Bound`]).
+//! - **run** or **next_row** cannot fail, panic, allocate, divide or touch a float.
+//!
+//! Tensors are NHWC with N = 1, values are `i8` or `i16` with a scale and a zero point, and every operator computes one output
+//! row from a window of input rows ([`Layer`]): from a whole tensor, or from a ring that keeps just the rows still needed.
+//!
+//! ```
+//! use upconv::*;
+//!
+//! const PLAN: Plan = must!(ConvTranspose::plan(Shape::new(2, 2, 1), 1, Geometry::square(2).stride(2, 2)));
+//! static WEIGHTS: [i8; 4] = must!(PLAN.pack(&[1, 2, 3, 4], WeightOrder::Torch));
+//! static SCALES: [Multiplier; 1] = must!(Multiplier::per_channel(0.5, &[1.0], 0.5));
+//! static UP: Convolution<i8> = must!(PLAN.with(
+//!     Weights { packed: &WEIGHTS, bias: &[0] },
+//!     Quantization {
+//!         x: Quant::new(0.5, 0),
+//!         y: Quant::new(0.5, 0),
+//!         multipliers: &SCALES,
+//!         activation: Activation::Relu,
+//!         rounding: Rounding::TfliteDouble,
+//!     },
+//! ));
+//!
+//! let mut y = [0; 16];
+//! Bound::whole(&UP, &[1, 2, -3, 4], &mut y)?.run();
+//! assert_eq!(y, [1, 2, 2, 4, 3, 4, 6, 8, 0, 0, 4, 8, 0, 0, 12, 16]);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! The map, in the order to read it: `shape` and `element` are plain data, `quant` turns scales into integers, `phase` and `coords`
+//! hold all index arithmetic, `conv`, `conv_transpose` and `upsample` are the operators, `rows` drives them, `arch` holds
+//! the inner loops.
+
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+mod arch;
+mod conv;
+mod conv_transpose;
+mod coords;
+mod element;
+mod error;
+mod phase;
+mod quant;
+mod rows;
+mod shape;
+mod upsample;
+
+pub use conv::{Conv, Convolution, Plan, Quantization, WeightOrder, Weights};
+pub use conv_transpose::ConvTranspose;
+pub use coords::Coordinates;
+pub use element::Element;
+pub use error::{Error, Message};
+pub use quant::{Activation, Multiplier, Quant, Rounding};
+pub use rows::{Bound, Layer, Window};
+pub use shape::{Geometry, MAX_SIDE, Padding, Shape};
+pub use upsample::{Bilinear, Nearest, Upsample};

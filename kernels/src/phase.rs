@@ -1,0 +1,373 @@
+//! Which taps reach which output, and where they read: all index arithmetic of the convolutions.
+//!
+//! Along one axis a transposed convolution of stride s, dilation d and padding p adds, to output o, the inputs
+//! `i` with `i * s - p + d * k = o`. For the phase `r = o mod s` these are the taps k with `d * k ≡ r + p (mod s)`:
+//! with `g = gcd(s, d)` none unless g divides `r + p`, else one residue class of k modulo `s / g`. Neighbouring taps
+//! of a class lie `d / g` inputs apart, so that each phase is a small dense (or dilated) convolution, and
+//! outputs of one phase that follow each other read inputs that follow each other. A plain convolution is the case of a
+//! single phase whose outputs read inputs `stride` apart. Nothing is multiplied by an inserted zero.
+//!
+//! Divisions happen here, at plan time; at run time they are multiplications by a [`Reciprocal`].
+
+use crate::Error;
+use crate::shape::side;
+
+/// Exact division by a constant: `floor(n / d)` for quotients below 2¹⁶, in one multiplication and one correction.
+///
+/// With d of b bits, l = max(b - 17, 0) and m = floor(2^(b+30) / d) the estimate `((n >> l) * m) >> (b + 30 - l)` loses less
+/// than 2^-16 by the bits of n that it drops and 2^-14 by those of m: it is the quotient or one below.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reciprocal {
+    d: u32,
+    m: u32,
+    drop: u8,
+    shift: u8,
+}
+
+impl Reciprocal {
+    /// `d` is at least 1 (0 counts as 1).
+    pub(crate) const fn new(d: u32) -> Self {
+        let d = if d == 0 { 1 } else { d };
+        let bits = 32 - d.leading_zeros();
+        let drop = bits.saturating_sub(17);
+        // 2^(b+30) / d lies in (2^30, 2^31].
+        let m = ((1u64 << (bits + 30)) / d as u64) as u32;
+        Reciprocal { d, m, drop: drop as u8, shift: (bits + 30 - drop) as u8 }
+    }
+
+    /// Quotient and remainder. Bounds: n < 2^16 * d, so (n >> drop) * m < 2^(16+b-drop+31) <= 2^64.
+    #[inline]
+    pub(crate) fn div_rem(&self, n: u64) -> (u32, u32) {
+        let q = (((n >> self.drop) * self.m as u64) >> self.shift) as u32;
+        let r = n - q as u64 * self.d as u64; // below 2 d
+        let (q, r) = if r >= self.d as u64 { (q + 1, r - self.d as u64) } else { (q, r) };
+        (q, r as u32)
+    }
+}
+
+/// The taps of one phase along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Phase {
+    /// Residue class of the kernel index; the weights of a phase are packed by it.
+    pub(crate) class: usize,
+    /// Number of taps; 0 when no input reaches the phase.
+    pub(crate) taps: usize,
+    /// Input position of the first tap for the phase's first output; further taps ascend by `Axis::tap_step`.
+    pub(crate) first: isize,
+}
+
+/// The geometry of one axis.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axis {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    /// Outputs of one phase lie this far apart; also the number of phases.
+    pub(crate) out_step: usize,
+    /// ... and start reading inputs this far apart.
+    pub(crate) in_step: usize,
+    /// Neighbouring taps of a phase read inputs this far apart.
+    pub(crate) tap_step: usize,
+    kernel: usize,
+    pad: usize,
+    dilation: usize,
+    transposed: bool,
+    /// Number of residue classes of the kernel index.
+    classes: usize,
+    /// Solves `dilation / g * k ≡ t (mod classes)`: k = t * inverse mod classes.
+    inverse: usize,
+    /// Taps of every class, and the number of classes that have one more.
+    full: usize,
+    extra: usize,
+    by_stride: Reciprocal,
+    by_gcd: Reciprocal,
+    by_classes: Reciprocal,
+}
+
+/// How errors call an axis and its parameters.
+pub(crate) struct AxisNames {
+    axis: &'static str,
+    kernel: &'static str,
+    stride: &'static str,
+    dilation: &'static str,
+    padding: &'static str,
+    output_padding: &'static str,
+}
+
+pub(crate) const HEIGHT: AxisNames = AxisNames {
+    axis: "height",
+    kernel: "kernel height",
+    stride: "stride height",
+    dilation: "dilation height",
+    padding: "padding top + bottom",
+    output_padding: "output padding height",
+};
+
+pub(crate) const WIDTH: AxisNames = AxisNames {
+    axis: "width",
+    kernel: "kernel width",
+    stride: "stride width",
+    dilation: "dilation width",
+    padding: "padding left + right",
+    output_padding: "output padding width",
+};
+
+/// What a person gives for one axis.
+pub(crate) struct AxisGeometry {
+    pub(crate) input: usize,
+    pub(crate) kernel: usize,
+    pub(crate) stride: usize,
+    pub(crate) dilation: usize,
+    pub(crate) pad: [usize; 2],
+    pub(crate) output_padding: usize,
+}
+
+impl AxisGeometry {
+    const fn check(&self, names: &AxisNames) -> Result<(), Error> {
+        let checks = [(names.kernel, self.kernel), (names.stride, self.stride), (names.dilation, self.dilation)];
+        let mut i = 0;
+        while i < checks.len() {
+            if let Err(e) = side(checks[i].0, checks[i].1) {
+                return Err(e);
+            }
+            i += 1;
+        }
+        if let Err(Error::Range { what, got, max, .. }) = side(names.padding, self.pad[0].saturating_add(self.pad[1])) {
+            return Err(Error::Range { what, got, min: 0, max });
+        }
+        Ok(())
+    }
+}
+
+impl Axis {
+    /// `out = (in - 1) * s - pb - pe + d * (k - 1) + op + 1`, op < max(s, d)   (PyTorch's formula)
+    pub(crate) const fn conv_transpose(a: AxisGeometry, names: &AxisNames) -> Result<Axis, Error> {
+        if let Err(e) = a.check(names) {
+            return Err(e);
+        }
+        let most = if a.stride > a.dilation { a.stride } else { a.dilation } - 1;
+        if a.output_padding > most {
+            let (what, got) = (names.output_padding, a.output_padding as i64);
+            return Err(Error::Range { what, got, min: 0, max: most as i64 });
+        }
+        let size = (a.input as i64 - 1) * a.stride as i64 - (a.pad[0] + a.pad[1]) as i64
+            + a.dilation as i64 * (a.kernel as i64 - 1)
+            + a.output_padding as i64
+            + 1;
+        Axis::new(a, size, true, names)
+    }
+
+    /// `out = floor((in + pb + pe - d * (k - 1) - 1) / s) + 1`
+    pub(crate) const fn conv(a: AxisGeometry, names: &AxisNames) -> Result<Axis, Error> {
+        if let Err(e) = a.check(names) {
+            return Err(e);
+        }
+        if a.output_padding != 0 {
+            let (what, got) = (names.output_padding, a.output_padding as i64);
+            return Err(Error::Range { what, got, min: 0, max: 0 });
+        }
+        let room = (a.input + a.pad[0] + a.pad[1]) as i64 - a.dilation as i64 * (a.kernel as i64 - 1) - 1;
+        let size = if room < 0 { room + 1 } else { room / a.stride as i64 + 1 };
+        Axis::new(a, size, false, names)
+    }
+
+    const fn new(a: AxisGeometry, size: i64, transposed: bool, names: &AxisNames) -> Result<Axis, Error> {
+        if size < 1 {
+            return Err(Error::NoOutput { axis: names.axis, size });
+        }
+        let g = if transposed { gcd(a.stride, a.dilation) } else { 1 };
+        let classes = if transposed { a.stride / g } else { 1 };
+        let tap_step = a.dilation / g;
+        Ok(Axis {
+            input: a.input,
+            output: size as usize,
+            out_step: if transposed { a.stride } else { 1 },
+            in_step: if transposed { 1 } else { a.stride },
+            tap_step,
+            kernel: a.kernel,
+            pad: a.pad[0],
+            dilation: a.dilation,
+            transposed,
+            classes,
+            inverse: inverse(tap_step, classes),
+            full: a.kernel / classes,
+            extra: a.kernel % classes,
+            by_stride: Reciprocal::new(a.stride as u32),
+            by_gcd: Reciprocal::new(g as u32),
+            by_classes: Reciprocal::new(classes as u32),
+        })
+    }
+
+    /// Kernel size.
+    pub(crate) const fn kernel(&self) -> usize {
+        self.kernel
+    }
+
+    /// Taps of a residue class.
+    pub(crate) const fn taps(&self, class: usize) -> usize {
+        self.full + (class < self.extra) as usize
+    }
+
+    /// Taps of all classes before this one.
+    pub(crate) const fn taps_before(&self, class: usize) -> usize {
+        class * self.full + if class < self.extra { class } else { self.extra }
+    }
+
+    /// Residue classes that have a tap.
+    pub(crate) const fn used_classes(&self) -> usize {
+        if self.full == 0 { self.extra } else { self.classes }
+    }
+
+    /// The kernel index of a class's tap, taps counted in the order of the inputs that they read.
+    pub(crate) const fn kernel_index(&self, class: usize, tap: usize) -> usize {
+        if self.transposed { class + (self.taps(class) - 1 - tap) * self.classes } else { tap }
+    }
+
+    /// The taps of phase `r < out_step`.
+    pub(crate) fn phase(&self, r: usize) -> Phase {
+        if !self.transposed {
+            return Phase { class: 0, taps: self.kernel, first: -(self.pad as isize) };
+        }
+        // d * k = t (mod s); Bounds: t, d * k < 2^16 and 2^30, each quotient below 2^16.
+        let t = r + self.pad;
+        let (reduced, rest) = self.by_gcd.div_rem(t as u64);
+        let (_, reduced) = self.by_classes.div_rem(reduced as u64);
+        let (_, class) = self.by_classes.div_rem(reduced as u64 * self.inverse as u64);
+        let class = class as usize;
+        let taps = if rest == 0 { self.taps(class) } else { 0 };
+        if taps == 0 {
+            return Phase { class: 0, taps: 0, first: 0 };
+        }
+        // (t - d * class) / s, exact: both leave the same remainder.
+        let (a, _) = self.by_stride.div_rem(t as u64);
+        let (b, _) = self.by_stride.div_rem(self.dilation as u64 * class as u64);
+        let last = a as isize - b as isize;
+        Phase { class, taps, first: last - ((taps - 1) * self.tap_step) as isize }
+    }
+
+    /// The phase of output `o`, its `first` moved to that output.
+    pub(crate) fn at(&self, o: usize) -> Phase {
+        let (step, r) = if self.transposed { self.by_stride.div_rem(o as u64) } else { (o as u32, 0) };
+        let mut phase = self.phase(r as usize);
+        phase.first += (step as usize * self.in_step) as isize;
+        phase
+    }
+
+    /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
+    #[inline]
+    pub(crate) fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+        let mut before = 0;
+        while first < 0 && before < taps {
+            first += self.tap_step as isize;
+            before += 1;
+        }
+        let mut inside = taps - before;
+        while inside > 0 && first + ((inside - 1) * self.tap_step) as isize >= self.input as isize {
+            inside -= 1;
+        }
+        (before, inside)
+    }
+
+    /// Input positions that output `o` reads, inside the input; empty when it reads none.
+    pub(crate) fn reads(&self, o: usize) -> core::ops::Range<usize> {
+        let phase = self.at(o);
+        let (before, inside) = self.clip(phase.first, phase.taps);
+        if inside == 0 {
+            return 0..0;
+        }
+        let from = (phase.first + (before * self.tap_step) as isize) as usize;
+        from..from + (inside - 1) * self.tap_step + 1
+    }
+
+    /// (input, tap) pairs that land inside the output.
+    pub(crate) fn pairs(&self) -> u64 {
+        let inside = |o| {
+            let phase = self.at(o);
+            self.clip(phase.first, phase.taps).1 as u64
+        };
+        (0..self.output).map(inside).sum()
+    }
+}
+
+pub(crate) const fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The inverse of `a` modulo `m`, which have no common divisor.
+const fn inverse(a: usize, m: usize) -> usize {
+    // Euclid: invariant r = a * t (mod m).
+    let (mut r, mut next_r) = (m as i64, (a % m) as i64);
+    let (mut t, mut next_t) = (0i64, 1i64);
+    while next_r != 0 {
+        let q = r / next_r;
+        (r, next_r) = (next_r, r - q * next_r);
+        (t, next_t) = (next_t, t - q * next_t);
+    }
+    t.rem_euclid(m as i64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reciprocal_divides_exactly() {
+        let divisors = (1..300u32)
+            .chain((8..32).flat_map(|b| [(1u32 << b) - 1, 1 << b, (1 << b) + 1]))
+            .chain([u32::MAX, 65534 * 65534]);
+        for d in divisors {
+            let r = Reciprocal::new(d);
+            let quotients = [0u64, 1, 2, 3, 100, 255, 256, 32767, 32768, 65534, 65535];
+            for q in quotients {
+                for rest in [0, 1, d / 2, d.saturating_sub(2), d - 1] {
+                    let rest = rest.min(d - 1);
+                    assert_eq!(r.div_rem(q * d as u64 + rest as u64), (q as u32, rest), "d = {d}");
+                }
+            }
+        }
+    }
+
+    /// The taps that land on each output, straight from `o = i * s - p + d * k`.
+    fn by_scatter(a: &Axis, s: usize) -> Vec<Vec<(isize, usize)>> {
+        let mut hits = vec![Vec::new(); a.output];
+        for i in 0..a.input {
+            for k in 0..a.kernel {
+                let o = (i * s + a.dilation * k) as isize - a.pad as isize;
+                if let Some(hit) = usize::try_from(o).ok().and_then(|o| hits.get_mut(o)) {
+                    hit.push((i as isize, k));
+                }
+            }
+        }
+        hits
+    }
+
+    #[test]
+    fn phases_hold_exactly_the_taps_that_scatter_hits() {
+        let mut cases = 0;
+        for (input, kernel, stride, dilation) in
+            (1..6).flat_map(|i| (1..7).flat_map(move |k| (1..7).flat_map(move |s| (1..7).map(move |d| (i, k, s, d)))))
+        {
+            for pad in 0..6 {
+                for output_padding in 0..stride.max(dilation) {
+                    let geometry =
+                        AxisGeometry { input, kernel, stride, dilation, pad: [pad, pad / 2], output_padding };
+                    let Ok(a) = Axis::conv_transpose(geometry, &HEIGHT) else { continue };
+                    let hits = by_scatter(&a, stride);
+                    for (o, mut hit) in hits.into_iter().enumerate() {
+                        let phase = a.at(o);
+                        let (before, inside) = a.clip(phase.first, phase.taps);
+                        let mut ours: Vec<_> = (before..before + inside)
+                            .map(|t| (phase.first + (t * a.tap_step) as isize, a.kernel_index(phase.class, t)))
+                            .collect();
+                        ours.sort();
+                        hit.sort();
+                        assert_eq!(ours, hit, "output {o} of {a:?}");
+                        let rows = a.reads(o);
+                        assert_eq!(rows.len(), hit.last().map_or(0, |l| (l.0 - hit[0].0 + 1) as usize));
+                    }
+                    cases += 1;
+                }
+            }
+        }
+        assert!(cases > 5000, "{cases}");
+    }
+}

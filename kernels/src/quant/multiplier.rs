@@ -1,0 +1,234 @@
+//! Multiplication of a 32-bit accumulator by a real number, in integers.
+//!
+//! `M = q * 2^(shift - 31)` with q in [2^30, 2^31), as in TensorFlow Lite (`QuantizeMultiplier` and
+//! `MultiplyByQuantizedMultiplier` of its reference kernels); the two roundings are its two builds.
+
+use crate::Error;
+
+/// How `acc * M` becomes an integer.
+///
+/// Both are within one of the real product. [`TfliteSingle`](Rounding::TfliteSingle) is
+/// `floor(acc * M + 1/2)`, the correctly rounded value of the quantised M.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Rounds twice: a doubling high multiply (ties up), then a shift (ties away from zero).
+    /// The default of LiteRT, TFLite Micro and CMSIS-NN.
+    ///
+    /// `RDBP(SRDHM(acc << max(shift, 0), q), max(-shift, 0))`
+    TfliteDouble,
+    /// Rounds once: `(acc * q + 2^(30 - shift)) >> (31 - shift)`. TFLite's `TFLITE_SINGLE_ROUNDING`.
+    TfliteSingle,
+}
+
+/// A positive real number `q * 2^(shift - 31)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multiplier {
+    q: i32,
+    shift: i8,
+}
+
+impl Multiplier {
+    /// The multiplier nearest to `sx * sw / sy`, computed in f64 as TFLite does.
+    ///
+    /// A ratio below 2⁻³² becomes 0, as there.
+    ///
+    /// # Errors
+    /// [`Error::Scale`] when a scale is not finite and above 0, or the ratio is 2³⁰ or more.
+    ///
+    /// ```
+    /// use upconv::Multiplier;
+    /// let m = Multiplier::from_scales(0.5, 0.25, 1.0)?;
+    /// assert_eq!((m.q(), m.shift()), (1 << 30, -2)); // 1/8
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn from_scales(sx: f32, sw: f32, sy: f32) -> Result<Self, Error> {
+        if !(sx > 0.0 && sx < f32::INFINITY) {
+            return Err(Error::Scale { what: "the input scale" });
+        }
+        if !(sw > 0.0 && sw < f32::INFINITY) {
+            return Err(Error::Scale { what: "a weight scale" });
+        }
+        if !(sy > 0.0 && sy < f32::INFINITY) {
+            return Err(Error::Scale { what: "the output scale" });
+        }
+        Multiplier::from_real(sx as f64 * sw as f64 / sy as f64)
+    }
+
+    /// One multiplier for each weight scale: [`from_scales`](Self::from_scales) of each.
+    ///
+    /// # Errors
+    /// Those of [`from_scales`](Self::from_scales).
+    pub const fn per_channel<const N: usize>(sx: f32, sw: &[f32; N], sy: f32) -> Result<[Self; N], Error> {
+        let mut all = [Multiplier { q: 0, shift: 0 }; N];
+        let mut i = 0;
+        while i < N {
+            match Multiplier::from_scales(sx, sw[i], sy) {
+                Ok(m) => all[i] = m,
+                Err(e) => return Err(e),
+            }
+            i += 1;
+        }
+        Ok(all)
+    }
+
+    /// The multiplier nearest to the real number `m`: 31 bits of its mantissa, ties away from zero.
+    ///
+    /// # Errors
+    /// [`Error::Scale`] when `m` is negative, not finite, or 2³⁰ or more.
+    pub const fn from_real(m: f64) -> Result<Self, Error> {
+        if !(m >= 0.0 && m < (1u64 << 30) as f64) {
+            return Err(Error::Scale { what: "the ratio of scales" });
+        }
+        let bits = m.to_bits();
+        let exponent = (bits >> 52) as i32 - 1022; // m = 0.1… * 2^exponent
+        if exponent < -31 {
+            // Also every subnormal. One that rounding would lift to exactly 2^-32 is kept below.
+            let lifted = exponent == -32 && (bits & ((1 << 52) - 1)) >= (1 << 52) - (1 << 21);
+            return Ok(if lifted { Multiplier { q: 1 << 30, shift: -31 } } else { Multiplier { q: 0, shift: 0 } });
+        }
+        let mantissa = (bits & ((1 << 52) - 1)) | 1 << 52;
+        let q = (mantissa + (1 << 21)) >> 22; // in [2^30, 2^31]
+        Ok(if q == 1 << 31 {
+            Multiplier { q: 1 << 30, shift: exponent as i8 + 1 }
+        } else {
+            Multiplier { q: q as i32, shift: exponent as i8 }
+        })
+    }
+
+    /// The 31-bit factor q: 0, or in [2³⁰, 2³¹).
+    pub const fn q(self) -> i32 {
+        self.q
+    }
+
+    /// The power of two, -31 ..= 30.
+    pub const fn shift(self) -> i8 {
+        self.shift
+    }
+
+    /// `acc * M`, rounded as named. A product beyond 32 bits saturates.
+    #[inline]
+    pub fn apply(self, acc: i32, rounding: Rounding) -> i32 {
+        let (left, right) = (self.shift.max(0) as u32, (-self.shift).max(0) as u32);
+        // Saturating loses nothing: q >= 2^30, so what does not fit lies beyond every element's range.
+        let acc = acc.saturating_mul(1 << left);
+        let product = acc as i64 * self.q as i64;
+        match rounding {
+            Rounding::TfliteDouble => round_half_away_shift(((product + (1 << 30)) >> 31) as i32, right),
+            Rounding::TfliteSingle => ((product + (1i64 << (30 + right))) >> (31 + right)) as i32,
+        }
+    }
+}
+
+/// `x / 2^e`, ties away from zero, for e in 0 ..= 31.
+#[inline]
+fn round_half_away_shift(x: i32, e: u32) -> i32 {
+    // Bounds: mask < 2^31, and the sum is below 2^30 + 1 when e >= 1, x when e = 0.
+    let mask = ((1u32 << e) - 1) as i32;
+    let threshold = (mask >> 1) + (x < 0) as i32;
+    (x >> e) + ((x & mask) > threshold) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `std::round(frexp mantissa * 2^31)` as TFLite writes it, in another way than above.
+    fn quantize_multiplier(m: f64) -> (i64, i32) {
+        if m == 0.0 {
+            return (0, 0);
+        }
+        let mut shift = m.log2().floor() as i32 + 1;
+        let mut fraction = m / 2f64.powi(shift);
+        if fraction >= 1.0 {
+            (fraction, shift) = (fraction / 2.0, shift + 1);
+        } else if fraction < 0.5 {
+            (fraction, shift) = (fraction * 2.0, shift - 1);
+        }
+        let mut q = (fraction * 2f64.powi(31)).round() as i64;
+        if q == 1 << 31 {
+            (q, shift) = (q / 2, shift + 1);
+        }
+        if shift < -31 { (0, 0) } else { (q, shift) }
+    }
+
+    #[test]
+    fn multipliers_are_those_of_tflite_over_every_exponent() {
+        let mut state = 1u64;
+        for exponent in -60..30 {
+            for k in 0..200u64 {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let fraction = match k {
+                    0 => 0u64,
+                    1 => (1 << 52) - 1,
+                    2 => (1 << 52) - (1 << 21),
+                    3 => (1 << 52) - (1 << 21) - 1,
+                    4 => 1 << 21,
+                    5 => (1 << 21) - 1,
+                    _ => state >> 12,
+                };
+                let m = f64::from_bits(fraction | ((exponent + 1023) as u64) << 52);
+                if m < (1u64 << 30) as f64 {
+                    let ours = Multiplier::from_real(m).unwrap();
+                    assert_eq!((ours.q as i64, ours.shift as i32), quantize_multiplier(m), "{m:e}");
+                }
+            }
+        }
+        assert_eq!(Multiplier::from_real(0.0), Ok(Multiplier { q: 0, shift: 0 }));
+        assert_eq!(Multiplier::from_real(5e-324), Ok(Multiplier { q: 0, shift: 0 }));
+        for m in [f64::NAN, f64::INFINITY, -1.0, (1u64 << 30) as f64] {
+            assert_eq!(Multiplier::from_real(m), Err(Error::Scale { what: "the ratio of scales" }));
+        }
+        for (sx, sw, sy) in [(0.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, f32::NAN), (f32::INFINITY, 1.0, 1.0)] {
+            assert!(matches!(Multiplier::from_scales(sx, sw, sy), Err(Error::Scale { .. })));
+        }
+    }
+
+    /// The definitions in 128-bit integers, with the C division of the reference kernels.
+    fn definition(acc: i32, m: Multiplier, rounding: Rounding) -> i32 {
+        let (sh, q) = (m.shift as i32, m.q as i128);
+        let wide = acc as i128 * (1i128 << sh.max(0));
+        let exact = |v: i128| v.clamp(i32::MIN.into(), i32::MAX.into());
+        let v = match rounding {
+            Rounding::TfliteDouble => {
+                let t = exact(wide) * q;
+                let high = (t + if t >= 0 { 1 << 30 } else { 1 - (1 << 30) }) / (1 << 31);
+                let e = (-sh).max(0);
+                let half = if e == 0 { 0 } else { 1i128 << (e - 1) };
+                if high >= 0 { (high + half) >> e } else { -((-high + half) >> e) }
+            }
+            Rounding::TfliteSingle => {
+                let (e, t) = (31 + (-sh).max(0), exact(wide) * q);
+                (t + (1 << (e - 1))) >> e
+            }
+        };
+        v as i32
+    }
+
+    #[test]
+    fn both_roundings_equal_their_definition_on_every_boundary() {
+        let q = [0, 1 << 30, (1 << 30) + 1, 1518500250, i32::MAX - 1, i32::MAX];
+        for shift in -31..=30 {
+            for q in q {
+                let m = Multiplier { q, shift: if q == 0 { 0 } else { shift } };
+                for rounding in [Rounding::TfliteDouble, Rounding::TfliteSingle] {
+                    let mut accs = vec![0, 1, -1, i32::MAX, i32::MIN, i32::MIN + 1, i32::MAX - 1];
+                    // Accumulators beside which the result steps: (n + 1/2) / M and its neighbours.
+                    for n in [-300i64, -129, -128, -127, -2, -1, 0, 1, 2, 126, 127, 128, 32767] {
+                        if q != 0 {
+                            let real = (2 * n + 1) as f64 / 2.0 * 2f64.powi(31 - shift as i32) / q as f64;
+                            accs.extend(
+                                (-2..=2).map(|d| (real as i64 + d).clamp(i32::MIN.into(), i32::MAX.into()) as i32),
+                            );
+                        }
+                    }
+                    for bit in 0..31 {
+                        accs.extend([1 << bit, -(1 << bit), (1 << bit) - 1, 1 - (1 << bit)]);
+                    }
+                    for acc in accs {
+                        assert_eq!(m.apply(acc, rounding), definition(acc, m, rounding), "{acc} {m:?} {rounding:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The last step of every accumulating operator: scale, round, clamp, add the zero point.
+
+use super::{Multiplier, Rounding};
+use crate::Element;
+
+/// `y = clamp(round(acc * M) + zero, min, max)`
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Requant {
+    pub(crate) rounding: Rounding,
+    pub(crate) zero: i32,
+    /// The ends of the clamp, less `zero`, so that adding the zero point last cannot overflow.
+    pub(crate) low: i32,
+    pub(crate) high: i32,
+}
+
+impl Requant {
+    pub(crate) const fn new(rounding: Rounding, zero: i32, (min, max): (i32, i32)) -> Self {
+        Requant { rounding, zero, low: min - zero, high: max - zero }
+    }
+
+    #[inline]
+    pub(crate) fn apply<T: Element>(&self, acc: i32, multiplier: Multiplier) -> T {
+        // Not `clamp`, which panics on an empty range.
+        T::from_i32(multiplier.apply(acc, self.rounding).max(self.low).min(self.high) + self.zero)
+    }
+}

@@ -1,0 +1,182 @@
+//! Shapes and geometry: plain numbers, checked by the plans that take them.
+
+use crate::Error;
+use crate::phase::AxisGeometry;
+
+/// The largest height or width of a tensor. Positions, and their products with a stride, then fit 32 bits.
+pub const MAX_SIDE: usize = 32_767;
+
+/// Height, width and channels of a tensor in NHWC order with N = 1.
+///
+/// A signal of length L is `Shape::new(1, L, c)`, or `Shape::new(L, 1, c)` when it is to be streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Height: the number of rows.
+    pub h: usize,
+    /// Width: the number of pixels in a row.
+    pub w: usize,
+    /// Channels: the number of values in a pixel.
+    pub c: usize,
+}
+
+impl Shape {
+    /// A shape of `h` rows of `w` pixels of `c` channels.
+    pub const fn new(h: usize, w: usize, c: usize) -> Self {
+        Shape { h, w, c }
+    }
+
+    /// Values in a row: `w * c`.
+    pub const fn row_len(&self) -> usize {
+        self.w * self.c
+    }
+
+    /// Values in the tensor: `h * w * c`.
+    pub const fn len(&self) -> usize {
+        self.h * self.w * self.c
+    }
+
+    /// Whether the tensor holds no value. No plan accepts such a shape.
+    pub const fn is_empty(&self) -> bool {
+        self.h == 0 || self.w == 0 || self.c == 0
+    }
+
+    /// Every side at least 1, height and width at most [`MAX_SIDE`], and fewer than 2³¹ values.
+    pub(crate) const fn check(&self, names: &Names) -> Result<(), Error> {
+        if let Err(e) = side(names.h, self.h) {
+            return Err(e);
+        }
+        if let Err(e) = side(names.w, self.w) {
+            return Err(e);
+        }
+        if self.c == 0 {
+            return Err(Error::Zero { what: names.c });
+        }
+        let pixels = self.h as u64 * self.w as u64;
+        if self.c as u64 > i32::MAX as u64 / pixels {
+            let max = (i32::MAX as u64 / pixels) as i64;
+            return Err(Error::Range { what: names.c, got: self.c as i64, min: 1, max });
+        }
+        Ok(())
+    }
+}
+
+/// How an error calls the sides of a tensor.
+pub(crate) struct Names {
+    h: &'static str,
+    w: &'static str,
+    c: &'static str,
+}
+
+pub(crate) const INPUT: Names = Names { h: "input height", w: "input width", c: "input channels" };
+pub(crate) const OUTPUT: Names = Names { h: "output height", w: "output width", c: "output channels" };
+
+/// `1 ..= MAX_SIDE`, or the error that names it.
+pub(crate) const fn side(what: &'static str, got: usize) -> Result<(), Error> {
+    match got {
+        0 => Err(Error::Zero { what }),
+        1..=MAX_SIDE => Ok(()),
+        _ => Err(Error::Range { what, got: got as i64, min: 1, max: MAX_SIDE as i64 }),
+    }
+}
+
+/// Rows and columns taken from (transposed convolution) or added to (convolution) each edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Padding {
+    /// Rows at the top.
+    pub top: usize,
+    /// Columns at the left.
+    pub left: usize,
+    /// Rows at the bottom.
+    pub bottom: usize,
+    /// Columns at the right.
+    pub right: usize,
+}
+
+/// Kernel size, stride, padding, output padding, dilation and groups, in PyTorch's words.
+///
+/// ```
+/// use upconv::Geometry;
+/// let g = Geometry::square(4).stride(2, 2).pad(1);
+/// assert_eq!((g.kernel, g.stride, g.padding.left), ([4, 4], [2, 2], 1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Stride along height and width.
+    pub stride: [usize; 2],
+    /// Padding at each edge.
+    pub padding: Padding,
+    /// Rows and columns added at the bottom and the right of a transposed convolution's output; below `max(stride, dilation)`.
+    pub output_padding: [usize; 2],
+    /// Distance between kernel taps along height and width.
+    pub dilation: [usize; 2],
+    /// Groups that the channels are split into.
+    pub groups: usize,
+}
+
+impl Geometry {
+    /// A `kh` x `kw` kernel with stride 1, dilation 1, one group and no padding.
+    pub const fn new(kh: usize, kw: usize) -> Self {
+        Geometry {
+            kernel: [kh, kw],
+            stride: [1, 1],
+            padding: Padding { top: 0, left: 0, bottom: 0, right: 0 },
+            output_padding: [0, 0],
+            dilation: [1, 1],
+            groups: 1,
+        }
+    }
+
+    /// A `k` x `k` kernel.
+    pub const fn square(k: usize) -> Self {
+        Geometry::new(k, k)
+    }
+
+    /// Sets the stride along height and width.
+    pub const fn stride(mut self, h: usize, w: usize) -> Self {
+        self.stride = [h, w];
+        self
+    }
+
+    /// Sets the same padding at all four edges.
+    pub const fn pad(self, p: usize) -> Self {
+        self.padding(Padding { top: p, left: p, bottom: p, right: p })
+    }
+
+    /// Sets the padding of each edge.
+    pub const fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// Sets the output padding along height and width (transposed convolution only).
+    pub const fn output_padding(mut self, h: usize, w: usize) -> Self {
+        self.output_padding = [h, w];
+        self
+    }
+
+    /// Sets the dilation along height and width.
+    pub const fn dilation(mut self, h: usize, w: usize) -> Self {
+        self.dilation = [h, w];
+        self
+    }
+
+    /// What concerns one axis, 0 for height and 1 for width.
+    pub(crate) const fn axis(&self, axis: usize, input: usize, pad: [usize; 2]) -> AxisGeometry {
+        AxisGeometry {
+            input,
+            kernel: self.kernel[axis],
+            stride: self.stride[axis],
+            dilation: self.dilation[axis],
+            pad,
+            output_padding: self.output_padding[axis],
+        }
+    }
+
+    /// Sets the number of groups.
+    pub const fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+}
