@@ -4,7 +4,14 @@
 
 pub mod digits;
 pub mod report;
+#[cfg(target_os = "none")]
+pub mod rt;
+#[cfg(not(target_os = "none"))]
+mod stub;
 pub mod suite;
+
+#[cfg(not(target_os = "none"))]
+pub use stub::stub;
 
 /// What a demo needs of a board.
 pub trait Board {

@@ -127,7 +127,7 @@ impl Plan {
     /// # Errors
     /// Those of [`pack_into`](Self::pack_into).
     ///
-    /// A wrong count is a compile error: «the weights has 9 elements; it must have 16 elements».
+    /// A wrong count is a compile error: «the weights: 9 elements, but it needs 16».
     ///
     /// ```compile_fail,E0080
     /// use upconv::{must, ConvTranspose, Geometry, Plan, Shape, WeightOrder};
@@ -418,6 +418,7 @@ impl<T: Element> Layer<T> for Convolution<'_, T> {
             let (mut ox, mut first) = (r, columns.first);
             while ox < plan.output.w {
                 (taps.left, taps.inside) = plan.x.clip(first, columns.taps);
+                taps.rows = if taps.inside == 0 { 0 } else { inside };
                 taps.column = first + (taps.left * plan.x.tap_step) as isize;
                 self.pixel(x, &taps, len, weights, cut_mut(y, ox * plan.output.c, plan.output.c));
                 first += plan.x.in_step as isize;
@@ -485,7 +486,7 @@ impl<T: Element> Convolution<'_, T> {
         for row in 0..taps.rows {
             let values = x.row(taps.top as usize + row * plan.y.tap_step);
             let mut w = ((taps.above + row) * taps.columns + taps.left) * plan.group_in * B;
-            let mut v = taps.column as usize * plan.input.c + group;
+            let mut v = taps.column as usize * plan.input.c + group; // not negative: a tap is inside
             for _ in 0..runs {
                 mac(cut(values, v, run), self.x_zero, cut(weights, w, run * B), &mut acc);
                 v += plan.x.tap_step * plan.input.c;

@@ -84,7 +84,7 @@ impl Error {
                 m.str(what).str(" is ").int(got).str("; it must lie in ").int(min).str(" ..= ").int(max)
             }
             Error::Length { what, got, need } => {
-                m.str(what).str(" has ").int(got as i64).str(" elements; it must have ").int(need as i64)
+                m.str(what).str(": ").int(got as i64).str(" elements, but it needs ").int(need as i64)
             }
             Error::NotDivisible { what, got, by } => {
                 m.str(what).str(" is ").int(got as i64).str("; it must be a multiple of ").int(by as i64)

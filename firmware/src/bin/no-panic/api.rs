@@ -1,0 +1,60 @@
+//! The whole run-time interface, called with values that the optimiser cannot see.
+
+use core::fmt::{Display, Write};
+use core::hint::black_box;
+use core::mem::MaybeUninit;
+use upconv::*;
+
+/// The linker starts here; nothing ever runs.
+#[unsafe(no_mangle)]
+extern "C" fn _start() {
+    if let Err(error) = convolutions::<i8>().and_then(|()| convolutions::<i16>()) {
+        black_box(error.message().as_str());
+        let writer: &mut dyn Write = unknown();
+        // Whether the text fits is the writer's affair.
+        let _ = writer.write_fmt(format_args!("{error}"));
+    }
+    if resizes::<i8>().and_then(|()| resizes::<i16>()).is_err() {
+        black_box(());
+    }
+}
+
+/// Some value of any type, as far as the optimiser knows.
+fn unknown<T>() -> T {
+    // SAFETY: this program is linked and never run.
+    unsafe { black_box(MaybeUninit::uninit()).assume_init() }
+}
+
+fn convolutions<T: Element>() -> Result<(), Error> {
+    convolution::<T>(ConvTranspose::plan(unknown(), unknown(), unknown())?)?;
+    convolution::<T>(Conv::plan(unknown(), unknown(), unknown())?)
+}
+
+fn convolution<T: Element>(plan: Plan) -> Result<(), Error> {
+    black_box((plan.input(), plan.output(), plan.weight_len(), plan.macs()));
+    plan.pack_into::<i8>(unknown(), unknown(), unknown())?;
+    plan.pack_into::<T>(unknown(), unknown(), unknown())?;
+    let quantization: Quantization<'_> = unknown();
+    black_box(quantization.activation.range::<T>(quantization.y));
+    black_box(Multiplier::per_channel::<8>(unknown(), unknown(), unknown())?);
+    let multiplier = Multiplier::from_scales(unknown(), unknown(), unknown())?;
+    black_box(multiplier.apply(unknown(), unknown()));
+    layer::<T>(&plan.with(unknown(), quantization)?)
+}
+
+fn resizes<T: Element>() -> Result<(), Error> {
+    layer::<T>(&Upsample::nearest(unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Upsample::bilinear(unknown(), unknown(), unknown(), unknown())?)
+}
+
+fn layer<T: Element>(layer: &dyn Layer<T>) -> Result<(), Error> {
+    let layer = black_box(layer);
+    black_box((layer.input(), layer.output(), layer.reads(unknown()), layer.macs()));
+    layer.row(unknown(), &Window::whole(unknown(), unknown())?, unknown());
+    let ring = Window::ring(unknown(), unknown(), unknown(), unknown())?;
+    black_box(ring.row(unknown()));
+    layer.row(unknown(), &ring, unknown());
+    Bound::whole(layer, unknown(), unknown())?.run();
+    black_box(Bound::rows(layer, unknown(), unknown())?.next_row());
+    Ok(())
+}

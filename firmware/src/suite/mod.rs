@@ -1,0 +1,237 @@
+//! The kernels' test suite: the same cases on the host and on every board, checked against an exact integer model.
+//!
+//! A case is drawn from a seed: geometry with a preference for seams (a side of 1, stride above kernel, padding that
+//! eats the kernel, the last channel block not full), zero points at both ends, weights all at -128 or random. The kernel's output must equal
+//! [`exact`]'s, with guard values before and after it intact, once as a whole tensor and once row by row from a ring that holds just the
+//! rows that the layer says it reads. A digest of all outputs lets the host compare whole runs.
+
+pub mod exact;
+mod random;
+
+pub use random::Random;
+
+use crate::Board;
+use crate::report::{Report, send};
+use exact::Problem;
+use upconv::{
+    Activation, Bound, Convolution, Coordinates, Element, Error, Geometry, Layer, Multiplier, Padding, Quant,
+    Quantization, Rounding, Shape, Upsample, WeightOrder, Weights, Window,
+};
+
+/// Cases of each group in [`run`].
+pub const CASES: u32 = 150;
+/// The seed of [`run`].
+pub const SEED: u64 = 2016;
+
+/// The largest tensors of a case, in values.
+const VALUES: usize = 480;
+const WEIGHTS: usize = 480;
+const CHANNELS: usize = 12;
+/// Values on either side of an output that must not change.
+const GUARD: usize = 8;
+
+/// What a group of cases came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Cases run.
+    pub cases: u32,
+    /// Cases whose output was not the model's.
+    pub failed: u32,
+    /// A digest of all output values.
+    pub digest: u32,
+}
+
+/// The groups of the suite.
+pub const GROUPS: [(&str, fn(u64, u32) -> Outcome); 6] = [
+    ("conv_transpose i8", conv_transpose::<i8>),
+    ("conv_transpose i16", conv_transpose::<i16>),
+    ("conv i8", conv::<i8>),
+    ("conv i16", conv::<i16>),
+    ("nearest", nearest),
+    ("bilinear", bilinear),
+];
+
+/// Runs every group and reports each.
+pub fn run(board: &mut impl Board) {
+    for (name, group) in GROUPS {
+        let Outcome { cases, failed, digest } = group(SEED, CASES);
+        send(board, &Report::Suite { name, cases, failed, digest });
+    }
+    send(board, &Report::Done);
+}
+
+fn conv_transpose<T: Element>(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| convolution::<T>(random, true))
+}
+
+fn conv<T: Element>(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| convolution::<T>(random, false))
+}
+
+fn nearest(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| {
+        let input = shape(random);
+        let factor = [random.below(4) + 1, random.below(4) + 1];
+        let layer = Upsample::nearest(input, factor[0], factor[1])?;
+        check(random, &layer, |x: &[i8], y| exact::nearest(x, input, factor, y))
+    })
+}
+
+fn bilinear(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| {
+        let input = shape(random);
+        let (oh, ow) = match random.below(3) {
+            0 => (2 * input.h, 2 * input.w),
+            1 => (4 * input.h, input.w),
+            _ => (random.side(), random.side()),
+        };
+        let coordinates = *random.pick(&[Coordinates::HalfPixel, Coordinates::AlignCorners]);
+        let layer = Upsample::bilinear(input, oh, ow, coordinates)?;
+        if random.below(2) == 0 {
+            check(random, &layer, |x: &[i8], y| exact::bilinear(x, input, [oh, ow], coordinates, y))
+        } else {
+            check(random, &layer, |x: &[i16], y| exact::bilinear(x, input, [oh, ow], coordinates, y))
+        }
+    })
+}
+
+/// Draws until `cases` of them ran; `case` answers an error when it drew what cannot be planned or does not fit.
+fn group(seed: u64, cases: u32, mut case: impl FnMut(&mut Random) -> Result<(bool, u32), Error>) -> Outcome {
+    let mut random = Random::new(seed);
+    let mut outcome = Outcome::default();
+    while outcome.cases < cases {
+        if let Ok((equal, digest)) = case(&mut random) {
+            outcome.cases += 1;
+            outcome.failed += u32::from(!equal);
+            outcome.digest = outcome.digest.rotate_left(5) ^ digest;
+        }
+    }
+    outcome
+}
+
+fn shape(random: &mut Random) -> Shape {
+    Shape::new(random.side(), random.side(), random.below(CHANNELS) + 1)
+}
+
+/// A refusal for cases that are too large for the suite's memory.
+const TOO_LARGE: Error = Error::Zero { what: "room for this case" };
+
+/// Room of `len` values at the front of `memory`.
+fn room<T>(memory: &mut [T], len: usize) -> Result<&mut [T], Error> {
+    memory.get_mut(..len).ok_or(TOO_LARGE)
+}
+
+/// A random geometry, seams preferred.
+fn geometry(random: &mut Random, transposed: bool) -> Geometry {
+    let groups = *random.pick(&[1, 1, 1, 2, 3, 4]);
+    let mut g = Geometry::new(random.below(5) + 1, random.below(5) + 1)
+        .stride(random.below(4) + 1, random.below(4) + 1)
+        .groups(groups);
+    if random.below(3) == 0 {
+        g = g.dilation(random.below(3) + 1, random.below(3) + 1);
+    }
+    if random.below(4) != 0 {
+        let mut p = || random.below(4);
+        g = g.padding(Padding { top: p(), left: p(), bottom: p(), right: p() });
+    }
+    if transposed && random.below(2) == 0 {
+        let most = |axis: usize| g.stride[axis].max(g.dilation[axis]);
+        g = g.output_padding(random.below(most(0)), random.below(most(1)));
+    }
+    g
+}
+
+fn convolution<T: Element>(random: &mut Random, transposed: bool) -> Result<(bool, u32), Error> {
+    let geometry = geometry(random, transposed);
+    let (mut input, mut channels) = (shape(random), random.below(CHANNELS) + 1);
+    if geometry.groups > 1 {
+        input.c = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
+        channels = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
+    }
+    let plan = if transposed { upconv::ConvTranspose::plan } else { upconv::Conv::plan }(input, channels, geometry)?;
+
+    let (mut weights, mut packed) = ([0; WEIGHTS], [0; WEIGHTS]);
+    let weights = room(&mut weights, plan.weight_len())?;
+    let extreme = random.below(6) == 0;
+    weights.fill_with(|| if extreme { i8::MIN } else { random.element() });
+    let order = *random.pick(&[WeightOrder::Torch, WeightOrder::Tflite]);
+    let packed = room(&mut packed, plan.weight_len())?;
+    plan.pack_into(weights, order, packed)?;
+
+    let mut bias = [0; CHANNELS];
+    let bias = room(&mut bias, channels)?;
+    bias.fill_with(|| (random.next() as i32) >> (12 + random.below(12)));
+
+    // Multipliers from 0.3 down to 0.0002: some outputs clamp, most do not.
+    let (sx, sy) = (0.25, (2 << random.below(8)) as f32);
+    let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+    let multipliers = room(&mut multipliers, channels)?;
+    for m in multipliers.iter_mut() {
+        *m = Multiplier::from_scales(sx, 0.25 + random.below(1000) as f32 / 500.0, sy)?;
+    }
+    let zero = |random: &mut Random| if T::MAX > 127 { 0 } else { *random.pick(&[-128, 127, 0, 3]) };
+    let quant = Quantization {
+        x: Quant::new(sx, zero(random)),
+        y: Quant::new(sy, zero(random)),
+        multipliers,
+        activation: *random.pick(&[
+            Activation::None,
+            Activation::Relu,
+            Activation::Relu6,
+            Activation::ReluN1To1,
+            Activation::Clamp { min: -300.0, max: 200.0 },
+        ]),
+        rounding: *random.pick(&[Rounding::TfliteDouble, Rounding::TfliteSingle]),
+    };
+    let layer: Convolution<T> = plan.with(Weights { packed, bias }, quant)?;
+    let problem = Problem { input, output: plan.output(), geometry, transposed, weights, order, bias, quant };
+    check(random, &layer, |x: &[T], y| exact::convolution(&problem, x, y))
+}
+
+/// Runs a layer whole and by rows and compares both with the model. Answers (equal, digest of the output).
+fn check<T: Element>(
+    random: &mut Random,
+    layer: &dyn Layer<T>,
+    model: impl FnOnce(&[T], &mut [T]),
+) -> Result<(bool, u32), Error> {
+    let (input, output) = (layer.input(), layer.output());
+    let (mut x, mut y, mut expected) =
+        ([T::default(); VALUES], [T::default(); VALUES + 2 * GUARD], [T::default(); VALUES]);
+    let x = room(&mut x, input.len())?;
+    let expected = room(&mut expected, output.len())?;
+    let guarded = room(&mut y, output.len() + 2 * GUARD)?;
+    random.paint(x);
+    model(x, expected);
+
+    let guard = random.element();
+    guarded.fill(guard);
+    Bound::whole(layer, x, &mut guarded[GUARD..][..output.len()])?.run();
+    let (before, rest) = guarded.split_at(GUARD);
+    let (y, after) = rest.split_at(output.len());
+    let intact = before.iter().chain(after).all(|v| *v == guard);
+    let equal = intact && y == expected && rows_equal(layer, x, expected)?;
+    Ok((equal, y.iter().fold(0, |d: u32, v| d.wrapping_mul(31).wrapping_add(v.to_i32() as u32))))
+}
+
+/// Whether each row comes out the same from a ring that holds exactly the input rows that the layer says it reads.
+fn rows_equal<T: Element>(layer: &dyn Layer<T>, x: &[T], expected: &[T]) -> Result<bool, Error> {
+    let (mut ring, mut row) = ([T::default(); VALUES], [T::default(); VALUES]);
+    let len = layer.input().row_len();
+    let row = room(&mut row, layer.output().row_len())?;
+    for (oy, expected) in expected.chunks(layer.output().row_len()).enumerate() {
+        let reads = layer.reads(oy);
+        let capacity = reads.len().max(1);
+        // Row `first` in another slot for each output row, so that rings wrap.
+        let slot = oy % capacity;
+        let ring = room(&mut ring, capacity * len)?;
+        for iy in reads.clone() {
+            let to = (slot + iy - reads.start) % capacity;
+            ring[to * len..][..len].copy_from_slice(&x[iy * len..][..len]);
+        }
+        layer.row(oy, &Window::ring(ring, len, reads.start, slot)?, row);
+        if row != expected {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,55 @@
+//! Repeatable random numbers (SplitMix64, Steele, Lea and Flood 2014), the same on every machine.
+
+use upconv::Element;
+
+/// A seeded generator.
+pub struct Random(u64);
+
+impl Random {
+    /// A generator whose numbers depend on the seed alone.
+    pub fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    /// The next 64 bits.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`, n >= 1.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((self.next() >> 32) * n as u64 >> 32) as usize
+    }
+
+    /// One of some values.
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+
+    /// A height or width, often 1 or 2.
+    pub fn side(&mut self) -> usize {
+        let most = *self.pick(&[1, 2, 4, 9]);
+        self.below(most) + 1
+    }
+
+    /// Any value.
+    pub fn element<T: Element>(&mut self) -> T {
+        T::from_i32(self.next() as i32 >> if T::MAX > 127 { 16 } else { 24 })
+    }
+
+    /// Fills a tensor: at random, with one end of the range, or from a cycle of prime length so that no two rows are alike.
+    pub fn paint<T: Element>(&mut self, x: &mut [T]) {
+        match self.below(4) {
+            0 => x.fill(T::from_i32(*self.pick(&[T::MIN, T::MAX]))),
+            1 => {
+                let scale = (T::MAX - T::MIN) / 251;
+                x.iter_mut().enumerate().for_each(|(i, v)| *v = T::from_i32(T::MIN + (i % 251) as i32 * scale));
+            }
+            _ => x.fill_with(|| self.element()),
+        }
+    }
+}
