@@ -35,12 +35,11 @@ fn int8_decoders_stay_near_pytorch_f32() {
 
 #[test]
 fn every_byte_is_the_same_as_ever() {
-    // FNV-1a over all pictures of a decoder; a change of the model or of any rounding shows here.
-    let fnv = |v: &Vec<i8>| {
-        v.iter().fold(0xCBF2_9CE4_8422_2325, |h: u64, b| (h ^ u64::from(*b as u8)).wrapping_mul(0x100_0000_01B3))
-    };
-    let digests: Vec<String> = decode_all().iter().map(|v| format!("{:016x}", fnv(v))).collect();
-    assert_eq!(digests, ["", "", ""]);
+    // CRC-32 of all pictures of a decoder as grey bytes. The first and the last are also what NumPy gives in a second implementation
+    // of the whole decoder (scattered, TFLite's double rounding); the second differs from it where bilinear ties round up.
+    let grey = |v: &Vec<i8>| v.iter().map(|b| (i32::from(*b) + 128) as u8).collect::<Vec<_>>();
+    let digests: Vec<String> = decode_all().iter().map(|v| format!("{:08x}", crc32fast::hash(&grey(v)))).collect();
+    assert_eq!(digests, ["0d91cd0e", "512467a8", "9b7211bb"]);
 }
 
 #[test]
