@@ -94,7 +94,7 @@ impl Plan {
         }
         let (group_in, group_out) = (input.c / g.groups, out_channels / g.groups);
         let taps = g.kernel[0] as u64 * g.kernel[1] as u64;
-        let most = i32::MAX as u64 / taps / group_in as u64;
+        let most = div(i32::MAX as usize, group_in) as u64 / if taps == 0 { 1 } else { taps };
         if out_channels as u64 > most {
             let (what, got) = ("output channels", out_channels as i64);
             return Err(Error::Range { what, got, min: 1, max: most as i64 });
@@ -511,7 +511,10 @@ const fn max(a: u64, b: u64) -> u64 {
 
 /// Quotient and remainder that cannot panic, for divisors known to be above 0.
 const fn div(a: usize, b: usize) -> usize {
-    if b == 0 { 0 } else { a / b }
+    match a.checked_div(b) {
+        Some(q) => q,
+        None => 0,
+    }
 }
 
 const fn rem(a: usize, b: usize) -> usize {

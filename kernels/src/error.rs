@@ -149,9 +149,10 @@ impl Message {
         if v < 0 {
             self = self.byte(b'-');
         }
-        let (v, mut ten) = (v.unsigned_abs(), 1);
-        while v / ten >= 10 {
-            ten *= 10;
+        // Not counted upwards, where the compiler cannot rule out a wrap to 0 and a division by it.
+        let (v, mut ten) = (v.unsigned_abs(), 1_000_000_000_000_000_000);
+        while ten > 1 && ten > v {
+            ten /= 10;
         }
         while ten > 0 {
             self = self.byte(b'0' + (v / ten % 10) as u8);

@@ -175,7 +175,9 @@ impl Axis {
             return Err(Error::NoOutput { axis: names.axis, size });
         }
         let g = if transposed { gcd(a.stride, a.dilation) } else { 1 };
+        let g = if g == 0 { 1 } else { g };
         let classes = if transposed { a.stride / g } else { 1 };
+        let classes = if classes == 0 { 1 } else { classes };
         let tap_step = a.dilation / g;
         Ok(Axis {
             input: a.input,
@@ -298,11 +300,11 @@ const fn inverse(a: usize, m: usize) -> usize {
     let (mut r, mut next_r) = (m as i64, (a % m) as i64);
     let (mut t, mut next_t) = (0i64, 1i64);
     while next_r != 0 {
-        let q = r / next_r;
+        let q = r.wrapping_div(next_r);
         (r, next_r) = (next_r, r - q * next_r);
         (t, next_t) = (next_t, t - q * next_t);
     }
-    t.rem_euclid(m as i64) as usize
+    t.wrapping_rem_euclid(m as i64) as usize
 }
 
 #[cfg(test)]
