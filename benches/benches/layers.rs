@@ -4,8 +4,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use firmware::suite::{Random, exact};
 use std::hint::black_box;
 use upconv::{
-    Activation, Bound, Convolution, Coordinates, Geometry, Multiplier, Quant, Quantization, Rounding, Shape, Upsample,
-    WeightOrder, Weights,
+    Activation, Bound, Convolution, Geometry, Multiplier, Numerics, Quant, Quantization, Resize, Rounding, Shape,
+    Upsample, WeightOrder, Weights,
 };
 
 fn convolutions(c: &mut Criterion) {
@@ -19,7 +19,7 @@ fn convolutions(c: &mut Criterion) {
         weights.fill_with(|| random.element::<i8>());
         plan.pack_into(&weights, WeightOrder::Torch, &mut packed).unwrap();
         let channels = plan.output().c;
-        let bias = vec![0; channels];
+        let bias = vec![0i32; channels];
         let multipliers = vec![Multiplier::from_real(0.001).unwrap(); channels];
         let quant = Quantization {
             x: Quant::new(1.0, -5),
@@ -28,7 +28,7 @@ fn convolutions(c: &mut Criterion) {
             activation: Activation::Relu,
             rounding: Rounding::TfliteDouble,
         };
-        let layer: Convolution<i8> = plan.with(Weights { packed: &packed, bias: &bias }, quant).unwrap();
+        let layer: Convolution<i8> = Weights { packed: &packed[..], bias: &bias[..] }.layer(&plan, quant).unwrap();
         group.throughput(Throughput::Elements(plan.macs()));
         group.bench_function(BenchmarkId::new("phases", name), |b| {
             let mut bound = Bound::whole(&layer, &x, &mut y).unwrap();
@@ -55,7 +55,7 @@ fn upsampling(c: &mut Criterion) {
     let mut y = vec![0; 4 * x.len()];
     group.throughput(Throughput::Elements(y.len() as u64));
     let nearest = Upsample::nearest(input, 2, 2).unwrap();
-    let bilinear = Upsample::bilinear(input, 32, 32, Coordinates::HalfPixel).unwrap();
+    let bilinear = Upsample::bilinear(input, Resize::to(32, 32), Numerics::Exact).unwrap();
     group.bench_function("N nearest x2 16x16x16", |b| {
         let mut bound = Bound::whole(&nearest, &x, &mut y).unwrap();
         b.iter(|| black_box(&mut bound).run());

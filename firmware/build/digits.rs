@@ -39,7 +39,7 @@ pub fn generate() {
                 }
                 "upsample_bilinear" => {
                     let o = numbers(&layer["out"]);
-                    let plan = format!("Upsample::bilinear({shape}, {}, {}, Coordinates::HalfPixel)", o[0], o[1]);
+                    let plan = format!("Upsample::bilinear({shape}, Resize::to({}, {}), Numerics::Exact)", o[0], o[1]);
                     writeln!(out, "static {id}: Bilinear = must!({plan});").unwrap();
                     continue;
                 }
@@ -75,8 +75,8 @@ pub fn generate() {
                     .padding(Padding {{ top: {p0}, left: {p1}, bottom: {p0}, right: {p1} }})));
                 static WEIGHTS_{id}: [i8; {}] = must!(PLAN_{id}.pack(&{weights:?}, WeightOrder::Torch));
                 static MULTIPLIERS_{id}: [Multiplier; {}] = must!(Multiplier::per_channel({:?}, &{scales:?}, {:?}));
-                static {id}: Convolution<i8> = must!(PLAN_{id}.with(
-                    Weights {{ packed: &WEIGHTS_{id}, bias: &{bias:?} }},
+                static {id}: Convolution<i8> = must!(Weights {{ packed: &WEIGHTS_{id}, bias: &{bias:?} as &[i32] }}.layer(
+                    &PLAN_{id},
                     Quantization {{
                         x: Quant::new({:?}, {}), y: Quant::new({:?}, {}), multipliers: &MULTIPLIERS_{id},
                         activation: {activation}, rounding: Rounding::TfliteDouble,

@@ -1,12 +1,14 @@
 //! What all Cortex-M boards with a debugger or an emulator share: which program to run, its end, panics, the painted stack.
 
+use crate::{Board, digits, suite};
 use core::arch::asm;
+use core::panic::PanicInfo;
 use core::ptr;
 use cortex_m::register::msp;
+use cortex_m_rt::{ExceptionFrame, exception};
+use defmt::Display2Format;
 use defmt_semihosting as _;
 use semihosting::{experimental::env, process};
-
-use crate::{Board, digits, suite};
 
 /// Runs the program that the command line names on `board` and ends the emulation; exit code 2 when it names none.
 pub fn run(name: &str, board: &mut impl Board) -> ! {
@@ -27,8 +29,15 @@ pub fn run(name: &str, board: &mut impl Board) -> ! {
 }
 
 #[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    defmt::error!("{}", defmt::Display2Format(info));
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let place = info.location().map_or(("?", 0), |l| (l.file(), l.line()));
+    defmt::error!("panic at {=str}:{=u32}: {}", place.0, place.1, Display2Format(&info.message()));
+    process::exit(101)
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    defmt::error!("hard fault at {=u32:#010x}", frame.pc());
     process::exit(101)
 }
 

@@ -1,8 +1,8 @@
 //! Bad input is answered by a typed error that says what, which and by how much.
 
 use upconv::{
-    Activation, Bound, Conv, ConvTranspose, Convolution, Coordinates, Error, Geometry, MAX_SIDE, Multiplier, Padding,
-    Plan, Quant, Quantization, Rounding, Shape, Upsample, WeightOrder, Weights, Window,
+    Activation, Bound, Conv, ConvTranspose, Convolution, Error, Geometry, MAX_SIDE, Multiplier, Numerics, Padding,
+    Plan, Quant, Quantization, Resize, Rounding, Shape, Upsample, WeightOrder, Weights, Window,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {
@@ -59,7 +59,7 @@ fn resizes() {
         Upsample::nearest(s, 1, 8000).unwrap_err(),
         Error::Range { what: "output width", got: 40000, .. }
     ));
-    let bilinear = |h, w| Upsample::bilinear(s, h, w, Coordinates::HalfPixel).unwrap_err();
+    let bilinear = |h, w| Upsample::bilinear(s, Resize::to(h, w), Numerics::Exact).unwrap_err();
     assert_eq!(bilinear(0, 1), Error::Zero { what: "output height" });
     assert_eq!(bilinear(1, 0), Error::Zero { what: "output width" });
     assert!(matches!(bilinear(40000, 1), Error::Range { what: "output height", got: 40000, .. }));
@@ -91,8 +91,8 @@ impl Quantised {
             activation: Activation::None,
             rounding: Rounding::TfliteDouble,
         };
-        let layer: Result<Convolution<i8>, Error> =
-            self.plan.with(Weights { packed: &self.weights, bias: &self.bias }, quant);
+        let weights = Weights { packed: &self.weights[..], bias: &self.bias[..] };
+        let layer: Result<Convolution<i8>, Error> = weights.layer(&self.plan, quant);
         layer.unwrap_err()
     }
 }
@@ -134,7 +134,8 @@ fn sums_that_could_overflow() {
         activation: Activation::None,
         rounding: Rounding::TfliteDouble,
     };
-    let layer: Convolution<i8> = fits.plan.with(Weights { packed: &fits.weights, bias: &fits.bias }, quant).unwrap();
+    let layer: Convolution<i8> =
+        Weights { packed: &fits.weights[..], bias: &fits.bias[..] }.layer(&fits.plan, quant).unwrap();
     Bound::whole(&layer, &[127, -128, 0, 1], &mut [0; 32]).unwrap().run();
     let beyond = Quantised { bias: vec![0, -room - 1], weights: weights.clone(), ..Quantised::new() };
     assert_eq!(beyond.error(), Error::Overflow { channel: 1, bound: MAX + 1, max: MAX });

@@ -22,8 +22,8 @@ impl ConvTranspose {
     /// let packed = plan.pack(&[1i8, 10, 100], WeightOrder::Torch)?;
     /// let one = Quant::new(1.0, 0);
     /// let multipliers = Multiplier::per_channel(1.0, &[1.0], 1.0)?;
-    /// let layer: Convolution<i8> = plan.with(
-    ///     Weights { packed: &packed, bias: &[0] },
+    /// let layer: Convolution<i8> = Weights { packed: &packed, bias: &[0i32] }.layer(
+    ///     &plan,
     ///     Quantization {
     ///         x: one,
     ///         y: one,

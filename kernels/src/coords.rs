@@ -1,121 +1,305 @@
 //! From an output position to the input position that it samples, in exact rational arithmetic.
 //!
+//! With the scale `n / d` (output over input, either the ratio of the sizes or a given one) output i samples
+//!
 //! ```text
-//! half-pixel       x = (i + 1/2) * in / out - 1/2      then max(x, 0)
-//! align-corners    x = i * (in - 1) / (out - 1)        0 when out = 1
+//! half_pixel            ((2i + 1) d - n) / 2n                      (i + 1/2) / scale - 1/2
+//! asymmetric            i d / n                                    i / scale
+//! align_corners         i (in - 1) / (out - 1)                     0 when out = 1
+//! pytorch_half_pixel    as half_pixel                              0 when out = 1
+//! half_pixel_symmetric  (in n - out d + (2i + 1) d - n) / 2n       half_pixel, centred when in * scale is no whole number
 //! ```
-//! Either is `(start + i * step) / den` with whole numbers, reduced to lowest terms. All divisions happen at plan time; a
+//! (ONNX `Resize`). Each is `(start + i * step) / den` with whole numbers in lowest terms. All divisions happen at plan time; a
 //! row is entered by a [`Reciprocal`] and walked by adding.
 
-use crate::Error;
 use crate::phase::{Reciprocal, gcd};
-use crate::shape::side;
+use crate::shape::{MAX_SIDE, side};
+use crate::{Error, NearestMode, Shape};
 
-/// Which input position an output position samples (PyTorch's `align_corners`).
+/// Which input position an output position samples, in ONNX's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinates {
-    /// Pixel centres lie at one half: `align_corners=False`, ONNX `half_pixel`.
+    /// Pixel centres lie at one half. PyTorch's `align_corners=False`.
     HalfPixel,
-    /// The outermost pixel centres coincide: `align_corners=True`.
+    /// The outermost pixel centres coincide. PyTorch's `align_corners=True`.
     AlignCorners,
+    /// The first pixel centres coincide. PyTorch's `nearest`.
+    Asymmetric,
+    /// Half-pixel, but position 0 for a single output.
+    PytorchHalfPixel,
+    /// Half-pixel, moved so that what a rounded output size cuts off is cut off evenly.
+    HalfPixelSymmetric,
 }
 
-/// Linear interpolation along one axis.
+/// A scale: output size over input size, as a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ratio {
+    num: u32,
+    den: u32,
+}
+
+impl Ratio {
+    /// `num / den`, each 1 ..= [`MAX_SIDE`].
+    ///
+    /// # Errors
+    /// [`Error::Zero`] and [`Error::Range`] for another numerator or denominator.
+    pub const fn new(num: usize, den: usize) -> Result<Self, Error> {
+        match (side("the scale's numerator", num), side("the scale's denominator", den)) {
+            (Ok(()), Ok(())) => Ok(Ratio { num: num as u32, den: den as u32 }),
+            (Err(e), _) | (_, Err(e)) => Err(e),
+        }
+    }
+
+    /// The last convergent of the continued fraction of `scale` with both terms at most [`MAX_SIDE`].
+    ///
+    /// A scale that was written with few digits is met exactly: 2.6 is 13/5, and so is the f32 nearest to it.
+    ///
+    /// ```
+    /// use upconv::Ratio;
+    /// assert_eq!(Ratio::nearest(2.6)?, Ratio::new(13, 5)?);
+    /// assert_eq!(Ratio::nearest(f64::from(0.6f32))?, Ratio::new(3, 5)?);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Scale`] when the scale is not within 1/[`MAX_SIDE`] ..= [`MAX_SIDE`].
+    pub const fn nearest(scale: f64) -> Result<Self, Error> {
+        let error = Error::Scale { what: "the resize scale" };
+        if !(scale > 0.5 / MAX_SIDE as f64 && scale < MAX_SIDE as f64 + 0.5) {
+            return Err(error);
+        }
+        let (mut before, mut last) = ([0u64, 1], [1u64, 0]);
+        let mut x = scale;
+        loop {
+            let whole = x as u64;
+            let next = [whole.saturating_mul(last[0]) + before[0], whole.saturating_mul(last[1]) + before[1]];
+            if next[0] > MAX_SIDE as u64 || next[1] > MAX_SIDE as u64 {
+                break;
+            }
+            (before, last) = (last, next);
+            let rest = x - whole as f64;
+            if rest < 1e-9 {
+                break;
+            }
+            x = 1.0 / rest;
+        }
+        if last[0] == 0 || last[1] == 0 { Err(error) } else { Ratio::new(last[0] as usize, last[1] as usize) }
+    }
+
+    /// Output size of an input: `floor(input * num / den)`.
+    pub const fn apply(&self, input: usize) -> usize {
+        (input as u64 * self.num as u64 / if self.den == 0 { 1 } else { self.den } as u64) as usize
+    }
+}
+
+/// The target of a resize: sizes or scales, and which positions are sampled.
+///
+/// ```
+/// use upconv::{Coordinates, Ratio, Resize};
+/// let to = Resize::to(28, 28); // half-pixel, PyTorch's default
+/// let by = Resize::by(Ratio::new(3, 2)?, Ratio::new(3, 2)?).coordinates(Coordinates::Asymmetric);
+/// # let _ = (to, by);
+/// # Ok::<(), upconv::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resize {
+    sides: [Side; 2],
+    pub(crate) coordinates: Coordinates,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    To(usize),
+    By(Ratio),
+}
+
+impl Resize {
+    /// To `h` x `w`, half-pixel. Positions follow from the sizes: PyTorch's `size=` and `recompute_scale_factor=True`, ONNX's `sizes`.
+    pub const fn to(h: usize, w: usize) -> Self {
+        Resize { sides: [Side::To(h), Side::To(w)], coordinates: Coordinates::HalfPixel }
+    }
+
+    /// By the scales `h` and `w`, half-pixel. Sizes are `floor(in * scale)`, and positions follow from the scale as it was given:
+    /// PyTorch's `scale_factor=`, ONNX's `scales`.
+    ///
+    /// With [`Coordinates::AlignCorners`] positions are `i (in - 1) / (in * scale - 1)`, as ONNX has it; PyTorch ignores the scale there:
+    /// use [`to`](Self::to).
+    pub const fn by(h: Ratio, w: Ratio) -> Self {
+        Resize { sides: [Side::By(h), Side::By(w)], coordinates: Coordinates::HalfPixel }
+    }
+
+    /// Sets which positions are sampled.
+    pub const fn coordinates(mut self, coordinates: Coordinates) -> Self {
+        self.coordinates = coordinates;
+        self
+    }
+
+    /// The output's shape.
+    pub const fn output(&self, input: Shape) -> Shape {
+        Shape::new(self.sides[0].output(input.h), self.sides[1].output(input.w), input.c)
+    }
+
+    /// Whether both sizes are given, not scales.
+    pub(crate) const fn by_size(&self) -> bool {
+        matches!(self.sides, [Side::To(_), Side::To(_)])
+    }
+
+    /// The positions along height (0) or width (1).
+    pub(crate) const fn axis(&self, axis: usize, input: usize) -> Result<Affine, Error> {
+        let side = if axis == 0 { self.sides[0] } else { self.sides[1] };
+        let output = side.output(input);
+        let (i, o) = (input as i64, output as i64);
+        let (n, d) = match side {
+            Side::To(_) => (o, i),
+            Side::By(ratio) => (ratio.num as i64, ratio.den as i64),
+        };
+        let (start, step, den) = match self.coordinates {
+            Coordinates::PytorchHalfPixel if output <= 1 => (0, 0, 1),
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => (d - n, 2 * d, 2 * n),
+            Coordinates::HalfPixelSymmetric => (i * n - o * d + d - n, 2 * d, 2 * n),
+            Coordinates::Asymmetric => (0, d, n),
+            // (out - 1) is (in * n / d - 1), which is 0 or less when nothing lies between the corners.
+            Coordinates::AlignCorners if i * n <= d => (0, 0, 1),
+            Coordinates::AlignCorners => (0, (i - 1) * d, i * n - d),
+        };
+        Affine::new(input, output, start, step as u64, den as u64)
+    }
+}
+
+impl Side {
+    const fn output(self, input: usize) -> usize {
+        match self {
+            Side::To(size) => size,
+            Side::By(ratio) => ratio.apply(input),
+        }
+    }
+}
+
+/// The positions `(start + o * step) / den` along one axis.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LinearAxis {
-    input: u32,
+pub(crate) struct Affine {
+    pub(crate) input: usize,
     pub(crate) output: usize,
     start: i64,
     step: u64,
     den: u32,
-    /// `step` as whole inputs and a rest.
+    /// `step` and `start` as whole inputs and a rest.
     whole: u32,
     rest: u32,
+    first: i32,
+    first_rest: u32,
     by_den: Reciprocal,
 }
 
-/// Where one output position reads: `((den - t) * x[i0] + t * x[i1]) / den`.
+/// A position `i + t / den`; i is -1 for every position below 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tap {
-    pub(crate) i0: u32,
-    pub(crate) i1: u32,
+pub(crate) struct Position {
+    pub(crate) i: i32,
     pub(crate) t: u32,
 }
 
-impl LinearAxis {
-    /// `input` has been checked; `names` are the output's.
-    pub(crate) const fn new(
-        input: usize,
-        output: usize,
-        coordinates: Coordinates,
-        name: &'static str,
-    ) -> Result<Self, Error> {
-        if let Err(e) = side(name, output) {
-            return Err(e);
-        }
-        let (i, o) = (input as i64, output as i64);
-        let (start, step, den) = match coordinates {
-            Coordinates::HalfPixel => (i - o, 2 * i, 2 * o),
-            Coordinates::AlignCorners if output > 1 => (0, i - 1, o - 1),
-            Coordinates::AlignCorners => (0, 0, 1),
-        };
+impl Affine {
+    /// Twice the denominator of half-pixel positions at the largest size.
+    const MAX_DEN: u64 = 4 * MAX_SIDE as u64;
+
+    /// `start >= -den`, and `input` and `output` have been checked.
+    pub(crate) const fn new(input: usize, output: usize, start: i64, step: u64, den: u64) -> Result<Self, Error> {
         let g = gcd(gcd(start.unsigned_abs() as usize, step as usize), den as usize) as u64;
         let g = if g == 0 { 1 } else { g };
-        let (negative, start) = (start < 0, (start.unsigned_abs() / g) as i64);
-        let (start, step, den) = (if negative { -start } else { start }, step as u64 / g, den as u64 / g);
-        let den = if den == 0 { 1 } else { den };
-        Ok(LinearAxis {
-            input: input as u32,
+        let (step, den) = (step / g, den / g);
+        let start = if start < 0 { -((start.unsigned_abs() / g) as i64) } else { (start as u64 / g) as i64 };
+        if den == 0 || den > Self::MAX_DEN {
+            let (what, max) = ("the denominator of the positions", Self::MAX_DEN as i64);
+            return Err(Error::Range { what, got: den as i64, min: 1, max });
+        }
+        let (first, first_rest) = if start < 0 {
+            (-1, (start + den as i64) as u64)
+        } else {
+            ((start as u64 / den) as i32, start as u64 % den)
+        };
+        Ok(Affine {
+            input,
             output,
             start,
             step,
             den: den as u32,
             whole: (step / den) as u32,
             rest: (step % den) as u32,
+            first,
+            first_rest: first_rest as u32,
             by_den: Reciprocal::new(den as u32),
         })
     }
 
-    /// The weights are in units of `1 / den`; at most 2 * MAX_SIDE.
+    /// The same positions rounded to whole ones: `floor` of the result is `mode` of the original.
+    pub(crate) const fn rounded(&self, mode: NearestMode) -> Result<Self, Error> {
+        let (start, step, den) = (self.start, self.step, self.den as i64);
+        let (start, step, den) = match mode {
+            NearestMode::Floor => (start, step, den),
+            NearestMode::Ceil => (start + den - 1, step, den),
+            NearestMode::RoundPreferCeil => (2 * start + den, 2 * step, 2 * den),
+            NearestMode::RoundPreferFloor => (2 * start + den - 1, 2 * step, 2 * den),
+        };
+        Affine::new(self.input, self.output, start, step, den as u64)
+    }
+
+    /// The unit of [`Position::t`].
     pub(crate) const fn den(&self) -> u32 {
         self.den
     }
 
-    /// The taps of output `o`, any.
-    pub(crate) fn at(&self, o: usize) -> Tap {
-        // Bounds: position < input * den, so the quotient is below 2^15.
+    /// The whole inputs of a step.
+    pub(crate) const fn whole(&self) -> u32 {
+        self.whole
+    }
+
+    /// The rest of a step, in units of 1 / den.
+    pub(crate) const fn rest(&self) -> u32 {
+        self.rest
+    }
+
+    /// `t / den` as a fraction of 2^30.
+    pub(crate) fn fraction(&self, t: u32) -> i64 {
+        let (high, rest) = self.by_den.div_rem(u64::from(t) << 15);
+        let (low, _) = self.by_den.div_rem(u64::from(rest) << 15);
+        i64::from(high) << 15 | i64::from(low)
+    }
+
+    /// The position of output `o`, any.
+    pub(crate) fn at(&self, o: usize) -> Position {
+        // Bounds: a position lies below input + 1, so the quotient is below 2^16.
         let position = self.start + (o as u64 * self.step) as i64;
-        let (i0, t) = self.by_den.div_rem(position.max(0) as u64);
-        self.tap(i0, t)
-    }
-
-    fn tap(&self, i0: u32, t: u32) -> Tap {
-        if i0 + 1 < self.input {
-            Tap { i0, i1: i0 + 1, t }
-        } else {
-            Tap { i0: self.input - 1, i1: self.input - 1, t: 0 }
+        if position < 0 {
+            return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };
         }
+        let (i, t) = self.by_den.div_rem(position as u64);
+        Position { i: i as i32, t }
     }
 
-    /// The taps of all outputs in order.
-    pub(crate) fn walk(&self) -> impl Iterator<Item = Tap> + '_ {
-        // start = i * den + t with 0 <= t < den; i = -1 while the position is negative (start >= -den / 2).
-        let (mut i, mut t) = if self.start < 0 {
-            (-1, (self.start + i64::from(self.den)) as u32)
-        } else {
-            let (i, t) = self.by_den.div_rem(self.start as u64);
-            (i as i32, t)
-        };
+    /// The positions of all outputs in order.
+    pub(crate) fn walk(&self) -> impl Iterator<Item = Position> + '_ {
+        let mut next = Position { i: self.first, t: self.first_rest };
         (0..self.output).map(move |_| {
-            let tap = if i < 0 { self.tap(0, 0) } else { self.tap(i as u32, t) };
-            i += self.whole as i32;
-            t += self.rest;
-            if t >= self.den {
-                t -= self.den;
-                i += 1;
+            let now = next;
+            next.i += self.whole as i32;
+            next.t += self.rest;
+            if next.t >= self.den {
+                next.t -= self.den;
+                next.i += 1;
             }
-            tap
+            now
         })
+    }
+
+    /// The input at or before a position, inside the input.
+    pub(crate) fn nearest(&self, p: Position) -> usize {
+        (p.i.max(0) as usize).min(self.input - 1)
+    }
+
+    /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.
+    pub(crate) fn linear(&self, p: Position) -> (usize, usize, u32) {
+        let i = self.nearest(p);
+        if p.i < 0 || i + 1 >= self.input { (i, i, 0) } else { (i, i + 1, p.t) }
     }
 }
 
@@ -123,31 +307,75 @@ impl LinearAxis {
 mod tests {
     use super::*;
 
+    /// The position of output `o` as a fraction n / d, from the formulas above.
+    fn definition(c: Coordinates, o: i64, input: i64, output: i64, (n, d): (i64, i64)) -> (i64, i64) {
+        match c {
+            Coordinates::PytorchHalfPixel if output == 1 => (0, 1),
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => ((2 * o + 1) * d - n, 2 * n),
+            Coordinates::HalfPixelSymmetric => (input * n - output * d + (2 * o + 1) * d - n, 2 * n),
+            Coordinates::Asymmetric => (o * d, n),
+            Coordinates::AlignCorners if input * n <= d => (0, 1),
+            Coordinates::AlignCorners => (o * (input - 1) * d, input * n - d),
+        }
+    }
+
+    const ALL: [Coordinates; 5] = [
+        Coordinates::HalfPixel,
+        Coordinates::AlignCorners,
+        Coordinates::Asymmetric,
+        Coordinates::PytorchHalfPixel,
+        Coordinates::HalfPixelSymmetric,
+    ];
+
     #[test]
     fn positions_are_the_rational_definition() {
-        for coordinates in [Coordinates::HalfPixel, Coordinates::AlignCorners] {
-            for input in 1..40i64 {
-                for output in 1..40i64 {
-                    let axis = LinearAxis::new(input as usize, output as usize, coordinates, "output width").unwrap();
+        let ratios = [(1, 1), (2, 1), (3, 2), (13, 5), (3, 5), (1, 3), (17, 10), (255, 128)];
+        for c in ALL {
+            for input in 1..30 {
+                let sizes = (1..40).map(|o| (Resize::to(o, 1), o, (o as i64, input as i64)));
+                let scales = ratios.iter().map(|&(n, d)| {
+                    let ratio = Ratio::new(n, d).unwrap();
+                    (Resize::by(ratio, ratio), ratio.apply(input), (n as i64, d as i64))
+                });
+                for (resize, output, scale) in sizes.chain(scales).filter(|(_, o, _)| *o > 0) {
+                    let axis = resize.coordinates(c).axis(0, input).unwrap();
+                    assert_eq!(axis.output, output);
                     for (o, walked) in axis.walk().enumerate() {
-                        // The position as a fraction n / d, straight from the formulas above.
-                        let (n, d) = match coordinates {
-                            Coordinates::HalfPixel => ((2 * o as i64 + 1) * input - output, 2 * output),
-                            Coordinates::AlignCorners if output > 1 => (o as i64 * (input - 1), output - 1),
-                            Coordinates::AlignCorners => (0, 1),
-                        };
-                        let n = n.max(0).min((input - 1) * d);
-                        assert_eq!(i64::from(walked.i0), n / d);
-                        assert_eq!(i64::from(walked.i1), (n / d + 1).min(input - 1));
-                        assert_eq!(
-                            i64::from(walked.t) * d,
-                            n % d * i64::from(axis.den()),
-                            "{input} -> {output} at {o}"
-                        );
-                        assert_eq!(axis.at(o), walked);
+                        let (n, d) = definition(c, o as i64, input as i64, output as i64, scale);
+                        let context = format!("{c:?} {input} -> {output} by {scale:?} at {o}");
+                        assert_eq!(i64::from(walked.i), n.div_euclid(d), "{context}");
+                        assert_eq!(i64::from(walked.t) * d, n.rem_euclid(d) * i64::from(axis.den), "{context}");
+                        assert_eq!(axis.at(o), walked, "{context}");
+                        let fraction = axis.fraction(walked.t) as f64 / (1 << 30) as f64;
+                        assert!((fraction - f64::from(walked.t) / f64::from(axis.den)).abs() < 1e-9);
+                        for (mode, whole) in [
+                            (NearestMode::Floor, n.div_euclid(d)),
+                            (NearestMode::Ceil, -((-n).div_euclid(d))),
+                            (NearestMode::RoundPreferCeil, (2 * n + d).div_euclid(2 * d)),
+                            (NearestMode::RoundPreferFloor, -((d - 2 * n).div_euclid(2 * d))),
+                        ] {
+                            let rounded = axis.rounded(mode).unwrap();
+                            let expected = whole.clamp(0, input as i64 - 1) as usize;
+                            assert_eq!(rounded.nearest(rounded.at(o)), expected, "{context} {mode:?}");
+                            assert_eq!(rounded.nearest(rounded.walk().nth(o).unwrap()), expected, "{context} {mode:?}");
+                        }
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn scales_become_the_fractions_that_they_were_written_as() {
+        for den in 1..200 {
+            for num in 1..400 {
+                let ratio = Ratio::nearest(num as f64 / den as f64).unwrap();
+                assert_eq!(ratio.num as usize * den, num * ratio.den as usize);
+                assert_eq!(Ratio::nearest(f64::from(num as f32 / den as f32)).unwrap(), ratio, "{num}/{den} in f32");
+            }
+        }
+        for scale in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-6, 40000.0] {
+            assert_eq!(Ratio::nearest(scale), Err(Error::Scale { what: "the resize scale" }));
         }
     }
 }

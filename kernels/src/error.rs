@@ -71,6 +71,11 @@ pub enum Error {
         /// Which scale.
         what: &'static str,
     },
+    /// A combination that upconv does not offer.
+    Unsupported {
+        /// Which.
+        what: &'static str,
+    },
 }
 
 impl Error {
@@ -100,6 +105,7 @@ impl Error {
                 .str("; at most ")
                 .int(max as i64)
                 .str(" is safe"),
+            Error::Unsupported { what } => m.str(what).str(" is not supported"),
             Error::Scale { what } => m.str(what).str(" must be finite, above 0 and below 2^30"),
         }
     }

@@ -16,8 +16,8 @@
 //! const PLAN: Plan = must!(ConvTranspose::plan(Shape::new(2, 2, 1), 1, Geometry::square(2).stride(2, 2)));
 //! static WEIGHTS: [i8; 4] = must!(PLAN.pack(&[1, 2, 3, 4], WeightOrder::Torch));
 //! static SCALES: [Multiplier; 1] = must!(Multiplier::per_channel(0.5, &[1.0], 0.5));
-//! static UP: Convolution<i8> = must!(PLAN.with(
-//!     Weights { packed: &WEIGHTS, bias: &[0] },
+//! static UP: Convolution<i8> = must!(Weights { packed: &WEIGHTS, bias: &[0i32] }.layer(
+//!     &PLAN,
 //!     Quantization {
 //!         x: Quant::new(0.5, 0),
 //!         y: Quant::new(0.5, 0),
@@ -47,17 +47,22 @@ mod coords;
 mod element;
 mod error;
 mod phase;
+mod plan;
 mod quant;
 mod rows;
 mod shape;
 mod upsample;
 
-pub use conv::{Conv, Convolution, Plan, Quantization, WeightOrder, Weights};
+pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
-pub use coords::Coordinates;
+pub use coords::{Coordinates, Ratio, Resize};
 pub use element::Element;
 pub use error::{Error, Message};
-pub use quant::{Activation, Multiplier, Quant, Rounding};
+pub use plan::{Plan, WeightOrder};
+pub use quant::{Accumulator, Activation, Multiplier, Quant, Rounding};
 pub use rows::{Bound, Layer, Window};
 pub use shape::{Geometry, MAX_SIDE, Padding, Shape};
-pub use upsample::{Bilinear, Nearest, Upsample};
+pub use upsample::{
+    Area, Bicubic, Bilinear, Cubic, Gather, Nearest, NearestMode, Numerics, Upsample, tflite_nearest, torch_nearest,
+    torch_nearest_exact,
+};

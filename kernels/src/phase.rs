@@ -35,6 +35,11 @@ impl Reciprocal {
         Reciprocal { d, m, drop: drop as u8, shift: (bits + 30 - drop) as u8 }
     }
 
+    /// The divisor.
+    pub(crate) fn divisor(&self) -> u32 {
+        self.d
+    }
+
     /// Quotient and remainder. Bounds: n < 2^16 * d, so (n >> drop) * m < 2^(16+b-drop+31) <= 2^64.
     #[inline]
     pub(crate) fn div_rem(&self, n: u64) -> (u32, u32) {

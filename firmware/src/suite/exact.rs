@@ -3,10 +3,13 @@
 //!
 //! Slow on purpose; a reader checks it against the formulas line by line.
 
-use upconv::{Activation, Coordinates, Element, Geometry, Quantization, Rounding, Shape, WeightOrder};
+use upconv::{
+    Accumulator, Activation, Coordinates, Cubic, Element, Geometry, NearestMode, Numerics, Quantization, Rounding,
+    Shape, WeightOrder,
+};
 
 /// A convolution or transposed convolution with all its parameters.
-pub struct Problem<'a> {
+pub struct Problem<'a, W, A> {
     /// The input's shape.
     pub input: Shape,
     /// The output's shape.
@@ -16,16 +19,16 @@ pub struct Problem<'a> {
     /// `nn.ConvTranspose2d` rather than `nn.Conv2d`.
     pub transposed: bool,
     /// Unpacked weights.
-    pub weights: &'a [i8],
+    pub weights: &'a [W],
     /// Their order.
     pub order: WeightOrder,
-    /// One bias per output channel.
-    pub bias: &'a [i32],
+    /// One bias per output channel, or none.
+    pub bias: &'a [A],
     /// Scales, zero points, clamp and rounding.
     pub quant: Quantization<'a>,
 }
 
-impl Problem<'_> {
+impl<W: Element, A: Accumulator> Problem<'_, W, A> {
     /// The weight from input channel `i` to output channel `o` (of all channels, both) at tap (ky, kx).
     fn weight(&self, o: usize, i: usize, ky: usize, kx: usize) -> i64 {
         let [kh, kw] = self.geometry.kernel;
@@ -35,7 +38,7 @@ impl Problem<'_> {
             (WeightOrder::Torch, true) => ((i * per_out + o % per_out) * kh + ky) * kw + kx,
             (WeightOrder::Torch, false) => ((o * per_in + i % per_in) * kh + ky) * kw + kx,
         };
-        self.weights[at].into()
+        self.weights[at].to_i32().into()
     }
 
     /// The input row and output row (or columns, axis 1) that tap `k` of the window at `anchor` joins.
@@ -65,12 +68,12 @@ impl Problem<'_> {
 }
 
 /// Transposed convolution in scatter form, or convolution. One output channel's accumulators at a time.
-pub fn convolution<T: Element>(p: &Problem<'_>, x: &[T], y: &mut [T]) {
+pub fn convolution<T: Element, W: Element, A: Accumulator>(p: &Problem<'_, W, A>, x: &[T], y: &mut [T]) {
     let (per_in, per_out) = (p.input.c / p.geometry.groups, p.output.c / p.geometry.groups);
     for o in 0..p.output.c {
         let mut acc = [0i64; 512];
         let acc = &mut acc[..p.output.h * p.output.w];
-        acc.fill(p.bias[o].into());
+        acc.fill(p.bias.get(o).map_or(0, |b| b.to_i64()));
         p.pairs(|[oy, ox], [iy, ix], [ky, kx]| {
             for i in (0..per_in).map(|i| o / per_out * per_in + i) {
                 let value = x[(iy * p.input.w + ix) * p.input.c + i].to_i32() - p.quant.x.zero;
@@ -84,7 +87,7 @@ pub fn convolution<T: Element>(p: &Problem<'_>, x: &[T], y: &mut [T]) {
 }
 
 fn requantise<T: Element>(acc: i64, channel: usize, quant: &Quantization<'_>) -> T {
-    let m = quant.multipliers[channel];
+    let m = quant.multipliers.get(channel).unwrap_or(&quant.multipliers[0]);
     let scaled = scale(acc, m.q().into(), m.shift().into(), quant.rounding) + i128::from(quant.y.zero);
     let real = |v: f32| i128::from(round_half_away(v / quant.y.scale)) + i128::from(quant.y.zero);
     let (low, high) = match quant.activation {
@@ -104,8 +107,8 @@ fn round_half_away(v: f32) -> i64 {
 
 /// `acc * q * 2^(shift - 31)` in the named rounding; q = 0 or in [2^30, 2^31).
 fn scale(acc: i64, q: i64, shift: i32, rounding: Rounding) -> i128 {
-    let (acc, q) = (i128::from(acc) << shift.max(0), i128::from(q));
-    let right = (-shift).max(0);
+    let (unshifted, q) = (i128::from(acc), i128::from(q));
+    let (acc, right) = (unshifted << shift.max(0), (-shift).max(0));
     match rounding {
         Rounding::TfliteDouble => {
             // Doubling high multiply: to the nearest, ties up. Then a division by 2^right: to the nearest, ties away from zero.
@@ -113,43 +116,130 @@ fn scale(acc: i64, q: i64, shift: i32, rounding: Rounding) -> i128 {
             let half = (1i128 << right) / 2;
             (high.abs() + half) / (1 << right) * high.signum()
         }
+        Rounding::Tflite16x8 => {
+            let q16 = if q < 0x7FFF_0000 { (q + (1 << 15)) / (1 << 16) } else { 0x7FFF };
+            (2 * unshifted * q16 + (1i128 << (15 - shift))).div_euclid(1i128 << (16 - shift))
+        }
         Rounding::TfliteSingle => (acc * q + (1i128 << (30 + right))).div_euclid(1i128 << (31 + right)),
     }
 }
 
-/// `y[oy, ox] = x[oy / fh, ox / fw]`
-pub fn nearest<T: Element>(x: &[T], input: Shape, factor: [usize; 2], y: &mut [T]) {
-    let row_len = input.row_len() * factor[1];
-    for (i, y) in y.iter_mut().enumerate() {
-        let (oy, ox, c) = (i / row_len, i % row_len / input.c, i % input.c);
-        *y = x[(oy / factor[0] * input.w + ox / factor[1]) * input.c + c];
+/// One axis of a resize: sizes, the scale output / input as a fraction, and which positions are sampled.
+#[derive(Clone, Copy)]
+pub struct Axis {
+    /// Input size.
+    pub input: i64,
+    /// Output size.
+    pub output: i64,
+    /// Output over input.
+    pub scale: (i64, i64),
+    /// Which positions.
+    pub coordinates: Coordinates,
+}
+
+impl Axis {
+    /// The position of output `o` as a fraction, its denominator above 0.
+    fn position(&self, o: i64) -> (i64, i64) {
+        let (i, (n, d)) = (self.input, self.scale);
+        match self.coordinates {
+            Coordinates::PytorchHalfPixel if self.output == 1 => (0, 1),
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => ((2 * o + 1) * d - n, 2 * n),
+            Coordinates::HalfPixelSymmetric => (i * n - self.output * d + (2 * o + 1) * d - n, 2 * n),
+            Coordinates::Asymmetric => (o * d, n),
+            Coordinates::AlignCorners if i * n <= d => (0, 1),
+            Coordinates::AlignCorners => (o * (i - 1) * d, i * n - d),
+        }
+    }
+
+    /// TFLite's position of output `o` in units of 1 / 1024, as its integer reference computes it.
+    fn tflite(&self, o: i64) -> (i64, i64) {
+        let (i, n) = match self.coordinates {
+            Coordinates::AlignCorners if self.output > 1 => (self.input - 1, self.output - 1),
+            _ => (self.input, self.output),
+        };
+        let step = (1024 * i + n / 2) / n;
+        (if self.coordinates == Coordinates::HalfPixel { o * step + step / 2 - 512 } else { o * step }, 1024)
+    }
+
+    fn clamp(&self, i: i64) -> usize {
+        i.clamp(0, self.input - 1) as usize
     }
 }
 
-/// Bilinear: the four products over one common denominator, rounded once, ties up.
-pub fn bilinear<T: Element>(x: &[T], input: Shape, output: [usize; 2], coordinates: Coordinates, y: &mut [T]) {
-    let c = input.c;
-    for (i, y) in y.iter_mut().enumerate() {
-        let (oy, ox, ci) = (i / (output[1] * c), i / c % output[1], i % c);
-        let [(y0, y1, ty, dy), (x0, x1, tx, dx)] =
-            [(oy, input.h, output[0]), (ox, input.w, output[1])].map(|(o, n, m)| position(o, n, m, coordinates));
-        let at = |y: usize, x_: usize| i64::from(x[(y * input.w + x_) * c + ci].to_i32());
-        let upper = (dx - tx) * at(y0, x0) + tx * at(y0, x1);
-        let lower = (dx - tx) * at(y1, x0) + tx * at(y1, x1);
-        let (sum, d) = ((dy - ty) * upper + ty * lower, dy * dx);
-        *y = T::from_i32((2 * sum + d).div_euclid(2 * d) as i32);
+/// Every output of a resize: `f` gets its row, its column, and the input plane of its channel.
+fn each<T: Element>(x: &[T], axes: [Axis; 2], y: &mut [T], f: impl Fn(i64, i64, &dyn Fn(usize, usize) -> i64) -> i64) {
+    let c = x.len() / (axes[0].input * axes[1].input) as usize;
+    for (at, y) in y.iter_mut().enumerate() {
+        let pixel = at / c;
+        let (oy, ox) = (pixel as i64 / axes[1].output, pixel as i64 % axes[1].output);
+        let plane = |iy: usize, ix: usize| i64::from(x[(iy * axes[1].input as usize + ix) * c + at % c].to_i32());
+        *y = T::from_i32(f(oy, ox, &plane) as i32);
     }
 }
 
-/// The two neighbours of output `o` and the fraction `t / d` between them.
-fn position(o: usize, input: usize, output: usize, coordinates: Coordinates) -> (usize, usize, i64, i64) {
-    let (o, n, m) = (o as i64, input as i64, output as i64);
-    let (x, d) = match coordinates {
-        Coordinates::HalfPixel => (((2 * o + 1) * n - m).max(0), 2 * m),
-        Coordinates::AlignCorners if m > 1 => (o * (n - 1), m - 1),
-        Coordinates::AlignCorners => (0, 1),
+/// Nearest neighbour: the position rounded as `mode` says.
+pub fn nearest<T: Element>(x: &[T], axes: [Axis; 2], mode: NearestMode, y: &mut [T]) {
+    let source = |a: &Axis, o: i64| {
+        let (n, d) = a.position(o);
+        a.clamp(match mode {
+            NearestMode::Floor => n.div_euclid(d),
+            NearestMode::Ceil => -(-n).div_euclid(d),
+            NearestMode::RoundPreferCeil => (2 * n + d).div_euclid(2 * d),
+            NearestMode::RoundPreferFloor => -(d - 2 * n).div_euclid(2 * d),
+        })
     };
-    let i0 = (x / d).min(n - 1);
-    let t = if i0 == n - 1 { 0 } else { x % d };
-    (i0 as usize, (i0 + 1).min(n - 1) as usize, t, d)
+    each(x, axes, y, |oy, ox, plane| plane(source(&axes[0], oy), source(&axes[1], ox)));
+}
+
+/// Bilinear: the four products over one common denominator, rounded once.
+pub fn bilinear<T: Element>(x: &[T], axes: [Axis; 2], numerics: Numerics, y: &mut [T]) {
+    let around = |a: &Axis, o: i64| {
+        let (n, d) = if numerics == Numerics::Exact { a.position(o) } else { a.tflite(o) };
+        let i = n.div_euclid(d);
+        ([(a.clamp(i), d - n.rem_euclid(d)), (a.clamp(i + 1), n.rem_euclid(d))], d)
+    };
+    each(x, axes, y, |oy, ox, plane| {
+        let ((rows, dy), (columns, dx)) = (around(&axes[0], oy), around(&axes[1], ox));
+        let row = |iy: usize| columns.iter().map(|(ix, w)| w * plane(iy, *ix)).sum::<i64>();
+        let (sum, d) = (rows.iter().map(|(iy, w)| w * row(*iy)).sum::<i64>(), dy * dx);
+        match numerics {
+            Numerics::Tflite(Rounding::TfliteDouble) => (2 * sum.abs() + d) / (2 * d) * sum.signum(),
+            _ => (2 * sum + d).div_euclid(2 * d),
+        }
+    });
+}
+
+/// Bicubic: the sixteen products over one common denominator, rounded once, ties up, clamped.
+pub fn bicubic<T: Element>(x: &[T], axes: [Axis; 2], cubic: Cubic, y: &mut [T]) {
+    // Keys' polynomial times 4 d^3, at p / d, with A = -a / 4.
+    let a = if cubic == Cubic::Pytorch { 3 } else { 2 };
+    let weight = |p: i128, d: i128| match p.abs() {
+        p if p <= d => (8 - a) * p * p * p - (12 - a) * p * p * d + 4 * d * d * d,
+        p if p < 2 * d => -a * p * p * p + 5 * a * p * p * d - 8 * a * p * d * d + 4 * a * d * d * d,
+        _ => 0,
+    };
+    let around = |a: &Axis, o: i64| {
+        let (n, d) = a.position(o);
+        let first = n.div_euclid(d) - 1;
+        let taps = [0, 1, 2, 3].map(|k| (a.clamp(first + k), weight((n - (first + k) * d).into(), d.into())));
+        (taps, 4 * i128::from(d).pow(3))
+    };
+    each(x, axes, y, |oy, ox, plane| {
+        let ((rows, dy), (columns, dx)) = (around(&axes[0], oy), around(&axes[1], ox));
+        let row = |iy: usize| columns.iter().map(|(ix, w)| w * i128::from(plane(iy, *ix))).sum::<i128>();
+        let sum = rows.iter().map(|(iy, w)| w * row(*iy)).sum::<i128>();
+        (2 * sum + dy * dx).div_euclid(2 * dy * dx).clamp(T::MIN.into(), T::MAX.into()) as i64
+    });
+}
+
+/// Area: the mean over `floor(o * in / out) .. ceil((o + 1) * in / out)`, ties up.
+pub fn area<T: Element>(x: &[T], axes: [Axis; 2], y: &mut [T]) {
+    let span =
+        |a: &Axis, o: i64| (o * a.input / a.output) as usize..(((o + 1) * a.input + a.output - 1) / a.output) as usize;
+    each(x, axes, y, |oy, ox, plane| {
+        let (rows, columns) = (span(&axes[0], oy), span(&axes[1], ox));
+        let count = (rows.len() * columns.len()) as i64;
+        let sum: i64 = rows.flat_map(|iy| columns.clone().map(move |ix| (iy, ix))).map(|(iy, ix)| plane(iy, ix)).sum();
+        (2 * sum + count).div_euclid(2 * count)
+    });
 }

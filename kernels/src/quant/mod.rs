@@ -5,9 +5,11 @@
 //! `M = sx * sw / sy`, which [`Multiplier`] holds as an integer and a shift, and rounded the way [`Rounding`]
 //! names. Floats appear here and only at plan time.
 
+mod accumulator;
 mod multiplier;
 mod requant;
 
+pub use accumulator::Accumulator;
 pub use multiplier::{Multiplier, Rounding};
 pub(crate) use requant::Requant;
 
@@ -26,6 +28,15 @@ impl Quant {
     /// `real = scale * (raw - zero)`.
     pub const fn new(scale: f32, zero: i32) -> Self {
         Quant { scale, zero }
+    }
+
+    /// Scale and zero point of a binary-point format with `frac` fractional bits (0 ..= 30): `2^-frac` and 0.
+    ///
+    /// ```
+    /// assert_eq!(upconv::Quant::binary_point(7).scale, 1.0 / 128.0); // I1F7
+    /// ```
+    pub const fn binary_point(frac: u32) -> Self {
+        Quant::new(1.0 / (1u32 << (frac % 31)) as f32, 0)
     }
 
     /// `raw - zero` for the real value `v`: `round(v / scale)` in f32, ties away from zero, as TFLite does it.

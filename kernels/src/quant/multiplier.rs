@@ -7,7 +7,7 @@ use crate::Error;
 
 /// How `acc * M` becomes an integer.
 ///
-/// Both are within one of the real product. [`TfliteSingle`](Rounding::TfliteSingle) is
+/// The first two are within one of the real product. [`TfliteSingle`](Rounding::TfliteSingle) is
 /// `floor(acc * M + 1/2)`, the correctly rounded value of the quantised M.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
@@ -18,6 +18,9 @@ pub enum Rounding {
     TfliteDouble,
     /// Rounds once: `(acc * q + 2^(30 - shift)) >> (31 - shift)`. TFLite's `TFLITE_SINGLE_ROUNDING`.
     TfliteSingle,
+    /// TFLite's int16x8 with 64-bit bias: the factor is first rounded to 16 bits, then
+    /// `(acc * q16 + 2^(14 - shift)) >> (15 - shift)` in 64 bits.
+    Tflite16x8,
 }
 
 /// A positive real number `q * 2^(shift - 31)`.
@@ -105,17 +108,47 @@ impl Multiplier {
         self.shift
     }
 
+    /// The power of two `2^exponent`, -32 ..= 29: requantisation between binary-point formats is a rounding shift.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for another exponent.
+    ///
+    /// ```
+    /// use upconv::{Multiplier, Rounding};
+    /// let eighth = Multiplier::power_of_two(-3)?;
+    /// assert_eq!(eighth.apply(20, Rounding::TfliteSingle), 3); // 2.5, ties up
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn power_of_two(exponent: i32) -> Result<Self, Error> {
+        if exponent < -32 || exponent > 29 {
+            return Err(Error::Range { what: "the exponent", got: exponent as i64, min: -32, max: 29 });
+        }
+        Ok(Multiplier { q: 1 << 30, shift: (exponent + 1) as i8 })
+    }
+
     /// `acc * M`, rounded as named. A product beyond 32 bits saturates.
+    ///
+    /// [`Rounding::Tflite16x8`] is for a shift of at most 14.
     #[inline]
     pub fn apply(self, acc: i32, rounding: Rounding) -> i32 {
         let (left, right) = (self.shift.max(0) as u32, (-self.shift).max(0) as u32);
         // Saturating loses nothing: q >= 2^30, so what does not fit lies beyond every element's range.
-        let acc = acc.saturating_mul(1 << left);
-        let product = acc as i64 * self.q as i64;
+        let product = acc.saturating_mul(1 << left) as i64 * self.q as i64;
         match rounding {
             Rounding::TfliteDouble => round_half_away_shift(((product + (1 << 30)) >> 31) as i32, right),
             Rounding::TfliteSingle => ((product + (1i64 << (30 + right))) >> (31 + right)) as i32,
+            Rounding::Tflite16x8 => self.apply_wide(acc.into()),
         }
+    }
+
+    /// `acc * M` in [`Rounding::Tflite16x8`], for |acc| < 2^47 and a shift of at most 14. A product beyond 32 bits saturates.
+    #[inline]
+    pub(crate) fn apply_wide(self, acc: i64) -> i32 {
+        let q16 = if self.q < 0x7FFF_0000 { (self.q + (1 << 15)) >> 16 } else { 0x7FFF };
+        let shift = (15 - i32::from(self.shift)).max(1) as u32; // at most 46
+        // Bounds: |acc * q16| < 2^62, and the rounding term is at most 2^45.
+        let rounded = (acc * i64::from(q16) + (1i64 << (shift - 1))) >> shift;
+        rounded.max(i32::MIN.into()).min(i32::MAX.into()) as i32
     }
 }
 
@@ -200,17 +233,25 @@ mod tests {
                 let (e, t) = (31 + (-sh).max(0), exact(wide) * q);
                 (t + (1 << (e - 1))) >> e
             }
+            Rounding::Tflite16x8 => {
+                let q16 = if q < 0x7FFF_0000 { (q + (1 << 15)) >> 16 } else { 0x7FFF };
+                let e = 15 - sh;
+                exact((acc as i128 * q16 + (1 << (e - 1))).div_euclid(1 << e))
+            }
         };
         v as i32
     }
 
     #[test]
-    fn both_roundings_equal_their_definition_on_every_boundary() {
+    fn all_roundings_equal_their_definition_on_every_boundary() {
         let q = [0, 1 << 30, (1 << 30) + 1, 1518500250, i32::MAX - 1, i32::MAX];
         for shift in -31..=30 {
             for q in q {
                 let m = Multiplier { q, shift: if q == 0 { 0 } else { shift } };
-                for rounding in [Rounding::TfliteDouble, Rounding::TfliteSingle] {
+                for rounding in [Rounding::TfliteDouble, Rounding::TfliteSingle, Rounding::Tflite16x8] {
+                    if rounding == Rounding::Tflite16x8 && shift > 14 {
+                        continue;
+                    }
                     let mut accs = vec![0, 1, -1, i32::MAX, i32::MIN, i32::MIN + 1, i32::MAX - 1];
                     // Accumulators beside which the result steps: (n + 1/2) / M and its neighbours.
                     for n in [-300i64, -129, -128, -127, -2, -1, 0, 1, 2, 126, 127, 128, 32767] {

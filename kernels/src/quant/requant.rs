@@ -1,6 +1,6 @@
 //! The last step of every accumulating operator: scale, round, clamp, add the zero point.
 
-use super::{Multiplier, Rounding};
+use super::{Accumulator, Multiplier, Rounding};
 use crate::Element;
 
 /// `y = clamp(round(acc * M) + zero, min, max)`
@@ -19,8 +19,8 @@ impl Requant {
     }
 
     #[inline]
-    pub(crate) fn apply<T: Element>(&self, acc: i32, multiplier: Multiplier) -> T {
+    pub(crate) fn apply<T: Element, A: Accumulator>(&self, acc: i64, multiplier: Multiplier) -> T {
         // Not `clamp`, which panics on an empty range.
-        T::from_i32(multiplier.apply(acc, self.rounding).max(self.low).min(self.high) + self.zero)
+        T::from_i32(A::scale(acc, multiplier, self.rounding).max(self.low).min(self.high) + self.zero)
     }
 }

@@ -3,60 +3,109 @@
 //! With `ty / dy` and `tx / dx` the fractions of the sampled position,
 //!
 //! ```text
-//! y = round( ((dy-ty)(dx-tx) a + (dy-ty) tx b + ty (dx-tx) c + ty tx d) / (dy dx) )      ties up
+//! y = round( ((dy-ty)(dx-tx) a + (dy-ty) tx b + ty (dx-tx) c + ty tx d) / (dy dx) )
 //! ```
 //!
-//! The sum is exact; the division is a multiplication by a reciprocal with one correction, exact too.
+//! The sum is exact; the division is a multiplication by a reciprocal with one correction, exact too. At 2x, 4x, 8x and whenever `dy dx` is a
+//! power of two the sum is small and the division a shift. TFLite differs only in its positions, which have 10 bits.
 
-use crate::coords::{LinearAxis, Tap};
+use super::{axes, shapes};
+use crate::coords::{Affine, Coordinates};
 use crate::phase::Reciprocal;
 use crate::rows::cut;
-use crate::shape::{INPUT, OUTPUT};
-use crate::{Coordinates, Element, Error, Layer, Shape, Window};
+use crate::{Element, Error, Layer, Resize, Rounding, Shape, Window};
 use core::ops::Range;
+
+/// Whose numbers an interpolation computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numerics {
+    /// The real value, rounded once, ties up: never further than half a step from it.
+    Exact,
+    /// TFLite's RESIZE_BILINEAR bit for bit: positions rounded to 1/1024, which at odd ratios drifts by up to 27 int8 steps. Ties go away from zero
+    /// with [`Rounding::TfliteDouble`] and up with [`Rounding::TfliteSingle`].
+    ///
+    /// Needs sizes, not scales, and `HalfPixel`, `AlignCorners` or `Asymmetric` (neither flag set) positions.
+    /// At 2x, 4x and 8x half-pixel and with ties up it is the same as `Exact`.
+    Tflite(Rounding),
+}
 
 /// A planned bilinear resize; made by [`Upsample::bilinear`](crate::Upsample::bilinear).
 #[derive(Clone, Copy, Debug)]
 pub struct Bilinear {
-    input: Shape,
-    y: LinearAxis,
-    x: LinearAxis,
+    channels: usize,
+    y: Affine,
+    x: Affine,
+    ties_away: bool,
     /// Divides by `dy * dx`.
     by_area: Reciprocal,
 }
 
 impl Bilinear {
-    pub(crate) const fn new(input: Shape, oh: usize, ow: usize, coordinates: Coordinates) -> Result<Self, Error> {
-        if let Err(e) = input.check(&INPUT) {
-            return Err(e);
-        }
-        let y = LinearAxis::new(input.h, oh, coordinates, "output height");
-        let x = LinearAxis::new(input.w, ow, coordinates, "output width");
-        let (y, x) = match (y, x) {
-            (Ok(y), Ok(x)) => (y, x),
-            (Err(e), _) | (_, Err(e)) => return Err(e),
+    pub(crate) const fn new(input: Shape, resize: Resize, numerics: Numerics) -> Result<Self, Error> {
+        let (positions, ties_away) = match numerics {
+            Numerics::Exact => (axes(input, resize), false),
+            Numerics::Tflite(Rounding::Tflite16x8) => {
+                return Err(Error::Unsupported { what: "Tflite16x8 rounding of an interpolation" });
+            }
+            Numerics::Tflite(rounding) => (tflite(input, resize), matches!(rounding, Rounding::TfliteDouble)),
         };
-        // Bounds: each denominator is at most 2 * MAX_SIDE < 2^16.
-        match Shape::new(oh, ow, input.c).check(&OUTPUT) {
-            Ok(()) => Ok(Bilinear { input, y, x, by_area: Reciprocal::new(y.den() * x.den()) }),
-            Err(e) => Err(e),
+        let [y, x] = match positions {
+            Ok(axes) => axes,
+            Err(e) => return Err(e),
+        };
+        // Bounds: u32 holds dy * dx for sizes (2 * MAX_SIDE each); a scale's denominators can be twice that.
+        let area = y.den() as u64 * x.den() as u64;
+        if area > u32::MAX as u64 {
+            let (what, max) = ("the product of the positions' denominators", u32::MAX as i64);
+            return Err(Error::Range { what, got: area as i64, min: 1, max });
         }
+        // Where TFLite's positions are all whole there are no ties; elsewhere its area is an even power of two.
+        let ties_away = ties_away && area > 1;
+        Ok(Bilinear { channels: input.c, y, x, ties_away, by_area: Reciprocal::new(area as u32) })
+    }
+}
+
+/// TFLite's positions: whole multiples of 1/1024.
+const fn tflite(input: Shape, resize: Resize) -> Result<[Affine; 2], Error> {
+    if !resize.by_size() {
+        return Err(Error::Unsupported { what: "TFLite's interpolation by a scale" });
+    }
+    let output = resize.output(input);
+    if let Err(e) = shapes(input, output) {
+        return Err(e);
+    }
+    match (tflite_axis(input.h, output.h, resize.coordinates), tflite_axis(input.w, output.w, resize.coordinates)) {
+        (Ok(y), Ok(x)) => Ok([y, x]),
+        (Err(e), _) | (_, Err(e)) => Err(e),
+    }
+}
+
+const fn tflite_axis(input: usize, output: usize, coordinates: Coordinates) -> Result<Affine, Error> {
+    let (i, o) = (input as u64, output as u64);
+    let (i, o) = match coordinates {
+        Coordinates::AlignCorners if o > 1 => (i - 1, o - 1),
+        _ => (i, if o == 0 { 1 } else { o }),
+    };
+    let step = (1024 * i + o / 2) / o;
+    match coordinates {
+        Coordinates::HalfPixel => Affine::new(input, output, (step / 2) as i64 - 512, step, 1024),
+        Coordinates::AlignCorners | Coordinates::Asymmetric => Affine::new(input, output, 0, step, 1024),
+        _ => Err(Error::Unsupported { what: "TFLite's interpolation at these coordinates" }),
     }
 }
 
 impl<T: Element> Layer<T> for Bilinear {
     fn input(&self) -> Shape {
-        self.input
+        Shape::new(self.y.input, self.x.input, self.channels)
     }
 
     fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.input.c)
+        Shape::new(self.y.output, self.x.output, self.channels)
     }
 
     fn reads(&self, oy: usize) -> Range<usize> {
-        let Tap { i0, i1, t } = self.y.at(oy);
-        let last = if t == 0 { i0 } else { i1 };
-        i0 as usize..last as usize + 1
+        let (i0, i1, t) = self.y.linear(self.y.at(oy));
+        i0..if t == 0 { i0 + 1 } else { i1 + 1 }
     }
 
     fn macs(&self) -> u64 {
@@ -65,23 +114,50 @@ impl<T: Element> Layer<T> for Bilinear {
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        let c = self.input.c;
-        let Tap { i0, i1, t: ty } = self.y.at(oy);
-        let above = x.row(i0 as usize);
-        let below = if ty == 0 { above } else { x.row(i1 as usize) };
-        let area = u64::from(self.y.den() * self.x.den());
+        let area = self.y.den() * self.x.den();
+        let bits = u32::BITS - ((T::MAX - T::MIN) as u32).leading_zeros();
+        // Bounds: x - MIN < 2^bits and the weights add up to `area`; half of it is added before the division.
+        if area.is_power_of_two() && area.trailing_zeros() + bits < 32 {
+            let shift = area.trailing_zeros();
+            let term = |x: T, w: u32| (x.to_i32() - T::MIN) as u32 * w;
+            let divide = |sum: u32| (sum >> shift, sum & (area - 1));
+            self.blend(oy, x, y, area / 2, term, divide);
+        } else {
+            // Here the sum is below 2^48 and the quotient below 2^16.
+            let term = |x: T, w: u32| u64::from((x.to_i32() - T::MIN) as u32) * u64::from(w);
+            self.blend(oy, x, y, u64::from(area / 2), term, |sum| self.by_area.div_rem(sum));
+        }
+    }
+}
+
+impl Bilinear {
+    /// One row, with sums of type S: `term` is one product, `divide` gives quotient and remainder by the area.
+    #[inline(always)]
+    fn blend<T: Element, S: Copy + core::ops::Add<Output = S>>(
+        &self,
+        oy: usize,
+        x: &Window<'_, T>,
+        y: &mut [T],
+        half: S,
+        term: impl Fn(T, u32) -> S,
+        divide: impl Fn(S) -> (u32, u32),
+    ) {
+        let c = self.channels;
+        let (y0, y1, ty) = self.y.linear(self.y.at(oy));
+        let above = x.row(y0);
+        let below = if ty == 0 { above } else { x.row(y1) };
         let (dy, dx) = (self.y.den() - ty, self.x.den());
-        for (out, Tap { i0, i1, t: tx }) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
+        for (out, position) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
+            let (x0, x1, tx) = self.x.linear(position);
             let weights = [dy * (dx - tx), dy * tx, ty * (dx - tx), ty * tx];
-            let (left, right) = (i0 as usize * c, i1 as usize * c);
-            let (a, b) = (cut(above, left, c), cut(above, right, c));
-            let (p, q) = (cut(below, left, c), cut(below, right, c));
+            let (a, b) = (cut(above, x0 * c, c), cut(above, x1 * c, c));
+            let (p, q) = (cut(below, x0 * c, c), cut(below, x1 * c, c));
             for ((((out, a), b), p), q) in out.iter_mut().zip(a).zip(b).zip(p).zip(q) {
-                // Bounds: x - MIN < 2^16 and the weights add up to area < 2^32: the sum is below 2^48, the quotient below 2^16.
-                let term = |x: &T, w: u32| u64::from((x.to_i32() - T::MIN) as u32) * u64::from(w);
-                let sum = term(a, weights[0]) + term(b, weights[1]) + term(p, weights[2]) + term(q, weights[3]);
-                let (rounded, _) = self.by_area.div_rem(sum + area / 2);
-                *out = T::from_i32(rounded as i32 + T::MIN);
+                let sum = term(*a, weights[0]) + term(*b, weights[1]) + term(*p, weights[2]) + term(*q, weights[3]);
+                let (rounded, rest) = divide(sum + half);
+                let up = rounded as i32 + T::MIN;
+                // A tie leaves no rest. It was rounded up; away from zero is down where the result is not above 0.
+                *out = T::from_i32(if self.ties_away && rest == 0 && up <= 0 { up - 1 } else { up });
             }
         }
     }

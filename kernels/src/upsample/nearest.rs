@@ -1,49 +1,75 @@
-//! Nearest-neighbour upsampling by whole factors: copies.
+//! Nearest neighbour: copies. By whole factors or any ratio in whole numbers, or by a table.
+//!
+//! PyTorch and TFLite compute the source index in f32, which at some ratios misses the exact position (PyTorch: 2 % of the size pairs up to
+//! 256, among whole factors 41, 47, 55 and 61). Whole numbers are right for a decoder; where every bit has to agree, a table is
+//! computed as they do, at compile time.
 
-use crate::phase::Reciprocal;
+use super::{axes, shapes};
+use crate::coords::{Affine, Coordinates};
 use crate::rows::cut;
-use crate::shape::{INPUT, OUTPUT, side};
-use crate::{Element, Error, Layer, Shape, Window};
+use crate::shape::side;
+use crate::{Element, Error, Layer, Ratio, Resize, Shape, Window};
 use core::ops::Range;
 
-/// A planned nearest-neighbour upsample; made by [`Upsample::nearest`](crate::Upsample::nearest).
+/// How a sampled position becomes a whole one (ONNX `nearest_mode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NearestMode {
+    /// `floor(x)`: PyTorch's `nearest`, TFLite.
+    Floor,
+    /// `ceil(x)`
+    Ceil,
+    /// `ceil(x - 1/2)`: halves down. ONNX's default.
+    RoundPreferFloor,
+    /// `floor(x + 1/2)`: halves up. PyTorch's `nearest-exact`.
+    RoundPreferCeil,
+}
+
+/// A planned nearest-neighbour resize; made by [`Upsample::nearest`](crate::Upsample::nearest) and
+/// [`Upsample::nearest_by`](crate::Upsample::nearest_by).
 #[derive(Clone, Copy, Debug)]
 pub struct Nearest {
-    input: Shape,
-    output: Shape,
-    columns: usize,
-    by_rows: Reciprocal,
+    channels: usize,
+    y: Affine,
+    x: Affine,
 }
 
 impl Nearest {
-    pub(crate) const fn new(input: Shape, fh: usize, fw: usize) -> Result<Self, Error> {
-        let checks = [input.check(&INPUT), side("the height factor", fh), side("the width factor", fw)];
-        let mut i = 0;
-        while i < checks.len() {
-            if let Err(e) = checks[i] {
-                return Err(e);
-            }
-            i += 1;
+    pub(crate) const fn repeat(input: Shape, fh: usize, fw: usize) -> Result<Self, Error> {
+        if let (Err(e), _) | (_, Err(e)) = (side("the height factor", fh), side("the width factor", fw)) {
+            return Err(e);
         }
-        let output = Shape::new(input.h * fh, input.w * fw, input.c);
-        match output.check(&OUTPUT) {
-            Ok(()) => Ok(Nearest { input, output, columns: fw, by_rows: Reciprocal::new(fh as u32) }),
-            Err(e) => Err(e),
+        match (Ratio::new(fh, 1), Ratio::new(fw, 1)) {
+            (Ok(h), Ok(w)) => {
+                let by = Resize::by(h, w).coordinates(Coordinates::Asymmetric);
+                Nearest::by(input, by, NearestMode::Floor)
+            }
+            (Err(e), _) | (_, Err(e)) => Err(e),
+        }
+    }
+
+    pub(crate) const fn by(input: Shape, resize: Resize, mode: NearestMode) -> Result<Self, Error> {
+        let [y, x] = match axes(input, resize) {
+            Ok(axes) => axes,
+            Err(e) => return Err(e),
+        };
+        match (y.rounded(mode), x.rounded(mode)) {
+            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x }),
+            (Err(e), _) | (_, Err(e)) => Err(e),
         }
     }
 }
 
 impl<T: Element> Layer<T> for Nearest {
     fn input(&self) -> Shape {
-        self.input
+        Shape::new(self.y.input, self.x.input, self.channels)
     }
 
     fn output(&self) -> Shape {
-        self.output
+        Shape::new(self.y.output, self.x.output, self.channels)
     }
 
     fn reads(&self, oy: usize) -> Range<usize> {
-        let iy = self.by_rows.div_rem(oy as u64).0 as usize;
+        let iy = self.y.nearest(self.y.at(oy));
         iy..iy + 1
     }
 
@@ -53,17 +79,122 @@ impl<T: Element> Layer<T> for Nearest {
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        let row = x.row(self.by_rows.div_rem(oy as u64).0 as usize);
-        let mut out = y;
-        for ix in 0..self.input.w {
-            let pixel = cut(row, ix * self.input.c, self.input.c);
-            for _ in 0..self.columns {
-                let Some((to, rest)) = out.split_at_mut_checked(self.input.c) else { return };
-                for (y, x) in to.iter_mut().zip(pixel) {
-                    *y = *x;
-                }
-                out = rest;
-            }
+        let row = x.row(self.y.nearest(self.y.at(oy)));
+        copy_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
+    }
+}
+
+/// `y[ox] = row[columns[ox]]`, pixel by pixel.
+fn copy_pixels<T: Copy>(row: &[T], channels: usize, columns: impl Iterator<Item = usize>, y: &mut [T]) {
+    for (to, ix) in y.chunks_exact_mut(channels.max(1)).zip(columns) {
+        for (y, x) in to.iter_mut().zip(cut(row, ix * channels, channels)) {
+            *y = *x;
         }
     }
+}
+
+/// A planned resize by tables; made by [`Upsample::gather`](crate::Upsample::gather).
+#[derive(Clone, Copy, Debug)]
+pub struct Gather<'a> {
+    input: Shape,
+    rows: &'a [u16],
+    columns: &'a [u16],
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) const fn new(input: Shape, rows: &'a [u16], columns: &'a [u16]) -> Result<Self, Error> {
+        if let Err(e) = shapes(input, Shape::new(rows.len(), columns.len(), input.c)) {
+            return Err(e);
+        }
+        match (inside("a row of the table", rows, input.h), inside("a column of the table", columns, input.w)) {
+            (Ok(()), Ok(())) => Ok(Gather { input, rows, columns }),
+            (Err(e), _) | (_, Err(e)) => Err(e),
+        }
+    }
+}
+
+const fn inside(what: &'static str, table: &[u16], size: usize) -> Result<(), Error> {
+    let mut i = 0;
+    while i < table.len() {
+        if table[i] as usize >= size {
+            return Err(Error::Range { what, got: table[i] as i64, min: 0, max: size as i64 - 1 });
+        }
+        i += 1;
+    }
+    Ok(())
+}
+
+impl<T: Element> Layer<T> for Gather<'_> {
+    fn input(&self) -> Shape {
+        self.input
+    }
+
+    fn output(&self) -> Shape {
+        Shape::new(self.rows.len(), self.columns.len(), self.input.c)
+    }
+
+    fn reads(&self, oy: usize) -> Range<usize> {
+        self.rows.get(oy).map_or(0..0, |iy| usize::from(*iy)..usize::from(*iy) + 1)
+    }
+
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    #[inline(never)]
+    fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let row = self.rows.get(oy).map_or(&[][..], |iy| x.row((*iy).into()));
+        copy_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
+    }
+}
+
+/// The source indices of PyTorch's `interpolate(mode="nearest")` from `input` to N: `min(floor(f32(i)·f32(s)), input − 1)`.
+///
+/// s is `1 / scale_factor` where one is given and not recomputed, else `input / N`. (In 2-D PyTorch itself takes shortcuts for
+/// `N = input` and `N = 2·input`, which agree with s = input / N.)
+///
+/// ```
+/// use upconv::torch_nearest;
+/// const COLUMNS: [u16; 5] = torch_nearest(3, None);
+/// assert_eq!(COLUMNS, [0, 0, 1, 1, 2]);
+/// ```
+pub const fn torch_nearest<const N: usize>(input: usize, scale_factor: Option<f64>) -> [u16; N] {
+    table(input, torch_step(input, N, scale_factor), 0.0, false)
+}
+
+/// The source indices of PyTorch's `interpolate(mode="nearest-exact")` on f32 tensors: `min(floor(f32(i + 1/2)·f32(s)), input − 1)`.
+///
+/// Read off PyTorch 2.15; its vectorised 1-D kernel rounds differently at 13 of 5,040 size pairs.
+pub const fn torch_nearest_exact<const N: usize>(input: usize, scale_factor: Option<f64>) -> [u16; N] {
+    table(input, torch_step(input, N, scale_factor), 0.5, false)
+}
+
+/// The source indices of TFLite's RESIZE_NEAREST_NEIGHBOR.
+///
+/// `s = align_corners and N > 1 ? (input − 1) / (N − 1) : input / N` in f32;
+/// `min(align_corners ? round((i + o)·s) : floor((i + o)·s), input − 1)` with o = 1/2 for half-pixel centres, else 0.
+pub const fn tflite_nearest<const N: usize>(input: usize, align_corners: bool, half_pixel_centers: bool) -> [u16; N] {
+    let step = if align_corners && N > 1 { (input as f32 - 1.0) / (N as f32 - 1.0) } else { input as f32 / N as f32 };
+    table(input, step, if half_pixel_centers { 0.5 } else { 0.0 }, align_corners)
+}
+
+const fn torch_step(input: usize, output: usize, scale_factor: Option<f64>) -> f32 {
+    match scale_factor {
+        Some(factor) => (1.0 / factor) as f32,
+        None => input as f32 / output as f32,
+    }
+}
+
+const fn table<const N: usize>(input: usize, step: f32, offset: f32, round: bool) -> [u16; N] {
+    let mut table = [0; N];
+    let mut i = 0;
+    while i < N {
+        let position = (i as f32 + offset) * step;
+        // Not negative, so that `as` is floor; rounding is half away from zero.
+        let whole = if round { (position as f64 + 0.5) as usize } else { position as usize };
+        let last = input.saturating_sub(1);
+        table[i] = if whole < last { whole } else { last } as u16;
+        i += 1;
+    }
+    table
 }

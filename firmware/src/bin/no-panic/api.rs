@@ -1,6 +1,6 @@
 //! The whole run-time interface, called with values that the optimiser cannot see.
 
-use core::fmt::{Display, Write};
+use core::fmt::Write;
 use core::hint::black_box;
 use core::mem::MaybeUninit;
 use upconv::*;
@@ -39,12 +39,29 @@ fn convolution<T: Element>(plan: Plan) -> Result<(), Error> {
     black_box(Multiplier::per_channel::<8>(unknown(), unknown(), unknown())?);
     let multiplier = Multiplier::from_scales(unknown(), unknown(), unknown())?;
     black_box(multiplier.apply(unknown(), unknown()));
-    layer::<T>(&plan.with(unknown(), quantization)?)
+    let narrow: Weights<'_> = unknown();
+    layer::<T>(&narrow.layer(&plan, quantization)?)?;
+    let folded: Weights<'_, i16> = unknown();
+    layer::<T>(&folded.layer(&plan, quantization)?)?;
+    let wide: Weights<'_, i8, i64> = unknown();
+    layer::<T>(&wide.layer(&plan, quantization)?)
 }
 
 fn resizes<T: Element>() -> Result<(), Error> {
     layer::<T>(&Upsample::nearest(unknown(), unknown(), unknown())?)?;
-    layer::<T>(&Upsample::bilinear(unknown(), unknown(), unknown(), unknown())?)
+    layer::<T>(&Upsample::nearest_by(unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Upsample::gather(unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Upsample::bilinear(unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Upsample::bicubic(unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Upsample::area(unknown(), unknown(), unknown())?)?;
+    black_box((torch_nearest::<9>(unknown(), unknown()), torch_nearest_exact::<9>(unknown(), unknown())));
+    black_box(tflite_nearest::<9>(unknown(), unknown(), unknown()));
+    black_box(
+        Resize::by(Ratio::new(unknown(), unknown())?, Ratio::nearest(unknown())?)
+            .coordinates(unknown())
+            .output(unknown()),
+    );
+    Ok(())
 }
 
 fn layer<T: Element>(layer: &dyn Layer<T>) -> Result<(), Error> {

@@ -1,0 +1,97 @@
+//! Area resampling: the mean over the input pixels that an output pixel touches.
+//!
+//! Output i covers the inputs `floor(i·in/out) .. ceil((i + 1)·in/out)`. With the position `i·in/out = a + t/den` and the step
+//! `in/out = w + r/den` that is `w + 1` inputs when `0 < t + r <= den`, one less when t + r = 0 and one more beyond: three counts an axis,
+//! whose nine products are inverted at plan time.
+
+use super::shapes;
+use crate::coords::{Affine, Coordinates, Position};
+use crate::phase::Reciprocal;
+use crate::rows::cut;
+use crate::{Element, Error, Layer, Resize, Shape, Window};
+use core::ops::Range;
+
+/// A planned area resize; made by [`Upsample::area`](crate::Upsample::area).
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    channels: usize,
+    y: Affine,
+    x: Affine,
+    /// Divides by the count of a row span and a column span, each `whole`, `whole + 1` or `whole + 2`.
+    by_count: [[Reciprocal; 3]; 3],
+}
+
+impl Area {
+    pub(crate) const fn new(input: Shape, oh: usize, ow: usize) -> Result<Self, Error> {
+        if let Err(e) = shapes(input, Shape::new(oh, ow, input.c)) {
+            return Err(e);
+        }
+        let by = Resize::to(oh, ow).coordinates(Coordinates::Asymmetric);
+        let (y, x) = match (by.axis(0, input.h), by.axis(1, input.w)) {
+            (Ok(y), Ok(x)) => (y, x),
+            (Err(e), _) | (_, Err(e)) => return Err(e),
+        };
+        let mut by_count = [[Reciprocal::new(1); 3]; 3];
+        let mut i = 0;
+        while i < 9 {
+            // Bounds: each count is at most MAX_SIDE + 2 < 2^16.
+            let count = (y.whole() + i / 3) * (x.whole() + i % 3);
+            by_count[i as usize / 3][i as usize % 3] = Reciprocal::new(count);
+            i += 1;
+        }
+        Ok(Area { channels: input.c, y, x, by_count })
+    }
+}
+
+/// The inputs that an output covers, and by how many they are more than the step's whole part (0 ..= 2).
+fn span(axis: &Affine, p: Position) -> (Range<usize>, usize) {
+    let extra = p.t + axis.rest();
+    let more = if extra == 0 {
+        0
+    } else if extra <= axis.den() {
+        1
+    } else {
+        2
+    };
+    let from = p.i.max(0) as usize;
+    (from..from + axis.whole() as usize + more, more)
+}
+
+impl<T: Element> Layer<T> for Area {
+    fn input(&self) -> Shape {
+        Shape::new(self.y.input, self.x.input, self.channels)
+    }
+
+    fn output(&self) -> Shape {
+        Shape::new(self.y.output, self.x.output, self.channels)
+    }
+
+    fn reads(&self, oy: usize) -> Range<usize> {
+        span(&self.y, self.y.at(oy)).0
+    }
+
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    #[inline(never)]
+    fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let c = self.channels;
+        let (rows, more_rows) = span(&self.y, self.y.at(oy));
+        for (out, position) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
+            let (columns, more_columns) = span(&self.x, position);
+            let Some(by_count) = self.by_count.get(more_rows).and_then(|b| b.get(more_columns)) else { return };
+            for (ch, out) in out.iter_mut().enumerate() {
+                // Bounds: x - MIN < 2^16 and at most 2^30 values: the sum is below 2^46, the mean below 2^16.
+                let mut sum = u64::from(by_count.divisor() / 2);
+                for iy in rows.clone() {
+                    let row = cut(x.row(iy), columns.start * c, columns.len() * c);
+                    for v in row.iter().skip(ch).step_by(c) {
+                        sum += (v.to_i32() - T::MIN) as u64;
+                    }
+                }
+                *out = T::from_i32(by_count.div_rem(sum).0 as i32 + T::MIN);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Bicubic interpolation (Keys 1981): four taps along each axis.
+//!
+//! ```text
+//! |d| <= 1:      ((A + 2) d - (A + 3)) d² + 1
+//! 1 < |d| < 2:   ((A d - 5 A) d + 8 A) d - 4 A
+//! ```
+//!
+//! Weights in units of 2⁻³⁰ decide nearly every result. Where the sum comes within 2⁻⁸ of a tie, the exact fraction decides: with
+//! d = p / den and A = -a / 4 the weights are whole numbers of 1 / (4 den³).
+
+use super::axes;
+use crate::coords::{Affine, Position};
+use crate::{Element, Error, Layer, Resize, Shape, Window};
+use core::ops::Range;
+
+/// The coefficient A.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cubic {
+    /// A = -0.75: PyTorch, ONNX's default.
+    Pytorch,
+    /// A = -0.5: TensorFlow, Keys' own.
+    Tensorflow,
+}
+
+/// A planned bicubic resize; made by [`Upsample::bicubic`](crate::Upsample::bicubic).
+#[derive(Clone, Copy, Debug)]
+pub struct Bicubic {
+    channels: usize,
+    y: Affine,
+    x: Affine,
+    cubic: Cubic,
+}
+
+/// An input position and its weight.
+type Tap<W> = (usize, W);
+
+impl Bicubic {
+    pub(crate) const fn new(input: Shape, resize: Resize, cubic: Cubic) -> Result<Self, Error> {
+        match axes(input, resize) {
+            Ok([y, x]) => Ok(Bicubic { channels: input.c, y, x, cubic }),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// -4 A
+    fn a(&self) -> i64 {
+        if self.cubic == Cubic::Pytorch { 3 } else { 2 }
+    }
+
+    /// The four inputs around a position, edges replicated, and their weights in units of 2⁻³⁰, which add up to 2³⁰.
+    fn taps(&self, axis: &Affine, p: Position) -> [Tap<i64>; 4] {
+        const ONE: i64 = 1 << 30;
+        let a = -self.a() * (ONE / 4);
+        // Bounds: every factor is at most 6 * 2^30 in size, products are below 2^66 / 2^3 < 2^63.
+        let mul = |p: i64, q: i64| (p * q + ONE / 2) >> 30;
+        let near = |d: i64| mul(mul(mul(a + 2 * ONE, d) - (a + 3 * ONE), d), d) + ONE;
+        let far = |d: i64| mul(mul(mul(a, d) - 5 * a, d) + 8 * a, d) - 4 * a;
+        let t = axis.fraction(p.t);
+        let weights = [far(ONE + t), near(t), near(ONE - t)];
+        let last = ONE - weights[0] - weights[1] - weights[2];
+        let at = |k: i32| ((p.i + k).max(0) as usize).min(axis.input - 1);
+        [(at(-1), weights[0]), (at(0), weights[1]), (at(1), weights[2]), (at(2), last)]
+    }
+
+    /// The exact weights in units of 1 / (4 den³).
+    fn exact(&self, axis: &Affine, p: Position) -> [i128; 4] {
+        let (a, d, t) = (i128::from(self.a()), i128::from(axis.den()), i128::from(p.t));
+        let near = |p: i128| ((8 - a) * p - (12 - a) * d) * p * p + 4 * d * d * d;
+        let far = |p: i128| -a * (((p - 5 * d) * p + 8 * d * d) * p - 4 * d * d * d);
+        [far(d + t), near(t), near(d - t), far(2 * d - t)]
+    }
+}
+
+impl<T: Element> Layer<T> for Bicubic {
+    fn input(&self) -> Shape {
+        Shape::new(self.y.input, self.x.input, self.channels)
+    }
+
+    fn output(&self) -> Shape {
+        Shape::new(self.y.output, self.x.output, self.channels)
+    }
+
+    fn reads(&self, oy: usize) -> Range<usize> {
+        let [(first, _), .., (last, _)] = self.taps(&self.y, self.y.at(oy));
+        first..last + 1
+    }
+
+    fn macs(&self) -> u64 {
+        20 * Layer::<T>::output(self).len() as u64
+    }
+
+    #[inline(never)]
+    fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let c = self.channels;
+        let down = self.y.at(oy);
+        let rows = self.taps(&self.y, down).map(|(iy, w)| (x.row(iy), w));
+        // Bits dropped from a column's sum, so that the sum over columns fits 64:
+        // |column| < 2^15 * 2^30 * 1.6 / 2^15 < 2^31, times 2^30 * 1.6 is below 2^62. The same for i8 with 7 bits each.
+        let drop = if T::MAX > 127 { 15 } else { 7 };
+        let (unit, shift) = (1i64 << (60 - drop), 60 - drop);
+        for (out, along) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
+            let columns = self.taps(&self.x, along);
+            for (ch, out) in out.iter_mut().enumerate() {
+                let value = |row: &[T], ix: usize| row.get(ix * c + ch).map_or(0, |v| v.to_i32());
+                let mut sum = 0;
+                for (ix, wx) in columns {
+                    let mut column = 1 << (drop - 1);
+                    for (row, wy) in rows {
+                        column += i64::from(value(row, ix)) * wy;
+                    }
+                    sum += (column >> drop) * wx;
+                }
+                let below = sum >> shift;
+                let over_half = (sum & (unit - 1)) - unit / 2;
+                // Bounds: the sum is off by less than 2^-9 steps, by the 16 products of weights off by 2^-28 with values below 2^15.
+                let up = if over_half.abs() >> (shift - 8) > 0 {
+                    over_half >= 0
+                } else {
+                    // Bounds: den <= 2^17, so each weight is below 2^54, and the sum below 2^(54 + 54 + 16 + 2) < 2^127.
+                    let (wy, wx) = (self.exact(&self.y, down), self.exact(&self.x, along));
+                    let mut twice = 0i128;
+                    for ((ix, _), wx) in columns.into_iter().zip(wx) {
+                        let column: i128 =
+                            rows.iter().zip(wy).map(|((row, _), wy)| i128::from(value(row, ix)) * wy).sum();
+                        twice += 2 * column * wx;
+                    }
+                    let cube = |d: u32| i128::from(d) * i128::from(d) * i128::from(d);
+                    twice >= i128::from(2 * below + 1) * 16 * cube(self.y.den()) * cube(self.x.den())
+                };
+                *out = T::from_i32((below + i64::from(up)).max(T::MIN.into()).min(T::MAX.into()) as i32);
+            }
+        }
+    }
+}
