@@ -245,6 +245,11 @@ struct Taps {
 }
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
+    /// Its plan.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Some output channels of one row, from one span's start to another's; `y` has that many channels.
     #[inline(never)]
     pub(crate) fn channels(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {

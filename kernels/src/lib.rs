@@ -46,6 +46,7 @@ mod conv_transpose;
 mod coords;
 mod element;
 mod error;
+mod fold;
 mod phase;
 mod plan;
 mod quant;
@@ -58,10 +59,11 @@ pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
 pub use element::Element;
 pub use error::{Error, Message};
+pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias};
 pub use plan::{Plan, WeightOrder};
 pub use quant::{Accumulator, Activation, Multiplier, Quant, Rounding};
 pub use rows::{Bound, Layer, Window};
-pub use shape::{Geometry, MAX_SIDE, Padding, Shape};
+pub use shape::{Geometry, MAX_SIDE, Padding, Same, Shape};
 pub use upsample::{
     Area, Bicubic, Bilinear, Cubic, Gather, Nearest, NearestMode, Numerics, Upsample, tflite_nearest, torch_nearest,
     torch_nearest_exact,

@@ -88,6 +88,11 @@ impl Plan {
         self.channel_weights() * self.output.c
     }
 
+    /// Kernel height and width.
+    pub const fn kernel(&self) -> [usize; 2] {
+        [self.y.kernel(), self.x.kernel()]
+    }
+
     /// Weights of one output channel.
     pub(crate) const fn channel_weights(&self) -> usize {
         self.y.kernel() * self.x.kernel() * self.group_in
@@ -211,7 +216,7 @@ impl Plan {
     }
 
     /// Where the weight of output channel `o`, input channel `i` of its group and tap (ky, kx) lies in an unpacked tensor.
-    const fn weight_index(&self, order: WeightOrder, o: usize, i: usize, ky: usize, kx: usize) -> usize {
+    pub(crate) const fn weight_index(&self, order: WeightOrder, o: usize, i: usize, ky: usize, kx: usize) -> usize {
         let (kh, kw) = (self.y.kernel(), self.x.kernel());
         match order {
             WeightOrder::Tflite => ((o * kh + ky) * kw + kx) * self.group_in + i,
@@ -245,14 +250,14 @@ pub(crate) const fn length(what: &'static str, got: usize, need: usize) -> Resul
 }
 
 /// Quotient and remainder that cannot panic, for divisors known to be above 0.
-const fn div(a: usize, b: usize) -> usize {
+pub(crate) const fn div(a: usize, b: usize) -> usize {
     match a.checked_div(b) {
         Some(q) => q,
         None => 0,
     }
 }
 
-const fn rem(a: usize, b: usize) -> usize {
+pub(crate) const fn rem(a: usize, b: usize) -> usize {
     if b == 0 { 0 } else { a % b }
 }
 

@@ -162,6 +162,57 @@ impl Geometry {
         self
     }
 
+    /// Pads a convolution so that the output has `ceil(in / stride)` rows and columns.
+    ///
+    /// An odd total leaves the larger half at the end with [`Same::Upper`] (TFLite, PyTorch's `padding="same"`, ONNX `SAME_UPPER`), at the beginning
+    /// with [`Same::Lower`]. Without a call padding is 0: `VALID`.
+    ///
+    /// ```
+    /// use upconv::{Conv, Geometry, Same, Shape};
+    /// let input = Shape::new(5, 5, 1);
+    /// let g = Geometry::square(4).stride(2, 2).same(input, Same::Upper);
+    /// assert_eq!((g.padding.top, g.padding.bottom), (1, 2));
+    /// assert_eq!(Conv::plan(input, 1, g)?.output(), Shape::new(3, 3, 1));
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn same(self, input: Shape, same: Same) -> Self {
+        let (h, w) = (self.conv_total(0, input.h), self.conv_total(1, input.w));
+        let ([top, bottom], [left, right]) = (same.split(h), same.split(w));
+        self.padding(Padding { top, left, bottom, right })
+    }
+
+    const fn conv_total(&self, axis: usize, input: usize) -> usize {
+        let stride = if self.stride[axis] == 0 { 1 } else { self.stride[axis] };
+        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]) + 1;
+        (input.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(input)
+    }
+
+    /// Pads a transposed convolution so that the output has `h` rows and `w` columns: ONNX's `output_shape`, TFLite's.
+    ///
+    /// What `(in - 1) stride + dilation (kernel - 1) + 1` has too many is taken off both ends, the larger half of an odd number at the end with
+    /// [`Same::Upper`]; what it lacks becomes output padding. `SAME` is the output `in * stride`.
+    ///
+    /// ```
+    /// use upconv::{ConvTranspose, Geometry, Same, Shape};
+    /// let input = Shape::new(4, 4, 1);
+    /// let g = Geometry::square(3).stride(2, 2).to_output(input, 8, 8, Same::Upper);
+    /// assert_eq!((g.padding.top, g.padding.bottom, g.output_padding), (0, 1, [0, 0]));
+    /// assert_eq!(ConvTranspose::plan(input, 1, g)?.output(), Shape::new(8, 8, 1));
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn to_output(mut self, input: Shape, h: usize, w: usize, same: Same) -> Self {
+        let (full_h, full_w) = (self.full(0, input.h), self.full(1, input.w));
+        self.output_padding = [h.saturating_sub(full_h), w.saturating_sub(full_w)];
+        let ([top, bottom], [left, right]) =
+            (same.split(full_h.saturating_sub(h)), same.split(full_w.saturating_sub(w)));
+        self.padding(Padding { top, left, bottom, right })
+    }
+
+    const fn full(&self, axis: usize, input: usize) -> usize {
+        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]) + 1;
+        input.saturating_sub(1).saturating_mul(self.stride[axis]).saturating_add(reach)
+    }
+
     /// What concerns one axis, 0 for height and 1 for width.
     pub(crate) const fn axis(&self, axis: usize, input: usize, pad: [usize; 2]) -> AxisGeometry {
         AxisGeometry {
@@ -178,5 +229,23 @@ impl Geometry {
     pub const fn groups(mut self, groups: usize) -> Self {
         self.groups = groups;
         self
+    }
+}
+
+/// Where the larger half of an odd padding goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Same {
+    /// To the end: ONNX `SAME_UPPER`, TFLite, PyTorch.
+    Upper,
+    /// To the beginning: ONNX `SAME_LOWER`.
+    Lower,
+}
+
+impl Same {
+    const fn split(self, total: usize) -> [usize; 2] {
+        match self {
+            Same::Upper => [total / 2, total - total / 2],
+            Same::Lower => [total - total / 2, total / 2],
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! rows that the layer says it reads. A digest of all outputs lets the host compare whole runs.
 
 pub mod exact;
+mod fold;
 mod random;
 mod resize;
 
@@ -58,6 +59,8 @@ pub const GROUPS: &[(&str, fn(u64, u32) -> Outcome)] = &[
     ("bicubic i16", resize::bicubic::<i16>),
     ("area i8", resize::area::<i8>),
     ("area i16", resize::area::<i16>),
+    ("folded nearest + conv", fold::nearest),
+    ("conv + pixel shuffle", fold::sub_pixel),
 ];
 
 /// Runs every group and reports each.

@@ -59,6 +59,13 @@ impl Nearest {
     }
 }
 
+impl Nearest {
+    /// The output's shape, for `const` code.
+    pub const fn output_shape(&self) -> Shape {
+        Shape::new(self.y.output, self.x.output, self.channels)
+    }
+}
+
 impl<T: Element> Layer<T> for Nearest {
     fn input(&self) -> Shape {
         Shape::new(self.y.input, self.x.input, self.channels)

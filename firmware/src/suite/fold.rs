@@ -1,0 +1,106 @@
+//! Folded layers against the layers that they replace, run one after the other.
+
+use super::{CHANNELS, Outcome, Random, VALUES, WEIGHTS, check, group, room};
+use upconv::{
+    Activation, Bound, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding, Shape,
+    SubPixel, Upsample, WeightOrder, Weights,
+};
+
+fn input(random: &mut Random) -> Shape {
+    Shape::new(random.below(4) + 1, random.below(4) + 1, random.below(4) + 1)
+}
+
+fn convolution(random: &mut Random) -> Geometry {
+    let (kh, kw) = (random.below(5) + 1, random.below(4) + 1);
+    let mut p = |k: usize| random.below(k);
+    Geometry::new(kh, kw).padding(Padding { top: p(kh), bottom: p(kh), left: p(kw), right: p(kw) })
+}
+
+fn quantization<'a>(random: &mut Random, multipliers: &'a mut [Multiplier]) -> Result<Quantization<'a>, Error> {
+    for m in multipliers.iter_mut() {
+        *m = Multiplier::from_scales(0.25, 0.25 + random.below(1000) as f32 / 500.0, 32.0)?;
+    }
+    Ok(Quantization {
+        x: Quant::new(0.25, *random.pick(&[-128, 127, 5])),
+        y: Quant::new(32.0, *random.pick(&[-128, 127, 0])),
+        multipliers,
+        activation: *random.pick(&[Activation::None, Activation::Relu]),
+        rounding: Rounding::TfliteDouble,
+    })
+}
+
+/// A nearest upsample folded into its convolution equals the two.
+pub(super) fn nearest(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| {
+        let (input, g) = (input(random), convolution(random));
+        let groups = if input.c % 2 == 0 { *random.pick(&[1, 2]) } else { 1 };
+        let (g, channels) = (g.groups(groups), groups * (random.below(CHANNELS / groups / 2) + 1));
+        let factor = [random.below(4) + 1, random.below(4) + 1];
+        let fold = FoldNearest::plan(input, factor, channels, g)?;
+        let up = Upsample::nearest(input, factor[0], factor[1])?;
+        let conv = Conv::plan(up.output_shape(), channels, g)?;
+
+        let (mut weights, mut packed) = ([0i8; WEIGHTS], [0i8; WEIGHTS]);
+        let weights = room(&mut weights, conv.weight_len())?;
+        weights.fill_with(|| random.element());
+        let order = *random.pick(&[WeightOrder::Torch, WeightOrder::Tflite]);
+        let packed = room(&mut packed, conv.weight_len())?;
+        conv.pack_into(weights, order, packed)?;
+        let (mut folded, mut packed_folded) = ([0i16; 2 * WEIGHTS], [0i16; 2 * WEIGHTS]);
+        let folded = room(&mut folded, fold.transposed().weight_len())?;
+        let packed_folded = room(&mut packed_folded, folded.len())?;
+        // The sums go by the order of the convolution; grouped transposed weights in PyTorch's order are [C_in, C_out / groups, ...].
+        fold.weights_into(weights, order, folded)?;
+        fold.transposed().pack_into(folded, order, packed_folded)?;
+
+        let mut bias = [0i32; CHANNELS];
+        let bias = room(&mut bias, channels)?;
+        bias.fill_with(|| random.next() as i32 >> 18);
+        let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+        let quant = quantization(random, room(&mut multipliers, channels)?)?;
+        let two = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&conv, quant)?;
+        let one = Weights { packed: &*packed_folded, bias: &*bias }.layer::<i8>(&fold.transposed(), quant)?;
+        let mut middle = [0i8; 2 * VALUES];
+        let middle = room(&mut middle, up.output_shape().len())?;
+        check(random, &one, |x, y| {
+            let run = Bound::whole(&up, x, middle).map(|mut b| b.run());
+            let run = run.and_then(|()| Bound::whole(&two, middle, y).map(|mut b| b.run()));
+            debug_assert_eq!(run, Ok(()));
+        })
+    })
+}
+
+/// A sub-pixel convolution equals a convolution whose output is shuffled.
+pub(super) fn sub_pixel(seed: u64, cases: u32) -> Outcome {
+    group(seed, cases, |random| {
+        let (input, r, channels) = (input(random), random.below(3) + 1, random.below(3) + 1);
+        let g = convolution(random).stride(random.below(2) + 1, random.below(2) + 1);
+        let plan = SubPixel::plan(input, channels, r, g)?;
+        let plain = Conv::plan(input, channels * r * r, g)?;
+        let (mut weights, mut packed) = ([0i8; 2 * WEIGHTS], [[0i8; 2 * WEIGHTS]; 2]);
+        let weights = room(&mut weights, plan.weight_len())?;
+        weights.fill_with(|| random.element());
+        let [packed, packed_plain] = &mut packed;
+        let (packed, packed_plain) = (room(packed, weights.len())?, room(packed_plain, weights.len())?);
+        plan.pack_into(weights, WeightOrder::Torch, packed)?;
+        plain.pack_into(weights, WeightOrder::Torch, packed_plain)?;
+        let mut bias = [0i32; 27];
+        let bias = room(&mut bias, channels * r * r)?;
+        bias.fill_with(|| random.next() as i32 >> 18);
+        let mut multipliers = [Multiplier::from_real(0.0)?; 27];
+        let quant = quantization(random, room(&mut multipliers, channels * r * r)?)?;
+        let one = SubPixel::new(Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&plan, quant)?, r)?;
+        let two = Weights { packed: &*packed_plain, bias: &*bias }.layer::<i8>(&plain, quant)?;
+        let mut middle = [0i8; VALUES];
+        let middle = room(&mut middle, plain.output().len())?;
+        check(random, &one, |x, y| {
+            let run = Bound::whole(&two, x, middle).map(|mut b| b.run());
+            debug_assert_eq!(run, Ok(()));
+            let (c, w) = (channels, plain.output().w);
+            for (i, y) in y.iter_mut().enumerate() {
+                let (oy, ox) = (i / (w * r * c), i / c % (w * r));
+                *y = middle[((oy / r * w + ox / r) * r * r + oy % r * r + ox % r) * c + i % c];
+            }
+        })
+    })
+}
