@@ -1,0 +1,43 @@
+//! Cargo started by cargo, and other programs.
+
+use crate::boards::Board;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, iter};
+
+/// Cargo at the workspace's root, without what the `cargo run` around this program has set for it alone.
+pub fn cargo(subcommand: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
+    let ours = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|p| name.starts_with(p));
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        cargo.env_remove(name);
+    }
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).arg(subcommand);
+    cargo
+}
+
+/// Cargo's target directory: this program lies in `debug/` there.
+pub fn target_dir() -> Result<PathBuf> {
+    let this = env::current_exe()?;
+    Ok(this.ancestors().nth(2).context("this program does not lie in a target directory")?.to_owned())
+}
+
+/// The command that builds a binary of the firmware, and where that will be.
+pub fn firmware(board: &Board, binary: &str) -> Result<(Command, PathBuf)> {
+    let target_dir = target_dir()?;
+    let mut build = cargo("build");
+    build.args(["--release", "--package", "firmware", "--bin", binary, "--target", board.target]);
+    build.arg("--target-dir").arg(&target_dir);
+    Ok((build, target_dir.join(board.target).join("release").join(binary)))
+}
+
+/// Runs a command to its end; an error names it.
+pub fn run(command: &mut Command) -> Result<()> {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let words: Vec<_> = iter::once(program).chain(command.get_args()).map(|w| w.to_string_lossy()).collect();
+    let text = words.join(" ");
+    let status = command.status().with_context(|| format!("`{text}` could not be started"))?;
+    ensure!(status.success(), "`{text}` failed");
+    Ok(())
+}

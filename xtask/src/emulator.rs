@@ -1,0 +1,120 @@
+//! Runs a program of the firmware in the emulator: its log to stderr, its reports to the caller.
+
+use crate::boards::Board;
+use crate::reports;
+use anyhow::{Context, Result, bail, ensure};
+use defmt_decoder::{DecodeError, Table};
+use indicatif::ProgressBar;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+use std::{fs, thread};
+
+/// A device that neither logs nor reports for this long hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
+enum Output {
+    Reports(Vec<u8>),
+    Log(Vec<u8>),
+}
+
+/// Ends with this program, whatever happens.
+struct Emulator(Child);
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The bytes of all reports; `bar` moves by one for each.
+pub fn run(board: &Board, program: &str, elf: &Path, bar: &ProgressBar) -> Result<Vec<u8>> {
+    let elf_bytes = fs::read(elf).with_context(|| format!("{} cannot be read", elf.display()))?;
+    let table = Table::parse(&elf_bytes)?.context("the firmware holds no log table")?;
+    let mut decoder = table.new_stream_decoder();
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let mut emulator = start(board, program, elf, listener.local_addr()?.port())?;
+    let (to, outputs) = mpsc::channel();
+    forward(emulator.0.stdout.take().context("no standard output")?, to.clone(), Output::Log);
+    forward(connect(&listener, &mut emulator.0)?, to, Output::Reports);
+
+    let (mut bytes, mut last) = (Vec::new(), String::new());
+    loop {
+        match outputs.recv_timeout(SILENCE) {
+            Ok(Output::Reports(more)) => {
+                bar.inc(reports::count(&more));
+                bytes.extend(more);
+            }
+            Ok(Output::Log(more)) => {
+                decoder.received(&more);
+                loop {
+                    match decoder.decode() {
+                        Ok(frame) => last = log(&frame, bar),
+                        Err(DecodeError::UnexpectedEof) => break,
+                        Err(DecodeError::Malformed) => bail!("the log of the device is damaged"),
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                bail!("the device has been silent for {} s after report {}", SILENCE.as_secs(), bar.position())
+            }
+        }
+    }
+    let status = emulator.0.wait()?;
+    ensure!(status.success(), "{program} on {} failed ({status}): {last}", board.name);
+    Ok(bytes)
+}
+
+fn start(board: &Board, program: &str, elf: &Path, port: u16) -> Result<Emulator> {
+    let mut command = Command::new(board.emulator);
+    command.args(board.arguments).args(["-display", "none", "-monitor", "none"]);
+    command.args(["-chardev", &format!("socket,id=uart,host=127.0.0.1,port={port}"), "-serial", "chardev:uart"]);
+    let semihosting = format!("enable=on,target=native,arg={},arg={program}", board.name);
+    command.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(elf);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(Emulator(command.spawn().with_context(|| format!("{} could not be started", board.emulator))?))
+}
+
+/// The emulator's end of the board's UART.
+fn connect(listener: &TcpListener, emulator: &mut Child) -> Result<TcpStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        if let Ok((stream, _)) = listener.accept() {
+            stream.set_nonblocking(false)?;
+            return Ok(stream);
+        }
+        if emulator.try_wait()?.is_some() {
+            let mut why = String::new();
+            emulator.stderr.take().context("no standard error")?.read_to_string(&mut why)?;
+            bail!("the emulator does not start: {}", why.trim());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends on what can be read, until the end.
+fn forward(mut from: impl Read + Send + 'static, to: Sender<Output>, wrap: fn(Vec<u8>) -> Output) {
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            if to.send(wrap(buffer[..n].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// Prints a line of the log above the bar.
+fn log(frame: &defmt_decoder::Frame<'_>, bar: &ProgressBar) -> String {
+    let message = frame.display_message().to_string();
+    let level = frame.level().map_or("", |level| level.as_str());
+    bar.suspend(|| eprintln!("{level:<5} {message}"));
+    message
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask demo`, `test` and `ci`: sets up what is missing, builds, and runs.
+
+mod boards;
+mod cargo;
+mod ci;
+mod demo;
+mod emulator;
+mod figures;
+mod reports;
+mod setup;
+mod sheet;
+mod terminal;
+mod tests;
+
+use boards::Board;
+use clap::{Parser, ValueEnum};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Sets up what is missing, builds, and runs")]
+enum Task {
+    /// Run a demo on an emulated board and show what it drew
+    Demo {
+        #[arg(value_enum, default_value_t = Demo::Digits)]
+        demo: Demo,
+        #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
+        board: &'static Board,
+    },
+    /// Run all tests, on this host and on the emulated board
+    Test,
+    /// Check formatting, lints and documentation, then run all tests
+    Ci,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Demo {
+    /// Handwritten digits from latent codes, by three decoders
+    Digits,
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Demo { demo: Demo::Digits, board } => demo::digits(board),
+        Task::Test => tests::run(&boards::BOARDS[0]),
+        Task::Ci => ci::all(&boards::BOARDS[0]),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}.");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Finds what is missing and installs it, or says how.
+
+use crate::boards::Board;
+use crate::cargo::{cargo, run};
+use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The Rust target and the emulator of a board.
+pub fn board(board: &Board) -> Result<()> {
+    target(board.target)?;
+    emulator(board.emulator)
+}
+
+/// A rustup component by the cargo subcommand that it brings.
+pub fn component(subcommand: &str, name: &str) -> Result<()> {
+    if runs(cargo(subcommand).arg("--version")) {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["component", "add", name])).with_context(|| format!("{name} is missing"))
+}
+
+fn target(target: &str) -> Result<()> {
+    let rustc = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+    let libraries = String::from_utf8(rustc.context("`rustc` could not be started")?.stdout)?;
+    if Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    run(Command::new("rustup").args(["target", "add", target]))
+        .with_context(|| format!("the Rust target {target} is missing"))
+}
+
+/// How the package managers install `qemu-system-arm`.
+const PACKAGES: [(&str, &str); 6] = [
+    ("apt-get", "sudo apt-get install qemu-system-arm"),
+    ("dnf", "sudo dnf install qemu-system-arm"),
+    ("pacman", "sudo pacman -S qemu-system-arm"),
+    ("zypper", "sudo zypper install qemu-arm"),
+    ("brew", "brew install qemu"),
+    ("winget", "winget install SoftwareFreedomConservancy.QEMU"),
+];
+
+fn emulator(name: &str) -> Result<()> {
+    let found = || runs(Command::new(name).arg("--version"));
+    if found() {
+        return Ok(());
+    }
+    let manager = PACKAGES.iter().find(|(manager, _)| runs(Command::new(manager).arg("--version")));
+    let Some((manager, install)) = manager else {
+        bail!("{name} is missing: install QEMU (https://www.qemu.org/download) so that {name} is on the PATH")
+    };
+    let advice = || format!("{name} is missing: install it with `{install}`");
+    match root() {
+        Some(root) if *manager == "apt-get" => {
+            let apt = |arguments: &[&str]| {
+                let mut words = root.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+                run(Command::new(words.next().unwrap_or(&"")).args(words).args(arguments))
+            };
+            eprintln!("Installing {name}.");
+            apt(&["update", "-qq"]).with_context(advice)?;
+            apt(&["install", "-qq", "--yes", "--no-install-recommends", name]).with_context(advice)?;
+            ensure!(found(), "{name} was installed but does not run");
+            Ok(())
+        }
+        _ => bail!(advice()),
+    }
+}
+
+/// The words before a command that needs root, if it may be run without asking.
+fn root() -> Option<&'static [&'static str]> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout == b"0\n" {
+        return Some(&[]);
+    }
+    runs(Command::new("sudo").args(["-n", "true"])).then_some(&["sudo", "-n"])
+}
+
+/// Whether a command starts and succeeds; what it prints is dropped.
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
