@@ -86,7 +86,7 @@ impl<T: Element> Layer<T> for Area {
                 let mut sum = u64::from(by_count.divisor() / 2);
                 for iy in rows.clone() {
                     let row = cut(x.row(iy), columns.start * c, columns.len() * c);
-                    for v in row.iter().skip(ch).step_by(c) {
+                    for v in row.chunks_exact(c.max(1)).filter_map(|pixel| pixel.get(ch)) {
                         sum += (v.to_i32() - T::MIN) as u64;
                     }
                 }

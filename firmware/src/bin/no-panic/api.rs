@@ -14,6 +14,9 @@ extern "C" fn _start() {
         // Whether the text fits is the writer's affair.
         let _ = writer.write_fmt(format_args!("{error}"));
     }
+    if folds::<i8>().and_then(|()| folds::<i16>()).is_err() {
+        black_box(());
+    }
     if resizes::<i8>().and_then(|()| resizes::<i16>()).is_err() {
         black_box(());
     }
@@ -45,6 +48,23 @@ fn convolution<T: Element>(plan: Plan) -> Result<(), Error> {
     layer::<T>(&folded.layer(&plan, quantization)?)?;
     let wide: Weights<'_, i8, i64> = unknown();
     layer::<T>(&wide.layer(&plan, quantization)?)
+}
+
+fn folds<T: Element>() -> Result<(), Error> {
+    let fold = FoldNearest::plan(unknown(), unknown(), unknown(), unknown())?;
+    fold.weights_into(unknown(), unknown(), unknown())?;
+    black_box(fold.weights::<36, 64>(unknown(), unknown())?);
+    black_box(fold.transposed().pack::<i16, 64>(unknown(), unknown())?);
+    let plan = SubPixel::plan(unknown(), unknown(), unknown(), unknown())?;
+    let weights: Weights<'_> = unknown();
+    layer::<T>(&SubPixel::new(weights.layer(&plan, unknown())?, unknown())?)?;
+    let norm: BatchNorm<'_> = unknown();
+    norm.fold(&plan, unknown(), unknown(), unknown())?;
+    black_box(crd_to_dcr::<u32, 24>(unknown(), unknown(), unknown())?);
+    black_box(quantize_bias::<8>(unknown(), unknown(), unknown())?);
+    let geometry: Geometry = unknown();
+    black_box(geometry.same(unknown(), unknown()).to_output(unknown(), unknown(), unknown(), unknown()));
+    Ok(())
 }
 
 fn resizes<T: Element>() -> Result<(), Error> {
