@@ -380,7 +380,7 @@ pub const fn quantize_bias<const N: usize>(bias: &[f32; N], sx: f32, sw: &[f32; 
         }
         let steps = bias[o] as f64 / scale;
         let magnitude = if steps < 0.0 { -steps } else { steps };
-        if !(magnitude < i32::MAX as f64) {
+        if magnitude.is_nan() || magnitude >= i32::MAX as f64 {
             return Err(Error::Overflow { channel: o, bound: magnitude as u64, max: i32::MAX as u64 });
         }
         let whole = (magnitude + 0.5) as i32;

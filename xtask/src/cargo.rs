@@ -6,13 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, iter};
 
-/// Cargo at the workspace's root, without what the `cargo run` around this program has set for it alone.
+/// The cargo that started this program, at the workspace's root.
 pub fn cargo(subcommand: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    let ours = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|p| name.starts_with(p));
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
-        cargo.env_remove(name);
-    }
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).arg(subcommand);
     cargo
 }

@@ -3,12 +3,16 @@
 use crate::boards::Board;
 use crate::figures::Digits;
 use crate::{cargo, emulator, reports, setup, sheet, terminal};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use firmware::digits;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fs;
+use std::path::Path;
 
 /// Handwritten digits: the device's rows must be the host's, then they are shown.
-pub fn digits(board: &Board) -> Result<()> {
+///
+/// With `write_docs` the picture and the table also go to docs/ and the README.
+pub fn digits(board: &Board, write_docs: bool) -> Result<()> {
     setup::board(board)?;
     let (mut build, elf) = cargo::firmware(board, board.name)?;
     cargo::run(&mut build)?;
@@ -25,10 +29,26 @@ pub fn digits(board: &Board) -> Result<()> {
     let digits = Digits::new(&device)?;
     let table = digits.table();
     terminal::show(&digits);
-    terminal::table(&table);
+    println!("{}", terminal::table(&table));
     let path = cargo::target_dir()?.join("demo").join("digits.png");
     let title = format!("Digits from latent codes: PyTorch, and upconv on an emulated {} ({})", board.core, board.name);
     sheet::write(&path, &title, &digits, &table)?;
     println!("\nEvery row is the same on {} and on this host. All samples: {}", board.name, path.display());
+    if write_docs {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        fs::copy(&path, root.join("docs/digits.png"))?;
+        let readme = root.join("README.md");
+        let text = fs::read_to_string(&readme)?;
+        fs::write(&readme, replace_block(&text, "cargo xtask demo", &terminal::table(&table))?)?;
+        println!("Written: docs/digits.png and the table in README.md.");
+    }
     Ok(())
+}
+
+/// `text` with other lines between `<!-- name -->` and the next `<!-- end -->`.
+fn replace_block(text: &str, name: &str, lines: &str) -> Result<String> {
+    let start = format!("<!-- {name} -->\n");
+    let (before, rest) = text.split_once(&start).with_context(|| format!("the README lacks {}", start.trim()))?;
+    let (_, after) = rest.split_once("<!-- end -->").context("the README lacks <!-- end -->")?;
+    Ok(format!("{before}{start}{lines}\n<!-- end -->{after}"))
 }

@@ -25,6 +25,9 @@ enum Task {
         demo: Demo,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
+        /// Also put the picture and the table into docs/ and the README
+        #[arg(long)]
+        write_docs: bool,
     },
     /// Run all tests, on this host and on the emulated board
     Test,
@@ -40,7 +43,7 @@ enum Demo {
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
-        Task::Demo { demo: Demo::Digits, board } => demo::digits(board),
+        Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(&boards::BOARDS[0]),
         Task::Ci => ci::all(&boards::BOARDS[0]),
     };

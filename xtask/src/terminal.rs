@@ -54,16 +54,18 @@ fn shade(top: u32, bottom: u32) -> String {
     char::from(SHADES[((top + bottom) as usize * (SHADES.len() - 1)) / 510]).into()
 }
 
-/// Prints a table in Markdown, and what its figures are.
-pub fn table(rows: &[[String; COLUMNS]]) {
+/// A table in Markdown, and what its figures are.
+pub fn table(rows: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let mut lines = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         let cells = row.iter().enumerate().skip(1).map(|(c, cell)| format!(" {cell:>0$} |", width(c)));
-        println!("| {:<1$} |{2}", row[0], width(0), cells.collect::<String>());
+        lines.push(format!("| {:<1$} |{2}", row[0], width(0), cells.collect::<String>()));
         if i == 0 {
-            let lines = (1..COLUMNS).map(|c| format!(" {}: |", "-".repeat(width(c) - 1)));
-            println!("| {} |{}", "-".repeat(width(0)), lines.collect::<String>());
+            let rules = (1..COLUMNS).map(|c| format!(" {}: |", "-".repeat(width(c) - 1)));
+            lines.push(format!("| {} |{}", "-".repeat(width(0)), rules.collect::<String>()));
         }
     }
-    println!("\n{}", NOTES.join("\n"));
+    let notes = NOTES.map(|note| format!("- {note}"));
+    format!("{}\n\n{}", lines.join("\n"), notes.join("\n"))
 }

@@ -43,8 +43,11 @@ pub struct Outcome {
     pub digest: u32,
 }
 
+/// A group of cases: a seed and how many cases to run.
+pub type Group = fn(u64, u32) -> Outcome;
+
 /// The groups of the suite.
-pub const GROUPS: &[(&str, fn(u64, u32) -> Outcome)] = &[
+pub const GROUPS: &[(&str, Group)] = &[
     ("conv_transpose i8", conv_transpose::<i8>),
     ("conv_transpose i16", conv_transpose::<i16>),
     ("conv i8", conv::<i8>),

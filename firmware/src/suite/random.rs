@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `n`, n >= 1.
     pub fn below(&mut self, n: usize) -> usize {
-        ((self.next() >> 32) * n as u64 >> 32) as usize
+        (((self.next() >> 32) * n as u64) >> 32) as usize
     }
 
     /// One of some values.
@@ -38,7 +38,7 @@ impl Random {
 
     /// Any value.
     pub fn element<T: Element>(&mut self) -> T {
-        T::from_i32(self.next() as i32 >> if T::MAX > 127 { 16 } else { 24 })
+        T::from_i32((self.next() as i32) >> if T::MAX > 127 { 16 } else { 24 })
     }
 
     /// Fills a tensor: at random, with one end of the range, or from a cycle of prime length so that no two rows are alike.
