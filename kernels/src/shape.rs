@@ -183,8 +183,8 @@ impl Geometry {
 
     const fn conv_total(&self, axis: usize, input: usize) -> usize {
         let stride = if self.stride[axis] == 0 { 1 } else { self.stride[axis] };
-        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]) + 1;
-        (input.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(input)
+        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
+        (input.div_ceil(stride).saturating_sub(1) * stride).saturating_add(reach).saturating_sub(input)
     }
 
     /// Pads a transposed convolution so that the output has `h` rows and `w` columns: ONNX's `output_shape`, TFLite's.
@@ -209,7 +209,7 @@ impl Geometry {
     }
 
     const fn full(&self, axis: usize, input: usize) -> usize {
-        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]) + 1;
+        let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
         input.saturating_sub(1).saturating_mul(self.stride[axis]).saturating_add(reach)
     }
 

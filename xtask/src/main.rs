@@ -3,6 +3,7 @@
 mod boards;
 mod cargo;
 mod ci;
+mod deep;
 mod demo;
 mod emulator;
 mod figures;
@@ -31,6 +32,12 @@ enum Task {
     },
     /// Run all tests, on this host and on the emulated board
     Test,
+    /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
+    Deep {
+        /// Seconds for each fuzz target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Check formatting, lints and documentation, then run all tests
     Ci,
 }
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(&boards::BOARDS[0]),
+        Task::Deep { seconds } => deep::all(seconds),
         Task::Ci => ci::all(&boards::BOARDS[0]),
     };
     match done {

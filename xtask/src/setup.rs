@@ -76,6 +76,6 @@ fn root() -> Option<&'static [&'static str]> {
 }
 
 /// Whether a command starts and succeeds; what it prints is dropped.
-fn runs(command: &mut Command) -> bool {
+pub fn runs(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }

@@ -4,7 +4,7 @@
 //! `in/out = w + r/den` that is `w + 1` inputs when `0 < t + r <= den`, one less when t + r = 0 and one more beyond: three counts an axis,
 //! whose nine products are inverted at plan time.
 
-use super::shapes;
+use super::axes;
 use crate::coords::{Affine, Coordinates, Position};
 use crate::phase::Reciprocal;
 use crate::rows::cut;
@@ -23,13 +23,9 @@ pub struct Area {
 
 impl Area {
     pub(crate) const fn new(input: Shape, oh: usize, ow: usize) -> Result<Self, Error> {
-        if let Err(e) = shapes(input, Shape::new(oh, ow, input.c)) {
-            return Err(e);
-        }
-        let by = Resize::to(oh, ow).coordinates(Coordinates::Asymmetric);
-        let (y, x) = match (by.axis(0, input.h), by.axis(1, input.w)) {
-            (Ok(y), Ok(x)) => (y, x),
-            (Err(e), _) | (_, Err(e)) => return Err(e),
+        let [y, x] = match axes(input, Resize::to(oh, ow).coordinates(Coordinates::Asymmetric)) {
+            Ok(axes) => axes,
+            Err(e) => return Err(e),
         };
         let mut by_count = [[Reciprocal::new(1); 3]; 3];
         let mut i = 0;

@@ -70,10 +70,10 @@ const fn tflite(input: Shape, resize: Resize) -> Result<[Affine; 2], Error> {
     if !resize.by_size() {
         return Err(Error::Unsupported { what: "TFLite's interpolation by a scale" });
     }
-    let output = resize.output(input);
-    if let Err(e) = shapes(input, output) {
+    if let Err(e) = shapes(input, resize) {
         return Err(e);
     }
+    let output = resize.output(input);
     match (tflite_axis(input.h, output.h, resize.coordinates), tflite_axis(input.w, output.w, resize.coordinates)) {
         (Ok(y), Ok(x)) => Ok([y, x]),
         (Err(e), _) | (_, Err(e)) => Err(e),

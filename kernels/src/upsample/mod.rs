@@ -120,17 +120,17 @@ impl Upsample {
     }
 }
 
-/// Input and output of a resize, both checked.
-const fn shapes(input: Shape, output: Shape) -> Result<(), Error> {
-    match (input.check(&INPUT), output.check(&OUTPUT)) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(e), _) | (_, Err(e)) => Err(e),
+/// Checks input and output of a resize.
+const fn shapes(input: Shape, resize: Resize) -> Result<(), Error> {
+    match input.check(&INPUT) {
+        Ok(()) => resize.output(input).check(&OUTPUT),
+        Err(e) => Err(e),
     }
 }
 
 /// The positions along both axes.
 const fn axes(input: Shape, resize: Resize) -> Result<[crate::coords::Affine; 2], Error> {
-    if let Err(e) = shapes(input, resize.output(input)) {
+    if let Err(e) = shapes(input, resize) {
         return Err(e);
     }
     match (resize.axis(0, input.h), resize.axis(1, input.w)) {

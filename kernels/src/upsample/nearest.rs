@@ -110,7 +110,7 @@ pub struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     pub(crate) const fn new(input: Shape, rows: &'a [u16], columns: &'a [u16]) -> Result<Self, Error> {
-        if let Err(e) = shapes(input, Shape::new(rows.len(), columns.len(), input.c)) {
+        if let Err(e) = shapes(input, Resize::to(rows.len(), columns.len())) {
             return Err(e);
         }
         match (inside("a row of the table", rows, input.h), inside("a column of the table", columns, input.w)) {
