@@ -1,7 +1,14 @@
-//! Every operator in f64, straight from its definition, and the golden vectors that hold these definitions to PyTorch.
+//! Holds the kernels against their definitions.
 //!
-//! The chain of witnesses: PyTorch's vectors hold [`reference`] to 1e-5; the exact integer model of the kernels' suite
-//! (`firmware::suite::exact`) and the kernels agree bit for bit; and the kernels lie within half an output step of [`reference`].
+//! The chain of witnesses: the vectors of PyTorch, ONNX and LiteRT hold [`reference`](mod@reference) to 1e-5 and, where they are quantised, the
+//! kernels to the bit; the kernels lie within [`budget`](mod@budget) of the reference; and the exact integer model of the
+//! kernels' suite (`firmware::suite::exact`) and the kernels agree bit for bit.
+//!
+//! Cases ([`cases`]) become neutral calls ([`call`]) and are run ([`run`]); the format is described in `CASES.md`.
 
-pub mod golden;
+pub mod budget;
+pub mod call;
+pub mod cases;
 pub mod reference;
+pub mod report;
+pub mod run;

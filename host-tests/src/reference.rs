@@ -1,7 +1,9 @@
 //! The operators in f64, in PyTorch's layout: N = 1, channels first, `shape` = [C, H, W].
 //!
-//! Written for reading, from the formulas of PyTorch's documentation; the transposed convolution in scatter form, which shares
-//! nothing with the kernels' phases.
+//! Written for reading, from the formulas of PyTorch's and ONNX's documentation; the transposed convolution in scatter form, which
+//! shares nothing with the kernels' phases.
+
+use upconv::{Coordinates, NearestMode};
 
 /// A tensor [C, H, W] in C order.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +61,29 @@ pub struct Window {
     pub groups: usize,
 }
 
+impl Window {
+    /// That of a pooling.
+    pub fn pooling(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
+        let pads = padding.map(|p| [p, p]);
+        Window { kernel, stride, pads, output_padding: [0, 0], dilation: [1, 1], groups: 1 }
+    }
+
+    /// Output size along an axis; below 1 there is no output.
+    pub fn output(&self, axis: usize, input: i64, transposed: bool) -> i64 {
+        let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(|v| v[axis] as i64);
+        let padding = (self.pads[axis][0] + self.pads[axis][1]) as i64;
+        if transposed {
+            (input - 1) * stride - padding + dilation * (kernel - 1) + self.output_padding[axis] as i64 + 1
+        } else {
+            (input + padding - dilation * (kernel - 1) - 1).div_euclid(stride) + 1
+        }
+    }
+}
+
 /// `nn.functional.conv2d`: weight [C_out, C_in / groups, kh, kw].
 pub fn conv(x: &Tensor, weight: &[f64], bias: &[f64], out_channels: usize, g: &Window) -> Tensor {
     let ([kh, kw], per_in, per_out) = (g.kernel, x.shape[0] / g.groups, out_channels / g.groups);
-    let size = |a: usize| {
-        (x.shape[1 + a] + g.pads[a][0] + g.pads[a][1] - g.dilation[a] * (g.kernel[a] - 1) - 1) / g.stride[a] + 1
-    };
+    let size = |a: usize| g.output(a, x.shape[1 + a] as i64, false) as usize;
     Tensor::from_fn([out_channels, size(0), size(1)], |o, oy, ox| {
         let mut sum = bias.get(o).copied().unwrap_or(0.0);
         for (i, ky, kx) in (0..per_in).flat_map(|i| (0..kh).flat_map(move |ky| (0..kw).map(move |kx| (i, ky, kx)))) {
@@ -80,11 +99,7 @@ pub fn conv(x: &Tensor, weight: &[f64], bias: &[f64], out_channels: usize, g: &W
 pub fn conv_transpose(x: &Tensor, weight: &[f64], bias: &[f64], out_channels: usize, g: &Window) -> Tensor {
     let ([c_in, h, w], [kh, kw]) = (x.shape, g.kernel);
     let (per_in, per_out) = (c_in / g.groups, out_channels / g.groups);
-    let size = |a: usize, n: usize| {
-        (n - 1) * g.stride[a] + g.dilation[a] * (g.kernel[a] - 1) + g.output_padding[a] + 1
-            - g.pads[a][0]
-            - g.pads[a][1]
-    };
+    let size = |a: usize, n: usize| g.output(a, n as i64, true) as usize;
     let mut y = Tensor::from_fn([out_channels, size(0, h), size(1, w)], |o, _, _| bias.get(o).copied().unwrap_or(0.0));
     for (i, iy, ix) in (0..c_in).flat_map(|i| (0..h).flat_map(move |y| (0..w).map(move |x| (i, y, x)))) {
         for (o, ky, kx) in (0..per_out).flat_map(|o| (0..kh).flat_map(move |y| (0..kw).map(move |x| (o, y, x)))) {
@@ -100,116 +115,194 @@ pub fn conv_transpose(x: &Tensor, weight: &[f64], bias: &[f64], out_channels: us
     y
 }
 
-/// How `nn.functional.interpolate` finds input positions along one axis.
+/// How a resize finds input positions along one axis.
 #[derive(Clone, Copy, Debug)]
-pub struct Resize {
+pub struct Axis {
     /// Input size.
     pub input: usize,
     /// Output size.
     pub output: usize,
-    /// `align_corners`.
-    pub align_corners: bool,
-    /// The scale factor where one was given and not recomputed.
-    pub scale_factor: Option<f64>,
+    /// Outputs per input as a fraction: `[output, input]`, or a factor that was given.
+    pub scale: [f64; 2],
+    /// The rule.
+    pub coordinates: Coordinates,
 }
 
-impl Resize {
-    /// Input positions per output position.
-    fn step(&self) -> f64 {
-        match self.scale_factor {
-            _ if self.align_corners && self.output > 1 => (self.input as f64 - 1.0) / (self.output as f64 - 1.0),
-            _ if self.align_corners => 0.0,
-            Some(factor) => 1.0 / factor,
-            None => self.input as f64 / self.output as f64,
+impl Axis {
+    /// Positions that follow from the sizes.
+    pub fn to(input: usize, output: usize, coordinates: Coordinates) -> Self {
+        Axis { input, output, scale: [output as f64, input as f64], coordinates }
+    }
+
+    /// Whether positions follow from the sizes.
+    pub fn by_size(&self) -> bool {
+        self.scale == [self.output as f64, self.input as f64]
+    }
+
+    /// The input position of output `i`, by the formulas of ONNX's `coordinate_transformation_mode`.
+    pub fn position(&self, i: usize) -> f64 {
+        let (i, input, output, [num, den]) = (i as f64, self.input as f64, self.output as f64, self.scale);
+        // Divided once, so that a position that f64 holds is met exactly.
+        let over_scale = |v: f64| v * den / num;
+        let resized = num * input / den;
+        match self.coordinates {
+            Coordinates::HalfPixel => over_scale(i + 0.5) - 0.5,
+            Coordinates::PytorchHalfPixel if output > 1.0 => over_scale(i + 0.5) - 0.5,
+            Coordinates::AlignCorners if resized > 1.0 => i * (input - 1.0) / (resized - 1.0),
+            Coordinates::PytorchHalfPixel | Coordinates::AlignCorners => 0.0,
+            Coordinates::Asymmetric => over_scale(i),
+            Coordinates::HalfPixelSymmetric => input / 2.0 * (1.0 - output / resized) + over_scale(i + 0.5) - 0.5,
         }
     }
 
-    /// mode="nearest": `min(floor(i * s), in - 1)`, in f32 as PyTorch computes it.
-    fn nearest(&self, i: usize) -> usize {
-        ((i as f32 * self.step() as f32).floor() as usize).min(self.input - 1)
+    /// The index nearest to a position, clamped.
+    fn clamped(&self, i: f64) -> usize {
+        i.clamp(0.0, self.input as f64 - 1.0) as usize
     }
 
-    /// mode="linear": (i0, i1, t) with `y = (1 - t) x[i0] + t x[i1]`.
-    fn linear(&self, i: usize) -> (usize, usize, f64) {
-        if self.input == self.output {
-            return (i, i, 0.0);
+    /// `floor((i + offset) * s)` with everything in f32.
+    fn floor_f32(&self, i: usize, offset: f32) -> usize {
+        let step = (self.scale[1] / self.scale[0]) as f32;
+        self.clamped(((i as f32 + offset) * step).floor().into())
+    }
+}
+
+/// How a resize makes a value from those around a position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Interpolation {
+    /// The nearest value, rounded as named.
+    Nearest(NearestMode),
+    /// PyTorch's `nearest`, `floor(i * s)` in f32, whatever the coordinates.
+    TorchNearest,
+    /// PyTorch's `nearest-exact`, `floor((i + 1/2) * s)` in f32.
+    TorchNearestExact,
+    /// TFLite's nearest in f32, whatever the coordinates.
+    TfliteNearest {
+        /// Rounds, instead of taking the floor, and the corners meet.
+        align_corners: bool,
+        /// Samples half a pixel further.
+        half_pixel: bool,
+    },
+    /// The two values around the position.
+    Linear,
+    /// Keys' cubic through four values.
+    Cubic {
+        /// Its coefficient, -0.75 or -0.5.
+        a: f64,
+        /// Values beyond the edges get no weight, and the others are scaled up; else the edges are repeated.
+        exclude_outside: bool,
+    },
+    /// The mean over `floor(i * in / out) .. ceil((i + 1) * in / out)`.
+    Area,
+}
+
+impl Interpolation {
+    /// Whether every output is some input.
+    pub fn copies(self) -> bool {
+        !matches!(self, Interpolation::Linear | Interpolation::Cubic { .. } | Interpolation::Area)
+    }
+
+    /// The weights of the input values for output `i`.
+    pub fn taps(self, axis: Axis, i: usize) -> Vec<(usize, f64)> {
+        let x = axis.position(i);
+        match self {
+            Interpolation::Nearest(mode) => {
+                let nearest = match mode {
+                    NearestMode::Floor => x.floor(),
+                    NearestMode::Ceil => x.ceil(),
+                    NearestMode::RoundPreferFloor => (x - 0.5).ceil(),
+                    NearestMode::RoundPreferCeil => (x + 0.5).floor(),
+                };
+                vec![(axis.clamped(nearest), 1.0)]
+            }
+            Interpolation::TorchNearest => vec![(axis.floor_f32(i, 0.0), 1.0)],
+            Interpolation::TorchNearestExact => vec![(axis.floor_f32(i, 0.5), 1.0)],
+            Interpolation::TfliteNearest { align_corners, half_pixel } => {
+                let (input, output) = (axis.input as f32, axis.output as f32);
+                let corners = align_corners && axis.output > 1;
+                let step = if corners { (input - 1.0) / (output - 1.0) } else { input / output };
+                let x = (i as f32 + if half_pixel { 0.5 } else { 0.0 }) * step;
+                vec![(axis.clamped(if align_corners { x.round() } else { x.floor() }.into()), 1.0)]
+            }
+            Interpolation::Linear => {
+                let (i0, t) = (x.floor(), x - x.floor());
+                vec![(axis.clamped(i0), 1.0 - t), (axis.clamped(i0 + 1.0), t)]
+            }
+            Interpolation::Cubic { a, exclude_outside } => {
+                let weight = |d: f64| match d.abs() {
+                    d if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
+                    d if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+                    _ => 0.0,
+                };
+                let all = [-1.0, 0.0, 1.0, 2.0].map(|k| x.floor() + k);
+                let inside = all.iter().filter(|i| !exclude_outside || (0.0..axis.input as f64).contains(*i));
+                let taps: Vec<_> = inside.map(|i| (axis.clamped(*i), weight(x - i))).collect();
+                let sum = if exclude_outside { taps.iter().map(|(_, w)| w).sum() } else { 1.0 };
+                taps.into_iter().map(|(i, w)| (i, w / sum)).collect()
+            }
+            Interpolation::Area => {
+                let span = i * axis.input / axis.output..((i + 1) * axis.input).div_ceil(axis.output);
+                let count = span.len() as f64;
+                span.map(|i| (i, 1.0 / count)).collect()
+            }
         }
-        let i_ = i as f64;
-        let x = if self.align_corners { self.step() * i_ } else { (self.step() * (i_ + 0.5) - 0.5).max(0.0) };
-        let i0 = (x.floor() as usize).min(self.input - 1);
-        (i0, (i0 + 1).min(self.input - 1), (x - i0 as f64).clamp(0.0, 1.0))
     }
 }
 
-/// `interpolate(mode="nearest")`.
-pub fn nearest(x: &Tensor, [h, w]: [Resize; 2]) -> Tensor {
-    Tensor::from_fn([x.shape[0], h.output, w.output], |c, oy, ox| x.at(c, h.nearest(oy), w.nearest(ox)))
-}
-
-/// `interpolate(mode="linear" or "bilinear")`.
-pub fn bilinear(x: &Tensor, [h, w]: [Resize; 2]) -> Tensor {
-    Tensor::from_fn([x.shape[0], h.output, w.output], |c, oy, ox| {
-        let ((y0, y1, ty), (x0, x1, tx)) = (h.linear(oy), w.linear(ox));
-        let row = |y| (1.0 - tx) * x.at(c, y, x0) + tx * x.at(c, y, x1);
-        (1.0 - ty) * row(y0) + ty * row(y1)
+/// Resizes along both axes: `nn.functional.interpolate`, ONNX `Resize` and `Upsample`.
+pub fn resize(x: &Tensor, axes: [Axis; 2], by: Interpolation) -> Tensor {
+    let taps = axes.map(|axis| (0..axis.output).map(|i| by.taps(axis, i)).collect::<Vec<_>>());
+    Tensor::from_fn([x.shape[0], axes[0].output, axes[1].output], |c, oy, ox| {
+        let row = |y| taps[1][ox].iter().map(|(i, w)| w * x.at(c, y, *i)).sum::<f64>();
+        taps[0][oy].iter().map(|(i, w)| w * row(*i)).sum()
     })
 }
 
-/// `interpolate(mode="nearest-exact")`, positions in f32 as PyTorch computes them for f32 tensors.
-pub fn nearest_exact(x: &Tensor, [h, w]: [Resize; 2]) -> Tensor {
-    let at = |r: Resize, i: usize| (((i as f32 + 0.5) * r.step() as f32).floor() as usize).min(r.input - 1);
-    Tensor::from_fn([x.shape[0], h.output, w.output], |c, oy, ox| x.at(c, at(h, oy), at(w, ox)))
+/// Which channels of a pixel become a block of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockOrder {
+    /// Channel `(dy * r + dx) * C + c`: TFLite, and ONNX unless told otherwise.
+    DepthColumnRow,
+    /// Channel `(c * r + dy) * r + dx`: PyTorch.
+    ColumnRowDepth,
 }
 
-/// `interpolate(mode="bicubic")`, A = -0.75 in PyTorch.
-pub fn bicubic(x: &Tensor, [h, w]: [Resize; 2], a: f64) -> Tensor {
-    let weight = move |d: f64| match d.abs() {
-        d if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
-        d if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
-        _ => 0.0,
-    };
-    let taps = |r: Resize, i: usize| {
-        let position = if r.align_corners { r.step() * i as f64 } else { r.step() * (i as f64 + 0.5) - 0.5 };
-        let first = position.floor() as isize - 1;
-        [0, 1, 2, 3].map(|k| {
-            let i = first + k;
-            (i.clamp(0, r.input as isize - 1) as usize, weight(position - i as f64))
-        })
-    };
-    Tensor::from_fn([x.shape[0], h.output, w.output], |c, oy, ox| {
-        let row = |y| taps(w, ox).iter().map(|(i, k)| k * x.at(c, y, *i)).sum::<f64>();
-        taps(h, oy).iter().map(|(i, k)| k * row(*i)).sum()
-    })
+impl BlockOrder {
+    fn channel(self, [c, dy, dx]: [usize; 3], channels: usize, r: usize) -> usize {
+        match self {
+            BlockOrder::DepthColumnRow => (dy * r + dx) * channels + c,
+            BlockOrder::ColumnRowDepth => (c * r + dy) * r + dx,
+        }
+    }
 }
 
-/// `interpolate(mode="area")`: the mean over `floor(i * in / out) .. ceil((i + 1) * in / out)`.
-pub fn area(x: &Tensor, [h, w]: [Resize; 2]) -> Tensor {
-    let span = |r: Resize, i: usize| i * r.input / r.output..((i + 1) * r.input).div_ceil(r.output);
-    Tensor::from_fn([x.shape[0], h.output, w.output], |c, oy, ox| {
-        let (rows, columns) = (span(h, oy), span(w, ox));
-        let count = (rows.len() * columns.len()) as f64;
-        rows.flat_map(|y| columns.clone().map(move |x| (y, x))).map(|(iy, ix)| x.at(c, iy, ix)).sum::<f64>() / count
-    })
-}
-
-/// `pixel_shuffle`: [C r², H, W] to [C, H r, W r].
-pub fn pixel_shuffle(x: &Tensor, r: usize) -> Tensor {
+/// `pixel_shuffle`, `DepthToSpace`: [C r², H, W] to [C, H r, W r].
+pub fn depth_to_space(x: &Tensor, r: usize, order: BlockOrder) -> Tensor {
     let [c, h, w] = x.shape;
-    Tensor::from_fn([c / (r * r), h * r, w * r], |c, y, x_| x.at((c * r + y % r) * r + x_ % r, y / r, x_ / r))
+    let channels = c / (r * r);
+    Tensor::from_fn([channels, h * r, w * r], |c, oy, ox| {
+        x.at(order.channel([c, oy % r, ox % r], channels, r), oy / r, ox / r)
+    })
 }
 
-/// `pixel_unshuffle`: [C, H r, W r] to [C r², H, W].
-pub fn pixel_unshuffle(x: &Tensor, r: usize) -> Tensor {
-    let [c, h, w] = x.shape;
-    Tensor::from_fn([c * r * r, h / r, w / r], |c, y, x_| x.at(c / (r * r), y * r + c / r % r, x_ * r + c % r))
+/// `pixel_unshuffle`, `SpaceToDepth`: [C, H r, W r] to [C r², H, W], the inverse of [`depth_to_space`].
+pub fn space_to_depth(x: &Tensor, r: usize, order: BlockOrder) -> Tensor {
+    let [channels, h, w] = x.shape;
+    let mut y = Tensor::zeros([channels * r * r, h / r, w / r]);
+    for (c, iy, ix) in (0..channels).flat_map(|c| (0..h).flat_map(move |y| (0..w).map(move |x| (c, y, x)))) {
+        let o = order.channel([c, iy % r, ix % r], channels, r);
+        let to = (o * y.shape[1] + iy / r) * y.shape[2] + ix / r;
+        y.data[to] = x.at(c, iy, ix);
+    }
+    y
 }
 
 /// `max_unpool2d`: each value goes to the position that its index names within the output plane; 0 elsewhere.
-pub fn max_unpool(x: &Tensor, indices: &[usize], [h, w]: [usize; 2]) -> Tensor {
+pub fn max_unpool(x: &Tensor, indices: &Tensor, [h, w]: [usize; 2]) -> Tensor {
     let mut y = Tensor::zeros([x.shape[0], h, w]);
     let plane = x.shape[1] * x.shape[2];
-    for (i, (v, to)) in x.data.iter().zip(indices).enumerate() {
-        y.data[i / plane * h * w + to] = *v;
+    for (i, (v, to)) in x.data.iter().zip(&indices.data).enumerate() {
+        y.data[i / plane * h * w + *to as usize] = *v;
     }
     y
 }
@@ -232,7 +325,7 @@ pub fn pad(x: &Tensor, pads: [[isize; 2]; 2], mode: PadMode) -> Tensor {
         let (i, last) = (o as isize - pads[a][0], x.shape[1 + a] as isize - 1);
         match mode {
             PadMode::Constant(_) => Some(i).filter(|i| (0..=last).contains(i)),
-            PadMode::Reflect => Some(last - (last - i.abs()).abs()),
+            PadMode::Reflect => Some((last - (last - i.rem_euclid(2 * last.max(1))).abs()).max(0)),
             PadMode::Replicate => Some(i.clamp(0, last)),
         }
         .map(|i| i as usize)

@@ -1,0 +1,389 @@
+//! Runs a case: the f64 reference against the expected output, the kernels against the reference, or the kernels bit for bit.
+
+use crate::budget::{REFERENCE, budget};
+use crate::call::{Call, Numbers, Op, Quantised, Refusal, Run, unsupported};
+use crate::cases::Case;
+use crate::reference::{Axis, Interpolation, PadMode, Tensor};
+use serde::Serialize;
+use upconv::{
+    Activation, Bound, Conv, ConvTranspose, Cubic, Element, Error, Geometry, Layer, MAX_SIDE, Multiplier, Numerics,
+    Padding, Quant, Quantization, Ratio, Resize, Rounding, Shape, Upsample, Weights,
+};
+
+/// What came of a case in one number format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// No difference.
+    Exact,
+    /// Within the budget.
+    Within,
+    /// Beyond it.
+    Wrong,
+    /// upconv does not offer it.
+    Unsupported,
+    /// The case itself is broken.
+    Error,
+}
+
+impl Outcome {
+    /// Whether the case failed.
+    pub fn failed(&self) -> bool {
+        matches!(self.status, Status::Wrong | Status::Error)
+    }
+}
+
+impl Status {
+    /// As in reports.
+    pub fn name(self) -> &'static str {
+        ["exact", "within", "wrong", "unsupported", "error"][self as usize]
+    }
+}
+
+/// One line of the report: a case in one number format.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The case.
+    pub name: String,
+    /// Its operator.
+    pub op: String,
+    /// `f64`, `i8` or `i16`; empty where the case is broken.
+    pub numbers: &'static str,
+    /// What came of it.
+    pub status: Status,
+    /// The largest error: in output steps, or for `f64` in units of the largest expected value.
+    pub max_err_steps: Option<f64>,
+    /// Why, or with which restriction.
+    pub reason: String,
+}
+
+/// A verdict without the case's name.
+type Verdict = (Status, Option<f64>, String);
+
+/// Runs a case in every number format that it has.
+pub fn check(name: &str, case: anyhow::Result<Case>) -> Vec<Outcome> {
+    let one = |name: &str, op: &str, numbers, (status, max_err_steps, reason): Verdict| Outcome {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        numbers,
+        status,
+        max_err_steps,
+        reason,
+    };
+    let case = match case {
+        Ok(case) => case,
+        Err(e) => return vec![one(name, "", "", (Status::Error, None, format!("{e:#}")))],
+    };
+    let (op, dtype) = (case.op.as_str(), case.inputs.iter().flatten().next().map_or("", |a| &a.dtype));
+    let formats: &[&str] = match dtype {
+        "int16" if case.is_quantised() => &["i16"],
+        _ if case.is_quantised() => &["i8"],
+        _ => &["f64", "i8", "i16"],
+    };
+    match Call::new(&case) {
+        Err(Refusal::Broken(why)) => vec![one(&case.name, op, "", (Status::Error, None, why))],
+        Err(refusal) => formats.iter().map(|n| one(&case.name, op, n, verdict(Err(refusal.clone())))).collect(),
+        Ok(call) => {
+            let run = |n: &&'static str| match (*n, &call.quantised) {
+                ("f64", _) => reference(&call),
+                (_, Some(quantised)) => bit_for_bit(&call, quantised),
+                ("i8", _) => kernels(&call, Numbers::I8),
+                _ => kernels(&call, Numbers::I16),
+            };
+            formats.iter().map(|n| one(&case.name, op, n, verdict(run(n)))).collect()
+        }
+    }
+}
+
+/// The largest error, whether it is within the budget, and a remark.
+type Measured = (f64, bool, String);
+
+fn verdict(result: Result<Measured, Refusal>) -> Verdict {
+    match result {
+        Ok((0.0, _, remark)) => (Status::Exact, Some(0.0), remark),
+        Ok((error, true, remark)) => (Status::Within, Some(error), remark),
+        Ok((error, false, remark)) => (Status::Wrong, Some(error), remark),
+        Err(refusal @ Refusal::Unsupported { .. }) => (Status::Unsupported, None, refusal.to_string()),
+        Err(Refusal::Wrong(why)) => (Status::Wrong, None, why),
+        Err(Refusal::Broken(why)) => (Status::Error, None, why),
+    }
+}
+
+/// The f64 reference against the expected output; equal in f32 is exact.
+fn reference(call: &Call) -> Result<Measured, Refusal> {
+    let largest = call.runs.iter().flat_map(|r| &r.y.data).fold(0.0, |m: f64, v| m.max(v.abs()));
+    let unit = if largest == 0.0 { 1.0 } else { largest };
+    let mut worst = 0.0f64;
+    for Run { x, y } in &call.runs {
+        for (a, b) in call.op.reference(x)?.data.iter().zip(&y.data) {
+            worst = worst.max(if *a as f32 == *b as f32 { 0.0 } else { (a - b).abs() / unit });
+        }
+    }
+    let within = worst <= REFERENCE;
+    Ok((worst, within, if within { String::new() } else { "the reference differs from the expected output".into() }))
+}
+
+/// A quantised case: every value equal.
+fn bit_for_bit(call: &Call, quantised: &Quantised) -> Result<Measured, Refusal> {
+    let (mut worst, mut differing) = (0.0f64, 0);
+    for Run { x, y } in &call.runs {
+        let ours = kernel(&call.op, quantised, x, y)?;
+        for (a, b) in ours.data.iter().zip(&y.data) {
+            worst = worst.max((a - b).abs());
+            differing += usize::from(a != b);
+        }
+    }
+    Ok((worst, worst == 0.0, if differing > 0 { format!("{differing} values differ") } else { String::new() }))
+}
+
+/// The kernels on the quantised call against the reference on the dequantised one.
+fn kernels(call: &Call, numbers: Numbers) -> Result<Measured, Refusal> {
+    let Quantisation { raw, real, quantised, remark } = quantise(call, numbers)?;
+    let (min, max) = numbers.range();
+    let (scale, zero) = (f64::from(quantised.y.scale), f64::from(quantised.y.zero));
+    let budget = budget(&call.op, numbers);
+    let (mut worst, mut within) = (0.0f64, true);
+    for (raw_run, real_run) in raw.runs.iter().zip(&real.runs) {
+        let expected = real.op.reference(&real_run.x)?;
+        let ours = kernel(&raw.op, &quantised, &raw_run.x, &expected)?;
+        for (ours, real) in ours.data.iter().zip(&expected.data) {
+            let steps = real / scale;
+            let error = (ours - (steps + zero).clamp(min, max)).abs();
+            worst = worst.max(error);
+            within &= error <= budget.at(steps);
+        }
+    }
+    Ok((worst, within, if within { remark } else { format!("beyond {} steps {remark}", budget.steps) }))
+}
+
+/// A float call in raw numbers, and the real call that these stand for.
+struct Quantisation {
+    raw: Call,
+    real: Call,
+    quantised: Quantised,
+    remark: String,
+}
+
+/// Scale and zero point that cover these values and 0: asymmetric for int8, zero point 0 for int16.
+fn covering<'a>(values: impl Iterator<Item = &'a f64>, numbers: Numbers) -> Quant {
+    let (low, high) = values.fold((0.0f64, 0.0f64), |(low, high), v| (low.min(*v), high.max(*v)));
+    let (min, max) = numbers.range();
+    let scale = match numbers {
+        _ if low == high => 1.0,
+        Numbers::I8 => (high - low) / (max - min),
+        Numbers::I16 => high.max(-low) / max,
+    } as f32;
+    let zero = if numbers == Numbers::I8 { (min - low / f64::from(scale)).round().clamp(min, max) } else { 0.0 };
+    Quant::new(scale, zero as i32)
+}
+
+/// The raw value nearest to a real one, and the real value that it stands for.
+fn rounded(v: f64, q: Quant, (min, max): (f64, f64)) -> (f64, f64) {
+    let raw = ((v / f64::from(q.scale)).round() + f64::from(q.zero)).clamp(min, max);
+    (raw, (raw - f64::from(q.zero)) * f64::from(q.scale))
+}
+
+/// Chooses scales from the data and rounds inputs, weights, bias and resize factors to what the kernels take.
+fn quantise(call: &Call, numbers: Numbers) -> Result<Quantisation, Refusal> {
+    let (mut raw, mut real, mut remark) = (call.clone(), call.clone(), String::new());
+    let inputs = || call.runs.iter().flat_map(|r| &r.x[0].data);
+    let outside = if let Op::Pad(_, PadMode::Constant(value)) = &call.op { *value } else { 0.0 };
+    let x = covering(inputs().chain([&outside]), numbers);
+    for (raw, real) in raw.runs.iter_mut().zip(&mut real.runs) {
+        for (raw, real) in raw.x[0].data.iter_mut().zip(&mut real.x[0].data) {
+            (*raw, *real) = rounded(*real, x, numbers.range());
+        }
+    }
+    let mut quantised = Quantised {
+        numbers,
+        y_numbers: numbers,
+        x: vec![x],
+        y: x,
+        weight: vec![],
+        activation: Activation::None,
+        rounding: if numbers == Numbers::I8 { Rounding::TfliteSingle } else { Rounding::Tflite16x8 },
+        numerics: Numerics::Exact,
+    };
+    match (&mut raw.op, &mut real.op) {
+        (
+            Op::Conv { weight, bias, .. },
+            Op::Conv { weight: real_weight, bias: real_bias, window, transposed, channels, .. },
+        ) => {
+            // The output channel of a weight in [C_out, C_in / g, ..], or [C_in, C_out / g, ..] transposed.
+            let kernel = window.kernel[0] * window.kernel[1];
+            let group_out = *channels / window.groups;
+            let group_in = weight.len() / kernel / *channels;
+            let channel_of = |i: usize| match i / kernel {
+                row if *transposed => row / group_out / group_in * group_out + row % group_out,
+                row => row / group_in,
+            };
+            let mut largest = vec![0.0f64; *channels];
+            for (i, w) in weight.iter().enumerate() {
+                largest[channel_of(i)] = largest[channel_of(i)].max(w.abs());
+            }
+            let bias_of = |o: usize| bias.get(o).map_or(0.0, |b| b.abs());
+            // Large enough for the bias to stay below 2^29 of the accumulator's steps.
+            let least = |o: usize| bias_of(o) / f64::from(x.scale) / f64::from(1 << 29);
+            let scale = |o: usize| (largest[o] / 127.0).max(least(o)) as f32;
+            quantised.weight = (0..*channels).map(scale).map(|s| if s > 0.0 { s } else { 1.0 }).collect();
+            for (i, (raw, real)) in weight.iter_mut().zip(real_weight.iter_mut()).enumerate() {
+                let q = Quant::new(quantised.weight[channel_of(i)], 0);
+                (*raw, *real) = rounded(*real, q, (-127.0, 127.0));
+            }
+            for ((raw, real), w) in bias.iter_mut().zip(real_bias.iter_mut()).zip(&quantised.weight) {
+                let step = f64::from(x.scale) * f64::from(*w);
+                *raw = (*real / step).round();
+                *real = *raw * step;
+            }
+            let outputs = real.runs.iter().map(|r| real.op.reference(&r.x)).collect::<Result<Vec<_>, _>>()?;
+            quantised.y = covering(outputs.iter().flat_map(|t| &t.data), numbers);
+        }
+        (Op::Resize(raw_axes, _), Op::Resize(axes, by)) if !by.copies() || matches!(by, Interpolation::Nearest(_)) => {
+            for (raw, axis) in raw_axes.iter_mut().zip(axes) {
+                let given = axis.scale[0] / axis.scale[1];
+                if !axis.by_size() {
+                    axis.scale = fraction(given)?;
+                    raw.scale = axis.scale;
+                    if axis.scale[0] / axis.scale[1] != given {
+                        remark = format!("scale {given} is taken as {}/{}", axis.scale[0], axis.scale[1]);
+                    }
+                }
+            }
+        }
+        (Op::Pad(_, PadMode::Constant(raw)), Op::Pad(_, PadMode::Constant(real))) => {
+            (*raw, *real) = rounded(*real, x, numbers.range());
+        }
+        _ => {}
+    }
+    Ok(Quantisation { raw, real, quantised, remark })
+}
+
+/// The fraction that the kernels take for a scale.
+fn fraction(scale: f64) -> Result<[f64; 2], Refusal> {
+    let ratio = Ratio::nearest(scale).map_err(|e| unsupported("scale", e))?;
+    let terms = (1..=MAX_SIDE).map(|den| [(scale * den as f64).round(), den as f64]);
+    let found = terms.into_iter().find(|[num, den]| Ratio::new(*num as usize, *den as usize) == Ok(ratio));
+    found.ok_or_else(|| Refusal::Wrong(format!("Ratio::nearest({scale}) is no neighbour of it")))
+}
+
+/// The kernels' raw answer to a call in raw numbers, for an output of the shape of `y`.
+fn kernel(op: &Op, quantised: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    match quantised.numbers {
+        Numbers::I8 => typed::<i8>(op, quantised, x, y),
+        Numbers::I16 => typed::<i16>(op, quantised, x, y),
+    }
+}
+
+fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let input = shape(&x[0]);
+    let refused = |what: &'static str| move |e: Error| unsupported(what, e);
+    let same_scale = q.x.iter().all(|x| *x == q.y);
+    let run = |layer: &dyn Layer<T>| apply(layer, &x[0], y);
+    match op {
+        Op::Conv { window: w, transposed, weight, order, bias, channels } => {
+            let [[top, bottom], [left, right]] = w.pads;
+            let geometry = Geometry::new(w.kernel[0], w.kernel[1])
+                .stride(w.stride[0], w.stride[1])
+                .padding(Padding { top, left, bottom, right })
+                .output_padding(w.output_padding[0], w.output_padding[1])
+                .dilation(w.dilation[0], w.dilation[1])
+                .groups(w.groups);
+            let plan = if *transposed { ConvTranspose::plan } else { Conv::plan }(input, *channels, geometry)
+                .map_err(refused("geometry"))?;
+            let weight: Vec<i8> = weight.iter().map(|v| *v as i8).collect();
+            let mut packed = vec![0; weight.len()];
+            plan.pack_into(&weight, *order, &mut packed).map_err(refused("weight"))?;
+            let multiplier = |sw: &f32| Multiplier::from_scales(q.x[0].scale, *sw, q.y.scale);
+            let multipliers =
+                q.weight.iter().map(multiplier).collect::<Result<Vec<_>, _>>().map_err(refused("scale"))?;
+            let (activation, rounding) = (q.activation, q.rounding);
+            let quantization = Quantization { x: q.x[0], y: q.y, multipliers: &multipliers, activation, rounding };
+            if rounding == Rounding::Tflite16x8 {
+                let bias: Vec<i64> = bias.iter().map(|v| *v as i64).collect();
+                let weights = Weights { packed: &packed[..], bias: &bias[..] };
+                run(&weights.layer(&plan, quantization).map_err(refused("quantisation"))?)
+            } else {
+                let bias: Vec<i32> = bias.iter().map(|v| *v as i32).collect();
+                let weights = Weights { packed: &packed[..], bias: &bias[..] };
+                run(&weights.layer(&plan, quantization).map_err(refused("quantisation"))?)
+            }
+        }
+        Op::Resize(..) | Op::Shuffle { .. } if !same_scale => {
+            Err(unsupported("quant", "the output has another scale or zero point than the input"))
+        }
+        Op::Resize(axes, by) => match *by {
+            Interpolation::Nearest(mode) => {
+                let layer = Upsample::nearest_by(input, resize(axes)?, mode);
+                run(&layer.map_err(refused("geometry"))?)
+            }
+            Interpolation::TorchNearest | Interpolation::TorchNearestExact | Interpolation::TfliteNearest { .. } => {
+                let table = |a: &Axis| -> Vec<u16> { (0..a.output).map(|i| by.taps(*a, i)[0].0 as u16).collect() };
+                let (rows, columns) = (table(&axes[0]), table(&axes[1]));
+                let factor = |axis: &Axis, table: &[u16]| {
+                    let f = axis.output / axis.input;
+                    let repeats = f > 0 && axis.output.is_multiple_of(axis.input);
+                    (repeats && table.iter().enumerate().all(|(i, v)| i / f == usize::from(*v))).then_some(f)
+                };
+                if let (Some(fh), Some(fw)) = (factor(&axes[0], &rows), factor(&axes[1], &columns)) {
+                    return run(&Upsample::nearest(input, fh, fw).map_err(refused("geometry"))?);
+                }
+                run(&Upsample::gather(input, &rows, &columns).map_err(refused("geometry"))?)
+            }
+            Interpolation::Linear => {
+                run(&Upsample::bilinear(input, resize(axes)?, q.numerics).map_err(refused("geometry"))?)
+            }
+            Interpolation::Cubic { exclude_outside: true, .. } => {
+                Err(unsupported("exclude_outside", "taps beyond the edges repeat the edge"))
+            }
+            Interpolation::Cubic { a, .. } => {
+                let cubic = match a {
+                    -0.75 => Cubic::Pytorch,
+                    -0.5 => Cubic::Tensorflow,
+                    _ => return Err(unsupported("cubic_coeff_a", format!("{a}; there are -0.75 and -0.5"))),
+                };
+                run(&Upsample::bicubic(input, resize(axes)?, cubic).map_err(refused("geometry"))?)
+            }
+            Interpolation::Area => {
+                run(&Upsample::area(input, axes[0].output, axes[1].output).map_err(refused("geometry"))?)
+            }
+        },
+        _ => Err(unsupported("op", "not built yet")),
+    }
+}
+
+/// The target of a resize; the plan's own output size has to be the one wanted.
+fn resize(axes: &[Axis; 2]) -> Result<Resize, Refusal> {
+    let coordinates = axes[0].coordinates;
+    if axes.iter().all(Axis::by_size) {
+        return Ok(Resize::to(axes[0].output, axes[1].output).coordinates(coordinates));
+    }
+    let ratio = |a: &Axis| Ratio::new(a.scale[0] as usize, a.scale[1] as usize).map_err(|e| unsupported("scale", e));
+    let (h, w) = (ratio(&axes[0])?, ratio(&axes[1])?);
+    let by = Resize::by(h, w).coordinates(coordinates);
+    for (axis, size) in axes.iter().zip([h.apply(axes[0].input), w.apply(axes[1].input)]) {
+        if size != axis.output {
+            let why = format!("a size of {} by a scale that gives {size}", axis.output);
+            return Err(unsupported("keep_aspect_ratio_policy", why));
+        }
+    }
+    Ok(by)
+}
+
+fn shape(t: &Tensor) -> Shape {
+    Shape::new(t.shape[1], t.shape[2], t.shape[0])
+}
+
+/// Runs a layer on [C, H, W] values.
+fn apply<T: Element>(layer: &dyn Layer<T>, x: &Tensor, y: &Tensor) -> Result<Tensor, Refusal> {
+    let output = layer.output();
+    if output != shape(y) {
+        return Err(Refusal::Wrong(format!("the kernel's output is {output:?}, expected {:?}", shape(y))));
+    }
+    let [c, h, w] = x.shape;
+    let pixels = (0..h).flat_map(|iy| (0..w).flat_map(move |ix| (0..c).map(move |c| (c, iy, ix))));
+    let input: Vec<T> = pixels.map(|(c, iy, ix)| T::from_i32(x.at(c, iy, ix) as i32)).collect();
+    let mut raw = vec![T::default(); output.len()];
+    Bound::whole(layer, &input, &mut raw).map_err(|e| Refusal::Wrong(e.to_string()))?.run();
+    let at = |c: usize, oy: usize, ox: usize| f64::from(raw[(oy * output.w + ox) * output.c + c].to_i32());
+    Ok(Tensor::from_fn(y.shape, at))
+}
