@@ -153,7 +153,11 @@ fn kernels(call: &Call, numbers: Numbers) -> Result<Measured, Refusal> {
             within &= error <= budget.at(steps);
         }
     }
-    Ok((worst, within, if within { remark } else { format!("beyond {} steps {remark}", budget.steps) }))
+    Ok((
+        worst,
+        within,
+        if within { remark } else { format!("{} steps are allowed {remark}", budget.steps).trim().into() },
+    ))
 }
 
 /// A float call in raw numbers, and the real call that these stand for.
@@ -312,11 +316,10 @@ fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result
             Err(unsupported("quant", "the output has another scale or zero point than the input"))
         }
         Op::Resize(axes, by) => match *by {
-            Interpolation::Nearest(mode) => {
-                let layer = Upsample::nearest_by(input, resize(axes)?, mode);
-                run(&layer.map_err(refused("geometry"))?)
+            Interpolation::Nearest(mode) if resize(axes).is_ok() => {
+                run(&Upsample::nearest_by(input, resize(axes)?, mode).map_err(refused("geometry"))?)
             }
-            Interpolation::TorchNearest | Interpolation::TorchNearestExact | Interpolation::TfliteNearest { .. } => {
+            by if by.copies() => {
                 let table = |a: &Axis| -> Vec<u16> { (0..a.output).map(|i| by.taps(*a, i)[0].0 as u16).collect() };
                 let (rows, columns) = (table(&axes[0]), table(&axes[1]));
                 let factor = |axis: &Axis, table: &[u16]| {

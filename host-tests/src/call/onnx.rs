@@ -63,7 +63,10 @@ pub(super) fn call(case: &Case) -> Parsed<Call> {
             let inferred = (0..n).map(|a| size("the output", 1, natural(a))).collect::<Parsed<Vec<_>>>()?;
             let [h, w] = two(&inferred, 1)?;
             let output = match case.array(2) {
-                Some(shape) if shape.data.len() == n + 2 => two(&y.shape[2.min(y.shape.len())..], 1)?,
+                Some(shape) if shape.data.len() == n + 2 => {
+                    let last = shape.data[2..].iter().map(|v| size("output_shape", 1, *v as i64));
+                    two(&last.collect::<Parsed<Vec<_>>>()?, 1)?
+                }
                 Some(_) => return Err(broken("output_shape lacks axes")),
                 None => [h, w],
             };
