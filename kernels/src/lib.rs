@@ -50,6 +50,8 @@ mod fold;
 mod phase;
 mod plan;
 mod quant;
+#[cfg(feature = "micromath")]
+mod real;
 mod rows;
 mod shape;
 mod upsample;
@@ -62,6 +64,8 @@ pub use error::{Error, Message};
 pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias};
 pub use plan::{Plan, WeightOrder};
 pub use quant::{Accumulator, Activation, Multiplier, Quant, Rounding};
+#[cfg(feature = "micromath")]
+pub use real::sigmoid;
 pub use rows::{Bound, Layer, Window};
 pub use shape::{Geometry, MAX_SIDE, Padding, Same, Shape};
 pub use upsample::{
