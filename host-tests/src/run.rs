@@ -319,7 +319,10 @@ fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result
             Interpolation::Nearest(mode) if resize(axes).is_ok() => {
                 run(&Upsample::nearest_by(input, resize(axes)?, mode).map_err(refused("geometry"))?)
             }
-            by if by.copies() => {
+            Interpolation::Nearest(_)
+            | Interpolation::TorchNearest
+            | Interpolation::TorchNearestExact
+            | Interpolation::TfliteNearest { .. } => {
                 let table = |a: &Axis| -> Vec<u16> { (0..a.output).map(|i| by.taps(*a, i)[0].0 as u16).collect() };
                 let (rows, columns) = (table(&axes[0]), table(&axes[1]));
                 let factor = |axis: &Axis, table: &[u16]| {

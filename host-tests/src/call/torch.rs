@@ -105,17 +105,22 @@ fn interpolate(args: Args<'_>, x: &Array, y: &Array) -> Parsed<Call> {
     let factor =
         |v: &Value| v.as_f64().filter(|f| *f > 0.0 && *f < 1e6).ok_or_else(|| broken(format!("scale_factor is {v}")));
     let factors = args.list("scale_factor", n, factor)?;
-    let sizes = match &factors {
+    let sizes: Vec<i64> = match &factors {
         Some(factors) => x.shape[2..].iter().zip(factors).map(|(i, f)| (*i as f64 * f).floor() as i64).collect(),
         None if args.get("size").is_some() => args.ints("size", n, 0)?,
         None => return Err(broken("neither size nor scale_factor")),
     };
     let keeps_factor = !args.flag("recompute_scale_factor") && coordinates != Coordinates::AlignCorners;
+    // Small images take another path in PyTorch, with shortcuts for the same and twice the size.
+    let small_image = n == 2 && by == Interpolation::TorchNearest && sizes.iter().sum::<i64>() <= 128;
     let mut axes: Vec<Axis> = x.shape[..2].iter().map(|n| Axis::to(*n, *n, coordinates)).collect();
     for (i, (input, output)) in x.shape[2..].iter().zip(sizes).enumerate() {
         let mut axis = Axis::to(*input, size("size", 1, output)?, coordinates);
-        // Area goes by the sizes, and a linear resize to the same size is a copy.
-        let ignored = by == Interpolation::Area || (by == Interpolation::Linear && axis.input == axis.output);
+        let ignored = match by {
+            Interpolation::Area => true,
+            Interpolation::Linear => axis.output == axis.input, // a copy
+            _ => small_image && (axis.output == axis.input || axis.output == 2 * axis.input),
+        };
         let given = factors.as_ref().filter(|_| keeps_factor && !ignored).map(|f| f[i]);
         if let Some(f) = given.filter(|f| f * *input as f64 != axis.output as f64) {
             axis.scale = [f, 1.0];
