@@ -40,6 +40,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+mod activation;
 mod arch;
 mod conv;
 mod conv_transpose;
@@ -47,27 +48,36 @@ mod coords;
 mod element;
 mod error;
 mod fold;
+mod join;
+mod pad;
 mod phase;
+mod pixel_shuffle;
 mod plan;
 mod quant;
 #[cfg(feature = "micromath")]
 mod real;
 mod rows;
 mod shape;
+mod unpool;
 mod upsample;
 
+pub use activation::{Elementwise, Gate16, LeakyRelu, Pointwise, Requantize, Table8, Table16};
 pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
 pub use element::Element;
 pub use error::{Error, Message};
 pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias};
+pub use join::{Add, Along, BoundJoin, Concat, Join, Mul, Operands, Product, Sub, Sum};
+pub use pad::{Fill, Pad};
+pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle, ShuffleOrder};
 pub use plan::{Plan, WeightOrder};
 pub use quant::{Accumulator, Activation, Multiplier, Quant, Rounding};
 #[cfg(feature = "micromath")]
 pub use real::sigmoid;
 pub use rows::{Bound, Layer, Window};
 pub use shape::{Geometry, MAX_SIDE, Padding, Same, Shape};
+pub use unpool::{FlatIndex, MaxUnpool, Unpool};
 pub use upsample::{
     Area, Bicubic, Bilinear, Cubic, Gather, Nearest, NearestMode, Numerics, Upsample, tflite_nearest, torch_nearest,
     torch_nearest_exact,

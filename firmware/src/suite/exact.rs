@@ -4,8 +4,8 @@
 //! Slow on purpose; a reader checks it against the formulas line by line.
 
 use upconv::{
-    Accumulator, Activation, Coordinates, Cubic, Element, Geometry, NearestMode, Numerics, Quantization, Rounding,
-    Shape, WeightOrder,
+    Accumulator, Activation, Coordinates, Cubic, Element, Geometry, Multiplier, NearestMode, Numerics, Quant,
+    Quantization, Rounding, Shape, WeightOrder,
 };
 
 /// A convolution or transposed convolution with all its parameters.
@@ -88,9 +88,14 @@ pub fn convolution<T: Element, W: Element, A: Accumulator>(p: &Problem<'_, W, A>
 
 fn requantise<T: Element>(acc: i64, channel: usize, quant: &Quantization<'_>) -> T {
     let m = quant.multipliers.get(channel).unwrap_or(&quant.multipliers[0]);
-    let scaled = scale(acc, m.q().into(), m.shift().into(), quant.rounding) + i128::from(quant.y.zero);
-    let real = |v: f32| i128::from(round_half_away(v / quant.y.scale)) + i128::from(quant.y.zero);
-    let (low, high) = match quant.activation {
+    requantised(acc, *m, quant.y, quant.activation, quant.rounding)
+}
+
+/// `clamp(round(acc * M) + zero)`
+pub(super) fn requantised<T: Element>(acc: i64, m: Multiplier, y: Quant, fused: Activation, rounding: Rounding) -> T {
+    let scaled = scaled(acc, m, rounding) + i128::from(y.zero);
+    let real = |v: f32| i128::from(round_half_away(v / y.scale)) + i128::from(y.zero);
+    let (low, high) = match fused {
         Activation::None => (T::MIN.into(), T::MAX.into()),
         Activation::Relu => (real(0.0), T::MAX.into()),
         Activation::Relu6 => (real(0.0), real(6.0)),
@@ -98,6 +103,11 @@ fn requantise<T: Element>(acc: i64, channel: usize, quant: &Quantization<'_>) ->
         Activation::Clamp { min, max } => (real(min), real(max)),
     };
     T::from_i32(scaled.min(high).max(low).clamp(T::MIN.into(), T::MAX.into()) as i32)
+}
+
+/// `acc * M`, rounded.
+pub(super) fn scaled(acc: i64, m: Multiplier, rounding: Rounding) -> i128 {
+    scale(acc, m.q().into(), m.shift().into(), rounding)
 }
 
 fn round_half_away(v: f32) -> i64 {

@@ -5,9 +5,12 @@
 //! [`exact`]'s, with guard values before and after it intact, once as a whole tensor and once row by row from a ring that holds just the
 //! rows that the layer says it reads. A digest of all outputs lets the host compare whole runs.
 
+mod activation;
 pub mod exact;
 mod fold;
+mod join;
 mod random;
+mod rearrange;
 mod resize;
 
 pub use random::Random;
@@ -64,6 +67,23 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("area i16", resize::area::<i16>),
     ("folded nearest + conv", fold::nearest),
     ("conv + pixel shuffle", fold::sub_pixel),
+    ("pixel shuffle", rearrange::shuffle),
+    ("pixel unshuffle", rearrange::unshuffle),
+    ("max unpool i8", rearrange::unpool::<i8>),
+    ("max unpool i16", rearrange::unpool::<i16>),
+    ("pad i8", rearrange::pad::<i8>),
+    ("pad i16", rearrange::pad::<i16>),
+    ("concat i8", join::concat::<i8>),
+    ("concat i16", join::concat::<i16>),
+    ("add, sub i8", join::sum::<i8>),
+    ("add, sub i16", join::sum::<i16>),
+    ("add, sub by shifts", join::sum_by_shifts),
+    ("mul i8", join::product::<i8>),
+    ("mul i16", join::product::<i16>),
+    ("tables i8", activation::tables),
+    ("tables i16", activation::tables_16),
+    ("leaky relu, requantise i8", activation::integers::<i8>),
+    ("leaky relu, requantise i16", activation::integers::<i16>),
 ];
 
 /// Runs every group and reports each.

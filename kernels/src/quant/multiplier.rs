@@ -130,31 +130,37 @@ impl Multiplier {
     ///
     /// [`Rounding::Tflite16x8`] is for a shift of at most 14.
     #[inline]
-    pub fn apply(self, acc: i32, rounding: Rounding) -> i32 {
-        let (left, right) = (self.shift.max(0) as u32, (-self.shift).max(0) as u32);
+    pub const fn apply(self, acc: i32, rounding: Rounding) -> i32 {
+        let (left, right) = if self.shift > 0 { (self.shift as u32, 0) } else { (0, -self.shift as u32) };
         // Saturating loses nothing: q >= 2^30, so what does not fit lies beyond every element's range.
         let product = acc.saturating_mul(1 << left) as i64 * self.q as i64;
         match rounding {
             Rounding::TfliteDouble => round_half_away_shift(((product + (1 << 30)) >> 31) as i32, right),
             Rounding::TfliteSingle => ((product + (1i64 << (30 + right))) >> (31 + right)) as i32,
-            Rounding::Tflite16x8 => self.apply_wide(acc.into()),
+            Rounding::Tflite16x8 => self.apply_wide(acc as i64),
         }
     }
 
     /// `acc * M` in [`Rounding::Tflite16x8`], for |acc| < 2^47 and a shift of at most 14. A product beyond 32 bits saturates.
     #[inline]
-    pub(crate) fn apply_wide(self, acc: i64) -> i32 {
+    pub(crate) const fn apply_wide(self, acc: i64) -> i32 {
         let q16 = if self.q < 0x7FFF_0000 { (self.q + (1 << 15)) >> 16 } else { 0x7FFF };
-        let shift = (15 - i32::from(self.shift)).max(1) as u32; // at most 46
+        let shift = if self.shift < 14 { (15 - self.shift as i32) as u32 } else { 1 }; // at most 46
         // Bounds: |acc * q16| < 2^62, and the rounding term is at most 2^45.
-        let rounded = (acc * i64::from(q16) + (1i64 << (shift - 1))) >> shift;
-        rounded.max(i32::MIN.into()).min(i32::MAX.into()) as i32
+        let rounded = (acc * q16 as i64 + (1i64 << (shift - 1))) >> shift;
+        if rounded > i32::MAX as i64 {
+            i32::MAX
+        } else if rounded < i32::MIN as i64 {
+            i32::MIN
+        } else {
+            rounded as i32
+        }
     }
 }
 
 /// `x / 2^e`, ties away from zero, for e in 0 ..= 31.
 #[inline]
-fn round_half_away_shift(x: i32, e: u32) -> i32 {
+const fn round_half_away_shift(x: i32, e: u32) -> i32 {
     // Bounds: mask < 2^31, and the sum is below 2^30 + 1 when e >= 1, x when e = 0.
     let mask = ((1u32 << e) - 1) as i32;
     let threshold = (mask >> 1) + (x < 0) as i32;

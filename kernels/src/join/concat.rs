@@ -1,0 +1,138 @@
+//! Concatenation along one axis: copies, or requantised copies.
+
+use super::{Join, same};
+use crate::rows::{cut, cut_mut};
+use crate::shape::{INPUT, OUTPUT};
+use crate::{Element, Error, Quant, Requantize, Rounding, Shape, Window};
+use core::ops::Range;
+
+/// The axis of a [`Concat`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Along {
+    /// Rows of one input after the rows of another.
+    Height,
+    /// Each row of one input followed by that of another.
+    Width,
+    /// Each pixel of one input followed by that of another: skip connections. TFLite's axis 3.
+    Channels,
+}
+
+/// A planned concatenation of N inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Concat<T, const N: usize> {
+    along: Along,
+    inputs: [Shape; N],
+    /// None where scale and zero point are the output's.
+    requantize: [Option<Requantize<T, T>>; N],
+    output: Shape,
+}
+
+impl<T: Element, const N: usize> Concat<T, N> {
+    /// Plans `torch.cat`, ONNX `Concat`, TFLite `CONCATENATION` of N inputs, each with its scale and zero point, into the output's.
+    ///
+    /// An input with the output's scale and zero point is copied, any other goes through [`Requantize`]: exact but for that one
+    /// rounding. (LiteRT asks for equal scales; its converter puts a `QUANTIZE` before each input that differs, which is the same.)
+    ///
+    /// # Errors
+    /// [`Error::Zero`] when there is no input, [`Error::Range`] when the inputs' other sides differ, [`Error::Scale`] and [`Error::Range`]
+    /// for scales and zero points that are not valid; others name a size that is 0 or too large.
+    pub const fn plan(along: Along, inputs: [(Shape, Quant); N], y: Quant, rounding: Rounding) -> Result<Self, Error> {
+        if N == 0 {
+            return Err(Error::Zero { what: "the number of inputs" });
+        }
+        let (mut shapes, mut requantize) = ([inputs[0].0; N], [None; N]);
+        let mut output = inputs[0].0;
+        let mut i = 0;
+        while i < N {
+            let (shape, x) = inputs[i];
+            let checks = [
+                shape.check(&INPUT),
+                if matches!(along, Along::Height) { Ok(()) } else { same("an input's height", shape.h, output.h) },
+                if matches!(along, Along::Width) { Ok(()) } else { same("an input's width", shape.w, output.w) },
+                if matches!(along, Along::Channels) { Ok(()) } else { same("an input's channels", shape.c, output.c) },
+            ];
+            let mut j = 0;
+            while j < checks.len() {
+                if let Err(e) = checks[j] {
+                    return Err(e);
+                }
+                j += 1;
+            }
+            if i > 0 {
+                match along {
+                    Along::Height => output.h += shape.h,
+                    Along::Width => output.w += shape.w,
+                    Along::Channels => output.c += shape.c,
+                }
+                // After each, so that no sum overflows.
+                if let Err(e) = output.check(&OUTPUT) {
+                    return Err(e);
+                }
+            }
+            let change = match Requantize::plan(x, y, rounding) {
+                Ok(change) => change,
+                Err(e) => return Err(e),
+            };
+            shapes[i] = shape;
+            requantize[i] = if x.scale == y.scale && x.zero == y.zero { None } else { Some(change) };
+            i += 1;
+        }
+        Ok(Concat { along, inputs: shapes, requantize, output })
+    }
+
+    /// The input that output row `oy` comes from and its row there (along height), else `oy` itself for every input.
+    fn source(&self, i: usize, oy: usize) -> Option<usize> {
+        match self.along {
+            Along::Height => {
+                let before: usize = self.inputs.iter().take(i).map(|s| s.h).sum();
+                oy.checked_sub(before).filter(|iy| *iy < self.input(i).h)
+            }
+            _ => Some(oy),
+        }
+    }
+}
+
+impl<T: Element, const N: usize> Join<T> for Concat<T, N> {
+    fn inputs(&self) -> usize {
+        N
+    }
+
+    fn input(&self, i: usize) -> Shape {
+        self.inputs.get(i).copied().unwrap_or(Shape::new(0, 0, 0))
+    }
+
+    fn output(&self) -> Shape {
+        self.output
+    }
+
+    fn reads(&self, i: usize, oy: usize) -> Range<usize> {
+        self.source(i, oy).map_or(0..0, |iy| iy..iy + 1)
+    }
+
+    #[inline(never)]
+    fn row(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T]) {
+        let mut first = 0;
+        for (i, ((shape, change), x)) in self.inputs.iter().zip(&self.requantize).zip(x).enumerate() {
+            let Some(iy) = self.source(i, oy) else { continue };
+            let row = x.row(iy);
+            // Along channels a row of the input is one run per pixel, else a single run.
+            let (runs, run) = match self.along {
+                Along::Channels => (shape.w, shape.c),
+                _ => (1, shape.row_len()),
+            };
+            let (mut from, mut to) = (0, first);
+            for _ in 0..runs {
+                let (x, y) = (cut(row, from, run), cut_mut(y, to, run));
+                match change {
+                    Some(change) => change.convert(x, y),
+                    None => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
+                }
+                from += run;
+                to += self.output.c;
+            }
+            if self.along != Along::Height {
+                first += run;
+            }
+        }
+    }
+}
