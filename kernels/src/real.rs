@@ -39,7 +39,7 @@ impl Quant {
 /// ```
 pub fn sigmoid(v: f32) -> f32 {
     // Beyond 16 the result is 0 or 1 to seven digits, and e^16 is far from the range's end.
-    1.0 / (1.0 + F32Ext::exp(-v.max(-16.0).min(16.0)))
+    1.0 / (1.0 + F32Ext::exp(-v.clamp(-16.0, 16.0)))
 }
 
 #[cfg(test)]

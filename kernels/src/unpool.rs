@@ -374,10 +374,10 @@ impl<T: Element> Layer<T> for Unpool<'_, T> {
                     let kx = usize::from(code).wrapping_sub(ky * kw);
                     // Left of the output the difference is none; right of it lies the end of the row.
                     let ox = (ix * plan.stride[1] + kx.min(kw)).checked_sub(plan.pad[1]);
-                    if let (true, Some(ox), Some(value)) = (kx < kw, ox, row.get(i)) {
-                        if let Some(y) = y.get_mut(ox * c + i - ix * c) {
-                            *y = *value;
-                        }
+                    if let (true, Some(ox), Some(value)) = (kx < kw, ox, row.get(i))
+                        && let Some(y) = y.get_mut(ox * c + i - ix * c)
+                    {
+                        *y = *value;
                     }
                 }
             }

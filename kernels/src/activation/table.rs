@@ -227,7 +227,7 @@ impl Table16 {
         let entry = min + (i / 2) as f32 * step;
         if i == 1024 {
             max
-        } else if i % 2 == 0 {
+        } else if i.is_multiple_of(2) {
             entry
         } else {
             entry + step / 2.0

@@ -17,6 +17,12 @@ extern "C" fn _start() {
     if folds::<i8>().and_then(|()| folds::<i16>()).is_err() {
         black_box(());
     }
+    if rearrangements::<i8>().and_then(|()| rearrangements::<i16>()).is_err() {
+        black_box(());
+    }
+    if joins::<i8>().and_then(|()| joins::<i16>()).and_then(|()| pointwise()).is_err() {
+        black_box(());
+    }
     if resizes::<i8>().and_then(|()| resizes::<i16>()).is_err() {
         black_box(());
     }
@@ -65,6 +71,62 @@ fn folds<T: Element>() -> Result<(), Error> {
     let geometry: Geometry = unknown();
     black_box(geometry.same(unknown(), unknown()).to_output(unknown(), unknown(), unknown(), unknown()));
     Ok(())
+}
+
+fn rearrangements<T: Element>() -> Result<(), Error> {
+    layer::<T>(&PixelShuffle::plan(unknown(), unknown(), unknown(), unknown())?)?;
+    layer::<T>(&PixelUnshuffle::plan(unknown(), unknown(), unknown(), unknown())?)?;
+    layer::<T>(&Pad::<T>::plan(unknown(), unknown(), unknown(), unknown())?)?;
+    black_box(MaxUnpool::plan(unknown(), unknown())?);
+    let unpool = MaxUnpool::plan_to(unknown(), unknown(), unknown(), unknown())?;
+    black_box((unpool.input(), unpool.output(), unpool.packed_len()));
+    black_box(unpool.pack::<16>(unknown(), unknown())?);
+    unpool.pack_into(unknown(), unknown(), unknown())?;
+    layer::<T>(&unpool.with::<T>(unknown(), unknown())?)
+}
+
+fn joins<T: Element>() -> Result<(), Error> {
+    join::<T>(&Add::plan::<T>(unknown(), unknown(), unknown())?)?;
+    join::<T>(&Sub::plan::<T>(unknown(), unknown(), unknown())?)?;
+    join::<T>(&Mul::plan::<T>(unknown(), unknown(), unknown())?)?;
+    join::<i16>(&Add::plan_shift(unknown(), unknown(), unknown())?)?;
+    join::<i16>(&Sub::plan_shift(unknown(), unknown(), unknown())?)?;
+    join::<T>(&Concat::<T, 2>::plan(unknown(), unknown(), unknown(), unknown())?)
+}
+
+fn join<T: Element>(join: &dyn Join<T>) -> Result<(), Error> {
+    let join = black_box(join);
+    black_box((join.inputs(), join.input(unknown()), join.output(), join.reads(unknown(), unknown())));
+    let windows: &[Window<'_, T>] = unknown();
+    join.row(unknown(), windows, unknown());
+    BoundJoin::<T, 2>::whole(join, unknown(), unknown())?.run();
+    black_box(BoundJoin::<T, 2>::rows(join, unknown(), unknown())?.next_row());
+    Ok(())
+}
+
+fn pointwise() -> Result<(), Error> {
+    elementwise::<i8, _>(&Table8::sigmoid(unknown(), unknown())?)?;
+    elementwise::<i8, _>(&Table8::tanh(unknown(), unknown())?)?;
+    elementwise::<i8, _>(&Table8::hard_swish(unknown(), unknown())?)?;
+    elementwise::<i8, _>(&Table8::leaky_relu(unknown(), unknown(), unknown(), unknown())?)?;
+    black_box((Table8::input(unknown(), unknown()), Table8::from_values(unknown(), unknown())?));
+    elementwise::<i16, _>(&Table16::hard_swish(unknown(), unknown())?)?;
+    black_box((Table16::input(unknown(), unknown()), Table16::from_values(unknown(), unknown())?));
+    elementwise::<i16, _>(&Gate16::sigmoid(unknown())?)?;
+    elementwise::<i16, _>(&Gate16::tanh(unknown())?)?;
+    elementwise::<i8, _>(&LeakyRelu::<i8>::plan(unknown(), unknown(), unknown(), unknown())?)?;
+    elementwise::<i16, _>(&LeakyRelu::<i16>::plan(unknown(), unknown(), unknown(), unknown())?)?;
+    let requantize = Requantize::<i8, i16>::plan(unknown(), unknown(), unknown())?;
+    requantize.convert(unknown(), unknown());
+    black_box(requantize.value(unknown()));
+    Requantize::<i16, i8>::plan(unknown(), unknown(), unknown())?.convert(unknown(), unknown());
+    Ok(())
+}
+
+fn elementwise<T: Element, P: Pointwise<T>>(each: &P) -> Result<(), Error> {
+    let values: &mut [T] = unknown();
+    each.run(values);
+    layer::<T>(&Elementwise::plan(unknown(), each)?)
 }
 
 fn resizes<T: Element>() -> Result<(), Error> {
