@@ -9,10 +9,10 @@ mod tflite;
 mod torch;
 
 use crate::cases::{Array, Case};
-use crate::reference::{self, Axis, BlockOrder, Interpolation, PadMode, Tensor, Window};
+use crate::reference::{self, Axis, Interpolation, PadMode, Tensor, Window};
 use serde_json::{Map, Value};
 use std::fmt;
-use upconv::{Activation, Coordinates, NearestMode, Numerics, Quant, Rounding, WeightOrder};
+use upconv::{Activation, Coordinates, FlatIndex, NearestMode, Numerics, Quant, Rounding, ShuffleOrder, WeightOrder};
 
 /// Why a case has no result.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,16 +75,20 @@ pub enum Op {
         /// Height and width of a block.
         block: usize,
         /// Which channel goes where.
-        order: BlockOrder,
+        order: ShuffleOrder,
         /// Blocks to channels.
         inverse: bool,
     },
-    /// Unpooling into planes of a size; the second input holds the indices.
+    /// Unpooling into planes of a size; the second input holds the places in them.
     MaxUnpool {
         /// Height and width of the output.
         output: [usize; 2],
         /// Kernel, stride and padding of the pooling.
         window: Window,
+        /// The indices as they were given.
+        flat: Vec<i64>,
+        /// What these count.
+        counts: FlatIndex,
     },
     /// Padding at `[[top, bottom], [left, right]]`.
     Pad([[isize; 2]; 2], PadMode),
@@ -552,26 +556,31 @@ fn pad(x: &Array, y: &Array, pads: &[[isize; 2]], mode: PadMode) -> Parsed<Call>
     Ok(Call::single(Op::Pad(two(&used, [0, 0])?, mode), vec![folded(x, &chosen)?], folded(y, &chosen)?))
 }
 
-/// Unpools; `place` turns an index into one within its own output plane.
-fn max_unpool(
-    case: &Case,
-    n: usize,
-    window: Window,
-    output: [usize; 2],
-    place: impl Fn(usize, i64) -> Option<usize>,
-) -> Parsed<Call> {
+/// Unpools the last `n` axes into planes of `output`; ONNX's indices count in the whole tensor of planes of `inferred`.
+fn max_unpool(case: &Case, n: usize, window: Window, output: [usize; 2], inferred: Option<[usize; 2]>) -> Parsed<Call> {
     let (x, indices, y) = (case.input(0)?, case.input(1)?, case.output()?);
     if indices.shape != x.shape || y.shape.len() != x.shape.len() || x.shape.len() < n {
         return Err(broken(format!("indices {:?} and output {:?} for {:?}", indices.shape, y.shape, x.shape)));
     }
     let axes: Vec<usize> = (x.shape.len() - n..x.shape.len()).collect();
     let (x, mut indices) = (folded(x, &axes)?, folded(indices, &axes)?);
-    let plane = x.shape[1] * x.shape[2];
-    for (i, v) in indices.data.iter_mut().enumerate() {
-        let to = place(i / plane, *v as i64).filter(|to| *to < output[0] * output[1]);
-        *v = to.ok_or_else(|| broken(format!("index {v} lies outside its output plane")))? as f64;
+    let flat: Vec<i64> = indices.data.iter().map(|v| *v as i64).collect();
+    let size = x.shape[1] * x.shape[2];
+    for (i, to) in indices.data.iter_mut().enumerate() {
+        let within = match inferred {
+            None => usize::try_from(flat[i]).ok(),
+            Some([h, w]) => usize::try_from(flat[i])
+                .ok()
+                .and_then(|at| at.checked_sub(i / size * h * w))
+                .filter(|at| *at < h * w && at % w < output[1])
+                .map(|at| at / w * output[1] + at % w),
+        };
+        let within = within.filter(|at| *at < output[0] * output[1]);
+        *to = within.ok_or_else(|| broken(format!("index {} lies outside its output plane", flat[i])))? as f64;
     }
-    Ok(Call::single(Op::MaxUnpool { output, window }, vec![x, indices], folded(y, &axes)?))
+    let counts = if inferred.is_some() { FlatIndex::Onnx { batch: 0 } } else { FlatIndex::Torch };
+    let op = Op::MaxUnpool { output, window, flat, counts };
+    Ok(Call::single(op, vec![x, indices], folded(y, &axes)?))
 }
 
 fn block(args: Args<'_>, names: &[&str]) -> Parsed<usize> {
@@ -579,7 +588,7 @@ fn block(args: Args<'_>, names: &[&str]) -> Parsed<usize> {
     size(name, 1, args.int(name, 0)?)
 }
 
-fn shuffle(case: &Case, block: usize, order: BlockOrder, inverse: bool) -> Parsed<Call> {
+fn shuffle(case: &Case, block: usize, order: ShuffleOrder, inverse: bool) -> Parsed<Call> {
     let (x, y) = (case.input(0)?, case.output()?);
     let [.., c, h, w] = x.shape[..] else { return Err(broken(format!("an input of shape {:?}", x.shape))) };
     let fits = if inverse { h % block == 0 && w % block == 0 } else { c % (block * block) == 0 };

@@ -12,3 +12,7 @@ pub mod cases;
 pub mod reference;
 pub mod report;
 pub mod run;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -3,7 +3,7 @@
 //! Written for reading, from the formulas of PyTorch's and ONNX's documentation; the transposed convolution in scatter form, which
 //! shares nothing with the kernels' phases.
 
-use upconv::{Coordinates, NearestMode};
+use upconv::{Coordinates, NearestMode, ShuffleOrder};
 
 /// A tensor [C, H, W] in C order.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +63,7 @@ pub struct Window {
 
 impl Window {
     /// That of a pooling.
-    pub fn pooling(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Self {
-        let pads = padding.map(|p| [p, p]);
+    pub fn pooling(kernel: [usize; 2], stride: [usize; 2], pads: [[usize; 2]; 2]) -> Self {
         Window { kernel, stride, pads, output_padding: [0, 0], dilation: [1, 1], groups: 1 }
     }
 
@@ -258,39 +257,29 @@ pub fn resize(x: &Tensor, axes: [Axis; 2], by: Interpolation) -> Tensor {
     })
 }
 
-/// Which channels of a pixel become a block of pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockOrder {
-    /// Channel `(dy * r + dx) * C + c`: TFLite, and ONNX unless told otherwise.
-    DepthColumnRow,
-    /// Channel `(c * r + dy) * r + dx`: PyTorch.
-    ColumnRowDepth,
-}
-
-impl BlockOrder {
-    fn channel(self, [c, dy, dx]: [usize; 3], channels: usize, r: usize) -> usize {
-        match self {
-            BlockOrder::DepthColumnRow => (dy * r + dx) * channels + c,
-            BlockOrder::ColumnRowDepth => (c * r + dy) * r + dx,
-        }
+/// The channel of a coarse pixel that is channel c of its block's pixel (dy, dx).
+fn coarse_channel(order: ShuffleOrder, [c, dy, dx]: [usize; 3], channels: usize, r: usize) -> usize {
+    match order {
+        ShuffleOrder::Dcr => (dy * r + dx) * channels + c,
+        ShuffleOrder::Crd => (c * r + dy) * r + dx,
     }
 }
 
 /// `pixel_shuffle`, `DepthToSpace`: [C r², H, W] to [C, H r, W r].
-pub fn depth_to_space(x: &Tensor, r: usize, order: BlockOrder) -> Tensor {
+pub fn depth_to_space(x: &Tensor, r: usize, order: ShuffleOrder) -> Tensor {
     let [c, h, w] = x.shape;
     let channels = c / (r * r);
     Tensor::from_fn([channels, h * r, w * r], |c, oy, ox| {
-        x.at(order.channel([c, oy % r, ox % r], channels, r), oy / r, ox / r)
+        x.at(coarse_channel(order, [c, oy % r, ox % r], channels, r), oy / r, ox / r)
     })
 }
 
 /// `pixel_unshuffle`, `SpaceToDepth`: [C, H r, W r] to [C r², H, W], the inverse of [`depth_to_space`].
-pub fn space_to_depth(x: &Tensor, r: usize, order: BlockOrder) -> Tensor {
+pub fn space_to_depth(x: &Tensor, r: usize, order: ShuffleOrder) -> Tensor {
     let [channels, h, w] = x.shape;
     let mut y = Tensor::zeros([channels * r * r, h / r, w / r]);
     for (c, iy, ix) in (0..channels).flat_map(|c| (0..h).flat_map(move |y| (0..w).map(move |x| (c, y, x)))) {
-        let o = order.channel([c, iy % r, ix % r], channels, r);
+        let o = coarse_channel(order, [c, iy % r, ix % r], channels, r);
         let to = (o * y.shape[1] + iy / r) * y.shape[2] + ix / r;
         y.data[to] = x.at(c, iy, ix);
     }
@@ -316,6 +305,8 @@ pub enum PadMode {
     Reflect,
     /// By the edge pixel.
     Replicate,
+    /// By the other end.
+    Wrap,
 }
 
 /// `nn.functional.pad` with `pads` = [[top, bottom], [left, right]]; negative ones crop.
@@ -327,6 +318,7 @@ pub fn pad(x: &Tensor, pads: [[isize; 2]; 2], mode: PadMode) -> Tensor {
             PadMode::Constant(_) => Some(i).filter(|i| (0..=last).contains(i)),
             PadMode::Reflect => Some((last - (last - i.rem_euclid(2 * last.max(1))).abs()).max(0)),
             PadMode::Replicate => Some(i.clamp(0, last)),
+            PadMode::Wrap => Some(i.rem_euclid(last + 1)),
         }
         .map(|i| i as usize)
     };

@@ -1,13 +1,15 @@
 //! Runs a case: the f64 reference against the expected output, the kernels against the reference, or the kernels bit for bit.
 
 use crate::budget::{REFERENCE, budget};
-use crate::call::{Call, Numbers, Op, Quantised, Refusal, Run, unsupported};
+use crate::call::{Call, Function, Numbers, Op, Quantised, Refusal, Run, unsupported};
 use crate::cases::Case;
-use crate::reference::{Axis, Interpolation, PadMode, Tensor};
+use crate::reference::{Axis, Interpolation, PadMode, Tensor, Window};
 use serde::Serialize;
 use upconv::{
-    Activation, Bound, Conv, ConvTranspose, Cubic, Element, Error, Geometry, Layer, MAX_SIDE, Multiplier, Numerics,
-    Padding, Quant, Quantization, Ratio, Resize, Rounding, Shape, Upsample, Weights,
+    Activation, Add, Along, Bound, BoundJoin, Concat, Conv, ConvTranspose, Cubic, Element, Elementwise, Error, Fill,
+    Gate16, Geometry, Join, Layer, LeakyRelu, MAX_SIDE, MaxUnpool, Mul, Multiplier, Numerics, Operands, Pad, Padding,
+    PixelShuffle, PixelUnshuffle, Pointwise, Quant, Quantization, Ratio, Requantize, Resize, Rounding, Shape, Sub,
+    Table8, Table16, Upsample, Weights,
 };
 
 /// What came of a case in one number format.
@@ -271,28 +273,73 @@ fn fraction(scale: f64) -> Result<[f64; 2], Refusal> {
 }
 
 /// The kernels' raw answer to a call in raw numbers, for an output of the shape of `y`.
-fn kernel(op: &Op, quantised: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
-    match quantised.numbers {
-        Numbers::I8 => typed::<i8>(op, quantised, x, y),
-        Numbers::I16 => typed::<i16>(op, quantised, x, y),
+fn kernel(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    match (op, q.numbers, q.y_numbers) {
+        (Op::Map(Function::Identity), Numbers::I8, Numbers::I8) => requantise::<i8, i8>(q, x, y),
+        (Op::Map(Function::Identity), Numbers::I8, Numbers::I16) => requantise::<i8, i16>(q, x, y),
+        (Op::Map(Function::Identity), Numbers::I16, Numbers::I8) => requantise::<i16, i8>(q, x, y),
+        (Op::Map(Function::Identity), Numbers::I16, Numbers::I16) => requantise::<i16, i16>(q, x, y),
+        (Op::Map(function), Numbers::I8, Numbers::I8) => map8(*function, q, x, y),
+        (Op::Map(function), Numbers::I16, Numbers::I16) => map16(*function, q, x, y),
+        (_, Numbers::I8, Numbers::I8) => typed::<i8>(op, q, x, y),
+        (_, Numbers::I16, Numbers::I16) => typed::<i16>(op, q, x, y),
+        _ => Err(unsupported("dtype", "the output has another than the input")),
     }
+}
+
+/// What a plan says no to.
+fn refused(argument: &'static str) -> impl Fn(Error) -> Refusal {
+    move |e| unsupported(argument, e)
+}
+
+fn requantise<X: Element, Y: Element>(q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let plan = Requantize::<X, Y>::plan(q.x[0], q.y, q.rounding).map_err(refused("quant"))?;
+    let mut raw = vec![Y::default(); y.data.len()];
+    plan.convert(&pixels(&x[0]), &mut raw);
+    Ok(planes(&raw, y.shape))
+}
+
+fn map8(function: Function, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let table = match function {
+        Function::Logistic => Table8::sigmoid(q.x[0], q.y),
+        Function::Tanh => Table8::tanh(q.x[0], q.y),
+        Function::HardSwish => Table8::hard_swish(q.x[0], q.y),
+        Function::LeakyRelu(alpha) => Table8::leaky_relu(q.x[0], q.y, alpha, q.rounding),
+        Function::Identity => return requantise::<i8, i8>(q, x, y),
+    };
+    pointwise::<i8, _>(&table.map_err(refused("quant"))?, x, y)
+}
+
+fn map16(function: Function, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let gate = |gate: Result<Gate16, Error>| {
+        if q.y != Gate16::OUTPUT {
+            return Err(unsupported("quant", "the output's scale is 1/32768 and its zero point 0"));
+        }
+        pointwise::<i16, _>(&gate.map_err(refused("quant"))?, x, y)
+    };
+    match function {
+        Function::Logistic => gate(Gate16::sigmoid(q.x[0])),
+        Function::Tanh => gate(Gate16::tanh(q.x[0])),
+        Function::HardSwish => pointwise::<i16, _>(&Table16::hard_swish(q.x[0], q.y).map_err(refused("quant"))?, x, y),
+        Function::LeakyRelu(alpha) => {
+            let leaky = LeakyRelu::<i16>::plan(q.x[0], q.y, alpha, q.rounding);
+            pointwise::<i16, _>(&leaky.map_err(refused("quant"))?, x, y)
+        }
+        Function::Identity => requantise::<i16, i16>(q, x, y),
+    }
+}
+
+fn pointwise<T: Element, P: Pointwise<T>>(each: &P, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    apply::<T>(&Elementwise::plan(shape(&x[0]), each).map_err(refused("geometry"))?, &x[0], y)
 }
 
 fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
     let input = shape(&x[0]);
-    let refused = |what: &'static str| move |e: Error| unsupported(what, e);
     let same_scale = q.x.iter().all(|x| *x == q.y);
     let run = |layer: &dyn Layer<T>| apply(layer, &x[0], y);
     match op {
-        Op::Conv { window: w, transposed, weight, order, bias, channels } => {
-            let [[top, bottom], [left, right]] = w.pads;
-            let geometry = Geometry::new(w.kernel[0], w.kernel[1])
-                .stride(w.stride[0], w.stride[1])
-                .padding(Padding { top, left, bottom, right })
-                .output_padding(w.output_padding[0], w.output_padding[1])
-                .dilation(w.dilation[0], w.dilation[1])
-                .groups(w.groups);
-            let plan = if *transposed { ConvTranspose::plan } else { Conv::plan }(input, *channels, geometry)
+        Op::Conv { window, transposed, weight, order, bias, channels } => {
+            let plan = if *transposed { ConvTranspose::plan } else { Conv::plan }(input, *channels, geometry(window))
                 .map_err(refused("geometry"))?;
             let weight: Vec<i8> = weight.iter().map(|v| *v as i8).collect();
             let mut packed = vec![0; weight.len()];
@@ -312,7 +359,7 @@ fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result
                 run(&weights.layer(&plan, quantization).map_err(refused("quantisation"))?)
             }
         }
-        Op::Resize(..) | Op::Shuffle { .. } if !same_scale => {
+        Op::Resize(..) | Op::Shuffle { .. } | Op::MaxUnpool { .. } | Op::Pad(..) if !same_scale => {
             Err(unsupported("quant", "the output has another scale or zero point than the input"))
         }
         Op::Resize(axes, by) => match *by {
@@ -353,8 +400,64 @@ fn typed<T: Element>(op: &Op, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result
                 run(&Upsample::area(input, axes[0].output, axes[1].output).map_err(refused("geometry"))?)
             }
         },
-        _ => Err(unsupported("op", "not built yet")),
+        Op::Shuffle { block, order, inverse: false } => {
+            run(&PixelShuffle::plan(input, *block, *block, *order).map_err(refused("geometry"))?)
+        }
+        Op::Shuffle { block, order, inverse: true } => {
+            run(&PixelUnshuffle::plan(input, *block, *block, *order).map_err(refused("geometry"))?)
+        }
+        Op::MaxUnpool { output: [oh, ow], window, flat, counts } => {
+            let plan = MaxUnpool::plan_to(input, geometry(window), *oh, *ow).map_err(refused("output_size"))?;
+            let mut packed = vec![0; plan.packed_len()];
+            plan.pack_into(flat, *counts, &mut packed).map_err(refused("indices"))?;
+            run(&plan.with(&packed, T::from_i32(q.y.zero)).map_err(refused("indices"))?)
+        }
+        Op::Pad([rows, columns], mode) => {
+            let fill = match mode {
+                PadMode::Constant(raw) => Fill::Value(T::from_i32(*raw as i32)),
+                PadMode::Reflect => Fill::Reflect,
+                PadMode::Replicate => Fill::Replicate,
+                PadMode::Wrap => Fill::Wrap,
+            };
+            run(&Pad::plan(input, *rows, *columns, fill).map_err(refused("pad"))?)
+        }
+        Op::Add { subtract } => {
+            let plan = if *subtract { Sub::plan } else { Add::plan };
+            let sum = plan(input, shape(&x[1]), operands(q)).map_err(refused("inputs"))?;
+            join::<T, 2>(&sum, x, y)
+        }
+        Op::Mul => join::<T, 2>(&Mul::plan(input, shape(&x[1]), operands(q)).map_err(refused("inputs"))?, x, y),
+        Op::Concat(axis) => match x.len() {
+            1 => concat::<T, 1>(*axis, q, x, y),
+            2 => concat::<T, 2>(*axis, q, x, y),
+            3 => concat::<T, 3>(*axis, q, x, y),
+            4 => concat::<T, 4>(*axis, q, x, y),
+            5 => concat::<T, 5>(*axis, q, x, y),
+            6 => concat::<T, 6>(*axis, q, x, y),
+            n => Err(unsupported("inputs", format!("{n}; this runner has kernels for up to 6"))),
+        },
+        Op::Map(_) => Err(unsupported("dtype", "the output has another than the input")),
     }
+}
+
+fn operands(q: &Quantised) -> Operands {
+    Operands { a: q.x[0], b: q.x[1], y: q.y, activation: q.activation, rounding: q.rounding }
+}
+
+fn concat<T: Element, const N: usize>(axis: usize, q: &Quantised, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let along = [Along::Channels, Along::Height, Along::Width][axis];
+    let inputs: [(Shape, Quant); N] = std::array::from_fn(|i| (shape(&x[i]), q.x[i]));
+    join::<T, N>(&Concat::plan(along, inputs, q.y, q.rounding).map_err(refused("inputs"))?, x, y)
+}
+
+fn geometry(w: &Window) -> Geometry {
+    let [[top, bottom], [left, right]] = w.pads;
+    Geometry::new(w.kernel[0], w.kernel[1])
+        .stride(w.stride[0], w.stride[1])
+        .padding(Padding { top, left, bottom, right })
+        .output_padding(w.output_padding[0], w.output_padding[1])
+        .dilation(w.dilation[0], w.dilation[1])
+        .groups(w.groups)
 }
 
 /// The target of a resize; the plan's own output size has to be the one wanted.
@@ -379,17 +482,35 @@ fn shape(t: &Tensor) -> Shape {
     Shape::new(t.shape[1], t.shape[2], t.shape[0])
 }
 
-/// Runs a layer on [C, H, W] values.
-fn apply<T: Element>(layer: &dyn Layer<T>, x: &Tensor, y: &Tensor) -> Result<Tensor, Refusal> {
-    let output = layer.output();
+/// The values of [C, H, W] in the kernels' order.
+fn pixels<T: Element>(t: &Tensor) -> Vec<T> {
+    let [c, h, w] = t.shape;
+    let places = (0..h).flat_map(|iy| (0..w).flat_map(move |ix| (0..c).map(move |c| (c, iy, ix))));
+    places.map(|(c, iy, ix)| T::from_i32(t.at(c, iy, ix) as i32)).collect()
+}
+
+/// The inverse of [`pixels`].
+fn planes<T: Element>(raw: &[T], shape: [usize; 3]) -> Tensor {
+    let [c, _, w] = shape;
+    Tensor::from_fn(shape, |ch, oy, ox| f64::from(raw[(oy * w + ox) * c + ch].to_i32()))
+}
+
+fn room<T: Element>(output: Shape, y: &Tensor) -> Result<Vec<T>, Refusal> {
     if output != shape(y) {
         return Err(Refusal::Wrong(format!("the kernel's output is {output:?}, expected {:?}", shape(y))));
     }
-    let [c, h, w] = x.shape;
-    let pixels = (0..h).flat_map(|iy| (0..w).flat_map(move |ix| (0..c).map(move |c| (c, iy, ix))));
-    let input: Vec<T> = pixels.map(|(c, iy, ix)| T::from_i32(x.at(c, iy, ix) as i32)).collect();
-    let mut raw = vec![T::default(); output.len()];
-    Bound::whole(layer, &input, &mut raw).map_err(|e| Refusal::Wrong(e.to_string()))?.run();
-    let at = |c: usize, oy: usize, ox: usize| f64::from(raw[(oy * output.w + ox) * output.c + c].to_i32());
-    Ok(Tensor::from_fn(y.shape, at))
+    Ok(vec![T::default(); output.len()])
+}
+
+fn apply<T: Element>(layer: &dyn Layer<T>, x: &Tensor, y: &Tensor) -> Result<Tensor, Refusal> {
+    let (x, mut raw) = (pixels(x), room(layer.output(), y)?);
+    Bound::whole(layer, &x, &mut raw).map_err(|e| Refusal::Wrong(e.to_string()))?.run();
+    Ok(planes(&raw, y.shape))
+}
+
+fn join<T: Element, const N: usize>(join: &dyn Join<T>, x: &[Tensor], y: &Tensor) -> Result<Tensor, Refusal> {
+    let (x, mut raw) = (x.iter().map(pixels).collect::<Vec<_>>(), room(join.output(), y)?);
+    let x = std::array::from_fn(|i| &x[i][..]);
+    BoundJoin::<T, N>::whole(join, x, &mut raw).map_err(|e| Refusal::Wrong(e.to_string()))?.run();
+    Ok(planes(&raw, y.shape))
 }

@@ -34,8 +34,8 @@
 //! ```
 //!
 //! The map, in the order to read it: `shape` and `element` are plain data, `quant` turns scales into integers, `phase` and `coords`
-//! hold all index arithmetic, `conv`, `conv_transpose` and `upsample` are the operators, `rows` drives them, `arch` holds
-//! the inner loops.
+//! hold all index arithmetic. `plan` orders weights, `conv`, `conv_transpose`, `fold`, `upsample`, `pixel_shuffle`, `unpool`, `pad`,
+//! `join` and `activation` are the operators, `rows` drives them, `arch` holds the inner loops.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]

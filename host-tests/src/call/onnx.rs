@@ -5,8 +5,8 @@ use super::*;
 pub(super) fn call(case: &Case) -> Parsed<Call> {
     let (args, x, y) = (case.args(), case.input(0)?, case.output()?);
     let order = match args.text("mode", "DCR") {
-        "CRD" => BlockOrder::ColumnRowDepth,
-        _ => BlockOrder::DepthColumnRow,
+        "CRD" => ShuffleOrder::Crd,
+        _ => ShuffleOrder::Dcr,
     };
     match case.op.as_str() {
         "Conv" | "ConvTranspose" => {
@@ -70,12 +70,10 @@ pub(super) fn call(case: &Case) -> Parsed<Call> {
                 Some(_) => return Err(broken("output_shape lacks axes")),
                 None => [h, w],
             };
-            let before = pads[..n].iter().map(|p| size("pads", 0, *p)).collect::<Parsed<Vec<_>>>()?;
-            let window = Window::pooling(two(&kernel, 1)?, two(&stride, 1)?, two(&before, 0)?);
-            max_unpool(case, n, window, output, |plane, i| {
-                let i = usize::try_from(i).ok()?.checked_sub(plane * h * w).filter(|i| *i < h * w)?;
-                Some(i / w * output[1] + i % w)
-            })
+            let pair = |a: usize| Ok([size("pads", 0, pads[a])?, size("pads", 0, pads[n + a])?]);
+            let pads = (0..n).map(pair).collect::<Parsed<Vec<_>>>()?;
+            let window = Window::pooling(two(&kernel, 1)?, two(&stride, 1)?, two(&pads, [0, 0])?);
+            max_unpool(case, n, window, output, Some([h, w]))
         }
         "Pad" => {
             let rank = x.shape.len();
@@ -96,7 +94,8 @@ pub(super) fn call(case: &Case) -> Parsed<Call> {
                 "constant" => PadMode::Constant(value.map_or_else(|| args.float("value", 0.0), Ok)?),
                 "reflect" => PadMode::Reflect,
                 "edge" => PadMode::Replicate,
-                mode => return Err(unsupported("mode", format!("\"{mode}\"; there are constant, reflect and edge"))),
+                "wrap" => PadMode::Wrap,
+                mode => return Err(unsupported("mode", format!("\"{mode}\""))),
             };
             pad(x, y, &pads, mode)
         }

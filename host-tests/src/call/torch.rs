@@ -50,17 +50,13 @@ pub(super) fn call(case: &Case) -> Parsed<Call> {
             }
             _ => (0..n).map(|a| size("the output", 1, natural(a))).collect::<Parsed<_>>()?,
         };
-        let window = Window::pooling(two(&kernel, 1)?, two(&stride, 1)?, two(&padding, 0)?);
-        return max_unpool(case, n, window, two(&output, 1)?, |_, i| usize::try_from(i).ok());
+        let window = Window::pooling(two(&kernel, 1)?, two(&stride, 1)?, two(&padding, 0)?.map(|p| [p, p]));
+        return max_unpool(case, n, window, two(&output, 1)?, None);
     }
     let (x, y) = (case.input(0)?, case.output()?);
     match case.op.as_str() {
-        "pixel_shuffle" => {
-            shuffle(case, block(args, &["factor", "upscale_factor"])?, BlockOrder::ColumnRowDepth, false)
-        }
-        "pixel_unshuffle" => {
-            shuffle(case, block(args, &["factor", "downscale_factor"])?, BlockOrder::ColumnRowDepth, true)
-        }
+        "pixel_shuffle" => shuffle(case, block(args, &["factor", "upscale_factor"])?, ShuffleOrder::Crd, false),
+        "pixel_unshuffle" => shuffle(case, block(args, &["factor", "downscale_factor"])?, ShuffleOrder::Crd, true),
         "pad" => {
             let list = args.get("pad").and_then(Value::as_array).ok_or_else(|| broken("no pad"))?;
             let amounts = list.iter().map(|v| whole("pad", v)).collect::<Parsed<Vec<_>>>()?;
@@ -75,8 +71,9 @@ pub(super) fn call(case: &Case) -> Parsed<Call> {
                 "constant" => PadMode::Constant(args.float("value", 0.0)?),
                 "reflect" => PadMode::Reflect,
                 "replicate" => PadMode::Replicate,
+                "circular" => PadMode::Wrap,
                 mode => {
-                    return Err(unsupported("mode", format!("\"{mode}\"; there are constant, reflect and replicate")));
+                    return Err(unsupported("mode", format!("\"{mode}\"")));
                 }
             };
             pad(x, y, &pads, mode)
