@@ -71,11 +71,11 @@ pub(super) fn unpool<T: Element>(seed: u64, cases: u32) -> Outcome {
             let (from, to) = (first.saturating_sub(pad), (first + k).saturating_sub(pad).min(len));
             if from < to { Ok(from + random.below(to - from)) } else { Err(TOO_LARGE) }
         };
-        for i in 0..input.len() {
+        for (i, place) in places.iter_mut().enumerate() {
             let (iy, ix, c) = (i / input.row_len(), i / input.c % input.w, i % input.c);
             let y = within(iy * sh, padding.top, kh, output.h.min(plane.h))?;
             let x = within(ix * sw, padding.left, kw, output.w.min(plane.w))?;
-            places[i] = (y as u8, x as u8);
+            *place = (y as u8, x as u8);
             let planes = if onnx { batch * input.c + c } else { 0 };
             flat[(c * input.h + iy) * input.w + ix] = ((planes * plane.h + y) * plane.w + x) as i64;
         }
