@@ -39,7 +39,10 @@ pub fn generate() {
                 }
                 "upsample_bilinear" => {
                     let o = numbers(&layer["out"]);
-                    let plan = format!("Upsample::bilinear({shape}, Resize::to({}, {}), Numerics::Exact)", o[0], o[1]);
+                    let plan = format!(
+                        "Upsample::bilinear({shape}, Resize::to({}, {}), Numerics::Tflite(Rounding::TfliteDouble))",
+                        o[0], o[1]
+                    );
                     writeln!(out, "static {id}: Bilinear = must!({plan});").unwrap();
                     continue;
                 }

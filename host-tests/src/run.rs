@@ -102,13 +102,18 @@ type Measured = (f64, bool, String);
 
 fn verdict(result: Result<Measured, Refusal>) -> Verdict {
     match result {
-        Ok((0.0, _, remark)) => (Status::Exact, Some(0.0), remark),
-        Ok((error, true, remark)) => (Status::Within, Some(error), remark),
         Ok((error, false, remark)) => (Status::Wrong, Some(error), remark),
+        Ok((0.0, true, remark)) => (Status::Exact, Some(0.0), remark),
+        Ok((error, true, remark)) => (Status::Within, Some(error), remark),
         Err(refusal @ Refusal::Unsupported { .. }) => (Status::Unsupported, None, refusal.to_string()),
         Err(Refusal::Wrong(why)) => (Status::Wrong, None, why),
         Err(Refusal::Broken(why)) => (Status::Error, None, why),
     }
+}
+
+/// The larger error; what is no number is infinitely wrong.
+fn larger(worst: f64, error: f64) -> f64 {
+    if error.is_nan() { f64::INFINITY } else { worst.max(error) }
 }
 
 /// The f64 reference against the expected output; equal in f32 is exact.
@@ -118,7 +123,7 @@ fn reference(call: &Call) -> Result<Measured, Refusal> {
     let mut worst = 0.0f64;
     for Run { x, y } in &call.runs {
         for (a, b) in call.op.reference(x)?.data.iter().zip(&y.data) {
-            worst = worst.max(if *a as f32 == *b as f32 { 0.0 } else { (a - b).abs() / unit });
+            worst = larger(worst, if *a as f32 == *b as f32 { 0.0 } else { (a - b).abs() / unit });
         }
     }
     let within = worst <= REFERENCE;
@@ -151,15 +156,12 @@ fn kernels(call: &Call, numbers: Numbers) -> Result<Measured, Refusal> {
         for (ours, real) in ours.data.iter().zip(&expected.data) {
             let steps = real / scale;
             let error = (ours - (steps + zero).clamp(min, max)).abs();
-            worst = worst.max(error);
+            worst = larger(worst, error);
             within &= error <= budget.at(steps);
         }
     }
-    Ok((
-        worst,
-        within,
-        if within { remark } else { format!("{} steps are allowed {remark}", budget.steps).trim().into() },
-    ))
+    let allowed = format!("{} steps are allowed {remark}", budget.steps);
+    Ok((worst, within, if within { remark } else { allowed.trim().to_owned() }))
 }
 
 /// A float call in raw numbers, and the real call that these stand for.
@@ -179,6 +181,7 @@ fn covering<'a>(values: impl Iterator<Item = &'a f64>, numbers: Numbers) -> Quan
         Numbers::I8 => (high - low) / (max - min),
         Numbers::I16 => high.max(-low) / max,
     } as f32;
+    let scale = scale.max(f32::MIN_POSITIVE);
     let zero = if numbers == Numbers::I8 { (min - low / f64::from(scale)).round().clamp(min, max) } else { 0.0 };
     Quant::new(scale, zero as i32)
 }

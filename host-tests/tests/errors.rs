@@ -1,8 +1,9 @@
 //! Bad input is answered by a typed error that says what, which and by how much.
 
 use upconv::{
-    Activation, Bound, Conv, ConvTranspose, Convolution, Error, Geometry, MAX_SIDE, Multiplier, Numerics, Padding,
-    Plan, Quant, Quantization, Resize, Rounding, Shape, Upsample, WeightOrder, Weights, Window,
+    Activation, Add, Bound, Conv, ConvTranspose, Convolution, Error, Geometry, LeakyRelu, MAX_SIDE, Multiplier,
+    Numerics, Operands, Padding, Plan, Quant, Quantization, Requantize, Resize, Rounding, Same, Shape, SubPixel,
+    Upsample, WeightOrder, Weights, Window,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {
@@ -31,7 +32,8 @@ fn geometry() {
         transposed(Shape::new(1, 32766, 1), 1, g.stride(1, 2)),
         Error::Range { what: "output width", .. }
     ));
-    assert!(matches!(transposed(s, usize::MAX, g), Error::Range { what: "output channels", .. }));
+    let huge = transposed(s, usize::MAX, g);
+    assert!(matches!(huge, Error::Range { what: "output channels", got: i64::MAX, .. }), "{huge}");
     // PyTorch: output padding must be smaller than either stride or dilation.
     let op = |h, w| transposed(s, 1, g.stride(2, 1).output_padding(h, w));
     assert_eq!(op(2, 0), Error::Range { what: "output padding height", got: 2, min: 0, max: 1 });
@@ -142,6 +144,87 @@ fn sums_that_could_overflow() {
     // With the zero point at one end the input reaches twice as far.
     let far = Quantised { bias: vec![0, -room], weights, x: Quant::new(1.0, 127), ..Quantised::new() };
     assert_eq!(far.error(), Error::Overflow { channel: 1, bound: MAX - 4 * 2 * 128 + 4 * 2 * 255, max: MAX });
+}
+
+#[test]
+fn sums_of_wide_weights_and_biases() {
+    let plan = ConvTranspose::plan(Shape::new(1, 1, 1), 1, Geometry::square(1)).unwrap();
+    let m = [Multiplier::from_real(0.5).unwrap()];
+    let (x, y) = (Quant::new(1.0, 0), Quant::new(1.0, 0));
+    let quant = |rounding| Quantization { x, y, multipliers: &m, activation: Activation::None, rounding };
+    // One tap of weight -32768 on |x| <= 128.
+    const ROOM: i32 = i32::MAX - 32768 * 128;
+    let folded = |bias: i32| {
+        let weights = Weights { packed: &[i16::MIN], bias: &[bias] };
+        weights.layer::<i8>(&plan, quant(Rounding::TfliteDouble)).err()
+    };
+    assert_eq!((folded(ROOM), folded(-ROOM)), (None, None));
+    assert_eq!(folded(ROOM + 1), Some(Error::Overflow { channel: 0, bound: 1 << 31, max: (1 << 31) - 1 }));
+    // One tap of weight 1 on |x| <= 32768, 64-bit sums below 2^47.
+    let wide =
+        |bias: i64, rounding| Weights { packed: &[1i8], bias: &[bias] }.layer::<i16>(&plan, quant(rounding)).err();
+    let most = (1i64 << 47) - 1;
+    assert_eq!(wide(most - 32768, Rounding::Tflite16x8), None);
+    let overflow = |bound| Some(Error::Overflow { channel: 0, bound, max: most as u64 });
+    assert_eq!(wide(32767 - most, Rounding::Tflite16x8), overflow(1 << 47));
+    assert_eq!(wide(i64::MIN, Rounding::Tflite16x8), overflow((1 << 63) + 32768));
+    // Roundings go with the width of the bias.
+    let unsupported = |what| Some(Error::Unsupported { what });
+    assert_eq!(wide(0, Rounding::TfliteSingle), unsupported("32-bit rounding of 64-bit sums"));
+    let narrow = Weights { packed: &[1i8], bias: &[0i32] }.layer::<i16>(&plan, quant(Rounding::Tflite16x8)).err();
+    assert_eq!(narrow, unsupported("Tflite16x8 rounding of 32-bit sums"));
+    let large = [Multiplier::from_real(16384.0).unwrap()];
+    let quant = Quantization { multipliers: &large, ..quant(Rounding::Tflite16x8) };
+    let large = Weights { packed: &[1i8], bias: &[0i64] }.layer::<i16>(&plan, quant).err();
+    assert_eq!(large, Some(Error::Scale { what: "the ratio of scales" }));
+}
+
+#[test]
+fn roundings_and_shuffles_that_do_not_fit() {
+    let q = Quant::new(1.0, 0);
+    let rounding = Rounding::Tflite16x8;
+    let refused = Error::Unsupported { what: "Tflite16x8 rounding outside convolutions" };
+    assert_eq!(Requantize::<i16, i16>::plan(q, q, rounding).err(), Some(refused));
+    assert_eq!(LeakyRelu::<i8>::plan(q, q, 0.1, rounding).err(), Some(refused));
+    let operands = Operands { a: q, b: q, y: q, activation: Activation::None, rounding };
+    assert_eq!(Add::plan::<i16>(Shape::new(1, 1, 1), Shape::new(1, 1, 1), operands).err(), Some(refused));
+    let up = Upsample::bilinear(Shape::new(1, 1, 1), Resize::to(2, 2), Numerics::Tflite(rounding));
+    assert_eq!(up.err(), Some(refused));
+
+    let grouped = Conv::plan(Shape::new(1, 1, 2), 4, Geometry::square(1).groups(2)).unwrap();
+    let m = [Multiplier::from_real(0.5).unwrap()];
+    let rounding = Rounding::TfliteDouble;
+    let quant = Quantization { x: q, y: q, multipliers: &m, activation: Activation::None, rounding };
+    let conv = Weights { packed: &[1i8; 4], bias: &[0i32; 0] }.layer::<i8>(&grouped, quant).unwrap();
+    assert_eq!(SubPixel::new(conv, 2).err(), Some(Error::Unsupported { what: "a pixel shuffle of groups" }));
+}
+
+#[test]
+fn output_shapes_of_transposed_convolutions() {
+    // ONNX: total = s (in - 1) + op + (k - 1) d + 1 - out, its larger half at the end with SAME_UPPER.
+    for (k, s, d, op, input, output) in (1..5).flat_map(|k| {
+        (1..4).flat_map(move |s| {
+            (1..3).flat_map(move |d| {
+                (0..s.max(d))
+                    .flat_map(move |op| (1..5).flat_map(move |n| (1..14).map(move |out| (k, s, d, op, n, out))))
+            })
+        })
+    }) {
+        let full = s * (input - 1) + op + (k - 1) * d + 1;
+        let shape = Shape::new(input, 1, 1);
+        let g = Geometry::new(k, 1).stride(s, 1).dilation(d, 1).output_padding(op, 0);
+        let (upper, lower) = (g.to_output(shape, output, 1, Same::Upper), g.to_output(shape, output, 1, Same::Lower));
+        let total = full.saturating_sub(output);
+        assert_eq!((upper.padding.top, upper.padding.bottom), (total / 2, total - total / 2));
+        assert_eq!((lower.padding.top, lower.padding.bottom), (total - total / 2, total / 2));
+        if let Ok(plan) = ConvTranspose::plan(shape, 1, upper) {
+            assert_eq!(plan.output().h, output, "{g:?}");
+        }
+        // A convolution of the same padding keeps ceil(in / s).
+        let plan =
+            Conv::plan(shape, 1, Geometry::new(k, 1).stride(s, 1).dilation(d, 1).same(shape, Same::Lower)).unwrap();
+        assert_eq!(plan.output().h, input.div_ceil(s));
+    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Ratio {
 
     /// Output size of an input: `floor(input * num / den)`.
     pub const fn apply(&self, input: usize) -> usize {
-        (input as u64 * self.num as u64 / if self.den == 0 { 1 } else { self.den } as u64) as usize
+        ((input as u64).saturating_mul(self.num as u64) / if self.den == 0 { 1 } else { self.den } as u64) as usize
     }
 }
 

@@ -89,21 +89,21 @@ impl Error {
                 m.str(what).str(" is ").int(got).str("; it must lie in ").int(min).str(" ..= ").int(max)
             }
             Error::Length { what, got, need } => {
-                m.str(what).str(": ").int(got as i64).str(" elements, but it needs ").int(need as i64)
+                m.str(what).str(": ").uint(got as u64).str(" elements, but it needs ").uint(need as u64)
             }
             Error::NotDivisible { what, got, by } => {
-                m.str(what).str(" is ").int(got as i64).str("; it must be a multiple of ").int(by as i64)
+                m.str(what).str(" is ").uint(got as u64).str("; it must be a multiple of ").uint(by as u64)
             }
             Error::NoOutput { axis, size } => {
                 m.str("the geometry leaves no output: ").str(axis).str(" would be ").int(size)
             }
             Error::Overflow { channel, bound, max } => m
                 .str("the accumulator of output channel ")
-                .int(channel as i64)
+                .uint(channel as u64)
                 .str(" could reach ")
-                .int(bound as i64)
+                .uint(bound)
                 .str("; at most ")
-                .int(max as i64)
+                .uint(max)
                 .str(" is safe"),
             Error::Unsupported { what } => m.str(what).str(" is not supported"),
             Error::Scale { what } => m.str(what).str(" must be finite, above 0 and below 2^30"),
@@ -151,12 +151,14 @@ impl Message {
         self
     }
 
-    const fn int(mut self, v: i64) -> Self {
-        if v < 0 {
-            self = self.byte(b'-');
-        }
+    const fn int(self, v: i64) -> Self {
+        let signed = if v < 0 { self.byte(b'-') } else { self };
+        signed.uint(v.unsigned_abs())
+    }
+
+    const fn uint(mut self, v: u64) -> Self {
         // Not counted upwards, where the compiler cannot rule out a wrap to 0 and a division by it.
-        let (v, mut ten) = (v.unsigned_abs(), 1_000_000_000_000_000_000);
+        let mut ten = 10_000_000_000_000_000_000;
         while ten > 1 && ten > v {
             ten /= 10;
         }

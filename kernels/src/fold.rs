@@ -205,9 +205,12 @@ impl<'a, T: Element, W: Element, A: Accumulator> SubPixel<'a, T, W, A> {
     /// Shuffles by the r for which the convolution was [planned](SubPixel::plan).
     ///
     /// # Errors
-    /// [`Error::NotDivisible`] when it was planned for another r; [`Error::Range`] when a side of the output is too large.
+    /// [`Error::NotDivisible`] when it was planned for another r, [`Error::Unsupported`] when it has groups; [`Error::Range`] when a side of the output is too large.
     pub const fn new(conv: Convolution<'a, T, W, A>, r: usize) -> Result<Self, Error> {
         let (plan, wanted) = (conv.plan(), conv.plan().span.saturating_mul(r));
+        if plan.groups != 1 {
+            return Err(Error::Unsupported { what: "a pixel shuffle of groups" });
+        }
         if plan.output.c != wanted {
             return Err(Error::NotDivisible { what: "output channels", got: plan.output.c, by: wanted });
         }

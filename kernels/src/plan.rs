@@ -67,7 +67,7 @@ impl Plan {
         let taps = g.kernel[0] as u64 * g.kernel[1] as u64;
         let most = div(i32::MAX as usize, group_in) as u64 / if taps == 0 { 1 } else { taps };
         if out_channels as u64 > most {
-            let (what, got) = ("output channels", out_channels as i64);
+            let (what, got) = ("output channels", crate::shape::signed(out_channels));
             return Err(Error::Range { what, got, min: 1, max: most as i64 });
         }
         Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span: group_out, transposed })

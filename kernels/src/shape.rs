@@ -27,12 +27,12 @@ impl Shape {
 
     /// Values in a row: `w * c`.
     pub const fn row_len(&self) -> usize {
-        self.w * self.c
+        self.w.saturating_mul(self.c)
     }
 
     /// Values in the tensor: `h * w * c`.
     pub const fn len(&self) -> usize {
-        self.h * self.w * self.c
+        self.h.saturating_mul(self.w).saturating_mul(self.c)
     }
 
     /// Whether the tensor holds no value. No plan accepts such a shape.
@@ -54,7 +54,7 @@ impl Shape {
         let pixels = self.h as u64 * self.w as u64;
         if self.c as u64 > i32::MAX as u64 / pixels {
             let max = (i32::MAX as u64 / pixels) as i64;
-            return Err(Error::Range { what: names.c, got: self.c as i64, min: 1, max });
+            return Err(Error::Range { what: names.c, got: signed(self.c), min: 1, max });
         }
         Ok(())
     }
@@ -70,12 +70,17 @@ pub(crate) struct Names {
 pub(crate) const INPUT: Names = Names { h: "input height", w: "input width", c: "input channels" };
 pub(crate) const OUTPUT: Names = Names { h: "output height", w: "output width", c: "output channels" };
 
+/// A size as an error reports it; the largest stays the largest.
+pub(crate) const fn signed(v: usize) -> i64 {
+    if v as u64 > i64::MAX as u64 { i64::MAX } else { v as i64 }
+}
+
 /// `1 ..= MAX_SIDE`, or the error that names it.
 pub(crate) const fn side(what: &'static str, got: usize) -> Result<(), Error> {
     match got {
         0 => Err(Error::Zero { what }),
         1..=MAX_SIDE => Ok(()),
-        _ => Err(Error::Range { what, got: got as i64, min: 1, max: MAX_SIDE as i64 }),
+        _ => Err(Error::Range { what, got: signed(got), min: 1, max: MAX_SIDE as i64 }),
     }
 }
 
@@ -189,7 +194,7 @@ impl Geometry {
 
     /// Pads a transposed convolution so that the output has `h` rows and `w` columns: ONNX's `output_shape`, TFLite's.
     ///
-    /// What `(in - 1) stride + dilation (kernel - 1) + 1` has too many is taken off both ends, the larger half of an odd number at the end with
+    /// What `(in - 1) stride + dilation (kernel - 1) + 1 + output_padding` has too many is taken off both ends, the larger half of an odd number at the end with
     /// [`Same::Upper`]; what it lacks becomes output padding. `SAME` is the output `in * stride`.
     ///
     /// ```
@@ -202,7 +207,8 @@ impl Geometry {
     /// ```
     pub const fn to_output(mut self, input: Shape, h: usize, w: usize, same: Same) -> Self {
         let (full_h, full_w) = (self.full(0, input.h), self.full(1, input.w));
-        self.output_padding = [h.saturating_sub(full_h), w.saturating_sub(full_w)];
+        self.output_padding[0] = self.output_padding[0].saturating_add(h.saturating_sub(full_h));
+        self.output_padding[1] = self.output_padding[1].saturating_add(w.saturating_sub(full_w));
         let ([top, bottom], [left, right]) =
             (same.split(full_h.saturating_sub(h)), same.split(full_w.saturating_sub(w)));
         self.padding(Padding { top, left, bottom, right })
@@ -210,7 +216,8 @@ impl Geometry {
 
     const fn full(&self, axis: usize, input: usize) -> usize {
         let reach = self.kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
-        input.saturating_sub(1).saturating_mul(self.stride[axis]).saturating_add(reach)
+        let steps = input.saturating_sub(1).saturating_mul(self.stride[axis]);
+        steps.saturating_add(reach).saturating_add(self.output_padding[axis])
     }
 
     /// What concerns one axis, 0 for height and 1 for width.

@@ -1,5 +1,10 @@
 //! The boards that the firmware is written for.
 
+use crate::setup::MANAGERS;
+use anyhow::{Result, ensure};
+use firmware::digits::DECODERS;
+use std::collections::BTreeSet;
+
 /// A board and how to emulate it.
 pub struct Board {
     /// Its name: of its folder in `firmware/boards`, and of its binary.
@@ -8,19 +13,119 @@ pub struct Board {
     pub core: &'static str,
     /// The Rust target of its core.
     pub target: &'static str,
-    /// The emulator and the arguments that choose the board.
-    pub emulator: &'static str,
-    pub arguments: &'static [&'static str],
+    /// The profile that its firmware is built with.
+    pub profile: &'static str,
+    /// Bytes of RAM in its `memory.x`.
+    pub ram: usize,
+    /// What emulates its core.
+    pub emulator: &'static Emulator,
+    /// The emulator's name of the board.
+    pub machine: &'static str,
 }
 
-pub const BOARDS: &[Board] = &[Board {
-    name: "mps2-an386",
-    core: "Cortex-M4F",
-    target: "thumbv7em-none-eabihf",
-    emulator: "qemu-system-arm",
-    // An instruction takes 2^6 ns of the board's time: that is how the firmware counts instructions.
-    arguments: &["-M", "mps2-an386", "-icount", "shift=6"],
-}];
+/// A QEMU.
+pub struct Emulator {
+    /// Its program.
+    pub program: &'static str,
+    /// An instruction takes 2^shift ns of a board's time. How the firmware counts instructions depends on it.
+    pub shift: u32,
+    /// The package that holds it, in the order of [`MANAGERS`].
+    pub packages: [&'static str; MANAGERS.len()],
+}
+
+const ARM: &Emulator = &Emulator {
+    program: "qemu-system-arm",
+    shift: 6,
+    packages: ["qemu-system-arm", "qemu-system-arm", "qemu-system-arm", "qemu-arm", "qemu", QEMU],
+};
+
+const RISCV: &Emulator = &Emulator {
+    program: "qemu-system-riscv32",
+    shift: 0,
+    // Debian has moved it: the first of the two until 12, the second since 13.
+    packages: ["'^qemu-system-(misc|riscv)$'", "qemu-system-riscv", "qemu-system-riscv", "qemu-extra", "qemu", QEMU],
+};
+
+const QEMU: &str = "SoftwareFreedomConservancy.QEMU";
+
+/// All boards, the demo's own first.
+pub const BOARDS: &[Board] = &[
+    Board {
+        name: "mps2-an386",
+        core: "Cortex-M4F",
+        target: "thumbv7em-none-eabihf",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "mps2-an386",
+    },
+    Board {
+        name: "microbit",
+        core: "Cortex-M0",
+        target: "thumbv6m-none-eabi",
+        profile: "small",
+        ram: 16 << 10,
+        emulator: ARM,
+        machine: "microbit",
+    },
+    Board {
+        name: "mps2-an385",
+        core: "Cortex-M3",
+        target: "thumbv7m-none-eabi",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "mps2-an385",
+    },
+    Board {
+        name: "mps2-an505",
+        core: "Cortex-M33",
+        target: "thumbv8m.main-none-eabihf",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "mps2-an505",
+    },
+    Board {
+        name: "mps3-an547",
+        core: "Cortex-M55",
+        target: "thumbv8m.main-none-eabihf",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "mps3-an547",
+    },
+    Board {
+        name: "hifive1",
+        core: "RV32IMAC",
+        target: "riscv32imac-unknown-none-elf",
+        profile: "release",
+        ram: 16 << 10,
+        emulator: RISCV,
+        machine: "sifive_e,revb=true",
+    },
+];
+
+impl Board {
+    /// Whether the decoders of the digits fit its RAM; the error says what they need.
+    pub fn fits_digits(&self) -> Result<()> {
+        // Beside the activations: statics and the stack, of which the demo measures about 1 KB.
+        const REST: usize = 2 << 10;
+        let activations = DECODERS.iter().map(|d| d.activations()).max().unwrap_or(0);
+        ensure!(
+            activations + REST <= self.ram,
+            "digits does not fit {}: it needs {activations} bytes of RAM for activations and {REST} for the rest, the board has {}",
+            self.name,
+            self.ram
+        );
+        Ok(())
+    }
+}
+
+/// The targets of all boards.
+pub fn targets() -> BTreeSet<&'static str> {
+    BOARDS.iter().map(|board| board.target).collect()
+}
 
 /// The board of this name, or a sentence that names all.
 pub fn find(name: &str) -> Result<&'static Board, String> {

@@ -19,13 +19,23 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(this.ancestors().nth(2).context("this program does not lie in a target directory")?.to_owned())
 }
 
-/// The command that builds a binary of the firmware, and where that will be.
-pub fn firmware(board: &Board, binary: &str) -> Result<(Command, PathBuf)> {
-    let target_dir = target_dir()?;
+/// The command that builds the firmware's library, and binaries of it, with a profile for some targets.
+pub fn firmware(profile: &str, targets: &[&str], binaries: &[&str]) -> Result<Command> {
     let mut build = cargo("build");
-    build.args(["--release", "--package", "firmware", "--bin", binary, "--target", board.target]);
-    build.arg("--target-dir").arg(&target_dir);
-    Ok((build, target_dir.join(board.target).join("release").join(binary)))
+    build.args(["--package", "firmware", "--lib", "--profile", profile, "--target-dir"]).arg(target_dir()?);
+    targets.iter().for_each(|target| _ = build.args(["--target", target]));
+    binaries.iter().for_each(|binary| _ = build.args(["--bin", binary]));
+    Ok(build)
+}
+
+/// Builds the binary of a board.
+pub fn board(board: &Board) -> Result<()> {
+    run(&mut firmware(board.profile, &[board.target], &[board.name])?)
+}
+
+/// Where the binary of a board will be.
+pub fn elf(board: &Board) -> Result<PathBuf> {
+    Ok(target_dir()?.join(board.target).join(board.profile).join(board.name))
 }
 
 /// Runs a command to its end; an error names it.

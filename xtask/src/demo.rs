@@ -13,15 +13,15 @@ use std::path::Path;
 ///
 /// With `write_docs` the picture and the table also go to docs/ and the README.
 pub fn digits(board: &Board, write_docs: bool) -> Result<()> {
+    board.fits_digits()?;
     setup::board(board)?;
-    let (mut build, elf) = cargo::firmware(board, board.name)?;
-    cargo::run(&mut build)?;
+    cargo::board(board)?;
 
     let mut host = reports::on_host(digits::run);
     let bar = ProgressBar::new(reports::count(&host));
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} reports, {elapsed}")?);
     bar.set_message(board.name);
-    let mut device = emulator::run(board, "digits", &elf, &bar)?;
+    let mut device = emulator::run(board, "digits", &bar)?;
     bar.finish_and_clear();
 
     let device = reports::decode(&mut device)?;

@@ -1,10 +1,16 @@
 //! Finds what is missing and installs it, or says how.
 
-use crate::boards::Board;
+use crate::boards::{BOARDS, Board, Emulator};
 use crate::cargo::{cargo, run};
 use anyhow::{Context, Result, bail, ensure};
+use std::iter::zip;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// The Rust targets and the emulators of all boards.
+pub fn boards() -> Result<()> {
+    BOARDS.iter().try_for_each(board)
+}
 
 /// The Rust target and the emulator of a board.
 pub fn board(board: &Board) -> Result<()> {
@@ -30,35 +36,37 @@ fn target(target: &str) -> Result<()> {
         .with_context(|| format!("the Rust target {target} is missing"))
 }
 
-/// How the package managers install `qemu-system-arm`.
-const PACKAGES: [(&str, &str); 6] = [
-    ("apt-get", "sudo apt-get install qemu-system-arm"),
-    ("dnf", "sudo dnf install qemu-system-arm"),
-    ("pacman", "sudo pacman -S qemu-system-arm"),
-    ("zypper", "sudo zypper install qemu-arm"),
-    ("brew", "brew install qemu"),
-    ("winget", "winget install SoftwareFreedomConservancy.QEMU"),
+/// Package managers and how they install.
+pub const MANAGERS: [(&str, &str); 6] = [
+    ("apt-get", "sudo apt-get install"),
+    ("dnf", "sudo dnf install"),
+    ("pacman", "sudo pacman -S"),
+    ("zypper", "sudo zypper install"),
+    ("brew", "brew install"),
+    ("winget", "winget install"),
 ];
 
-fn emulator(name: &str) -> Result<()> {
+fn emulator(emulator: &Emulator) -> Result<()> {
+    let name = emulator.program;
     let found = || runs(Command::new(name).arg("--version"));
     if found() {
         return Ok(());
     }
-    let manager = PACKAGES.iter().find(|(manager, _)| runs(Command::new(manager).arg("--version")));
-    let Some((manager, install)) = manager else {
+    let manager = zip(MANAGERS, emulator.packages).find(|(m, _)| runs(Command::new(m.0).arg("--version")));
+    let Some(((manager, install), package)) = manager else {
         bail!("{name} is missing: install QEMU (https://www.qemu.org/download) so that {name} is on the PATH")
     };
-    let advice = || format!("{name} is missing: install it with `{install}`");
+    let advice = || format!("{name} is missing: install it with `{install} {package}`");
     match root() {
-        Some(root) if *manager == "apt-get" => {
+        Some(root) if manager == "apt-get" => {
             let apt = |arguments: &[&str]| {
                 let mut words = root.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
                 run(Command::new(words.next().unwrap_or(&"")).args(words).args(arguments))
             };
             eprintln!("Installing {name}.");
             apt(&["update", "-qq"]).with_context(advice)?;
-            apt(&["install", "-qq", "--yes", "--no-install-recommends", name]).with_context(advice)?;
+            apt(&["install", "-qq", "--yes", "--no-install-recommends", package.trim_matches('\'')])
+                .with_context(advice)?;
             ensure!(found(), "{name} was installed but does not run");
             Ok(())
         }

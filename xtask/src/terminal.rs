@@ -14,7 +14,7 @@ const GAP: usize = 2;
 pub fn show(digits: &Digits) {
     let term = Term::stdout();
     let pictures = 1 + DECODERS.len();
-    let fits = |shrink: &usize| pictures * (SIDE / shrink + GAP) <= term.size().1.into();
+    let fits = |shrink: &usize| pictures * (SIDE / shrink + GAP) <= usize::from(term.size().1);
     let shrink = if term.is_term() && !fits(&1) { 2 } else { 1 };
     let cell = if term.is_term() { blocks } else { shade };
 

@@ -1,58 +1,73 @@
-//! `cargo xtask test`: everything on this host, then the same kernels on the emulated board.
+//! `cargo xtask test`: everything on this host, then the same kernels on every emulated board.
 
-use crate::boards::Board;
+use crate::boards::{self, BOARDS, Board};
 use crate::{cargo, emulator, reports, setup};
 use anyhow::{Context, Result, anyhow, ensure};
 use firmware::report::Report;
 use firmware::{digits, suite};
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::thread;
 
 /// What the linker says of `no-panic` and `panics` when a panic can be reached.
 const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
 
-/// The host's tests by `cargo test`, then the board's in the same form.
-pub fn run(board: &'static Board) -> Result<()> {
-    setup::board(board)?;
+/// The host's tests by `cargo test`, then the boards' and the targets' in the same form.
+pub fn run() -> Result<()> {
+    setup::boards()?;
     let host = cargo::run(cargo::cargo("test").args(["--workspace", "--no-fail-fast"]));
-    let (mut build, _) = cargo::firmware(board, board.name)?;
-    cargo::run(&mut build)?;
 
-    let mut trials = kernels(board)?;
-    trials.extend([
-        trial(board, "digits_are_the_hosts", || digits_are_the_hosts(board)),
-        trial(board, "no_panic_can_be_reached", || no_panic_can_be_reached(board)),
-        trial(board, "a_panic_does_not_link", || a_panic_does_not_link(board)),
-    ]);
-    let device = libtest_mimic::run(&Arguments::default(), trials);
+    let targets = boards::targets();
+    // The libraries take the longest: side by side, but one architecture at a time, or cargo would unite features that
+    // exclude each other.
+    let (arm, riscv): (Vec<_>, Vec<_>) = targets.iter().partition(|target| target.starts_with("thumb"));
+    for side_by_side in [arm, riscv] {
+        cargo::run(&mut cargo::firmware("release", &side_by_side, &[])?)?;
+    }
+    BOARDS.iter().try_for_each(cargo::board)?;
+
+    let mut trials = Vec::new();
+    for target in targets {
+        trials.push(trial(target, "no_panic_can_be_reached", || no_panic_can_be_reached(target)));
+        trials.push(trial(target, "a_panic_does_not_link", || a_panic_does_not_link(target)));
+    }
+    for board in BOARDS.iter().filter(|board| board.fits_digits().is_ok()) {
+        trials.push(trial(board.name, "digits_are_the_hosts", || digits_are_the_hosts(board)));
+    }
+    trials.extend(kernels()?);
+    let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
-    ensure!(!device.has_failed(), "tests on {} failed", board.name);
+    ensure!(!devices.has_failed(), "tests on the boards failed");
     Ok(())
 }
 
-fn trial(board: &Board, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    Trial::test(format!("{}::{}", board.name, words.join("_")), || {
-        test().map_err(|error| Failed::from(format!("{error:#}")))
-    })
+    Trial::test(format!("{on}::{}", words.join("_")), || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }
 
 /// All bytes that a program sends on the device.
 fn on_device(board: &Board, program: &str) -> Result<Vec<u8>> {
-    let (_, elf) = cargo::firmware(board, board.name)?;
-    emulator::run(board, program, &elf, &ProgressBar::hidden())
+    emulator::run(board, program, &ProgressBar::hidden())
 }
 
-/// Runs the kernels' suite; each group is a test.
-fn kernels(board: &Board) -> Result<Vec<Trial>> {
-    let (mut host, mut device) = (reports::on_host(suite::run), on_device(board, "suite"));
+/// Runs the kernels' suite on all boards at once; each group is a test.
+fn kernels() -> Result<Vec<Trial>> {
+    let mut host = reports::on_host(suite::run);
     let host = reports::decode(&mut host)?;
-    let device = device.as_deref_mut().map_err(|error| anyhow!("{error:#}")).and_then(reports::decode);
-    let test = |name| {
-        let verdict = group(name, &device, &host);
-        trial(board, name, || verdict)
-    };
-    Ok(suite::GROUPS.iter().map(|(name, _)| test(name)).collect())
+    let mut trials = Vec::new();
+    thread::scope(|scope| {
+        let runs: Vec<_> = BOARDS.iter().map(|board| scope.spawn(|| on_device(board, "suite"))).collect();
+        for (board, run) in BOARDS.iter().zip(runs) {
+            let mut device = run.join().unwrap_or_else(|_| Err(anyhow!("the emulator's thread panicked")));
+            let device = device.as_deref_mut().map_err(|error| anyhow!("{error:#}")).and_then(reports::decode);
+            for (name, _) in suite::GROUPS {
+                let verdict = group(name, &device, &host);
+                trials.push(trial(board.name, name, || verdict));
+            }
+        }
+    });
+    Ok(trials)
 }
 
 /// Every case of a group equals the exact integer model, and the device's bytes are the host's.
@@ -75,15 +90,15 @@ fn digits_are_the_hosts(board: &Board) -> Result<()> {
     reports::compare(&reports::decode(&mut device)?, &reports::decode(&mut host)?)
 }
 
-fn no_panic_can_be_reached(board: &Board) -> Result<()> {
-    let (linked, messages) = link(board, "no-panic")?;
+fn no_panic_can_be_reached(target: &str) -> Result<()> {
+    let (linked, messages) = link(target, "no-panic")?;
     ensure!(linked, "no-panic does not link: {messages}");
     Ok(())
 }
 
 /// The red control of the test above: it must fail to link, and for that reason alone.
-fn a_panic_does_not_link(board: &Board) -> Result<()> {
-    let (linked, messages) = link(board, "panics")?;
+fn a_panic_does_not_link(target: &str) -> Result<()> {
+    let (linked, messages) = link(target, "panics")?;
     ensure!(!linked, "panics links, so that no-panic proves nothing");
     let reached = messages.contains(REACHED) && messages.matches("undefined symbol").count() == 1;
     ensure!(reached, "panics fails to link for another reason: {messages}");
@@ -91,8 +106,7 @@ fn a_panic_does_not_link(board: &Board) -> Result<()> {
 }
 
 /// Whether a binary links, and what cargo says.
-fn link(board: &Board, binary: &str) -> Result<(bool, String)> {
-    let (mut build, _) = cargo::firmware(board, binary)?;
-    let output = build.arg("--quiet").output()?;
+fn link(target: &str, binary: &str) -> Result<(bool, String)> {
+    let output = cargo::firmware("release", &[target], &[binary])?.arg("--quiet").output()?;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }

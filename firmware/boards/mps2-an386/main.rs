@@ -2,10 +2,4 @@
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-#[cfg(target_os = "none")]
-mod board;
-
-#[cfg(not(target_os = "none"))]
-fn main() -> std::process::ExitCode {
-    firmware::stub()
-}
+firmware::board!(Cmsdk::new(0x4000_4000), SysTick::new(25), [digits, suite]);

@@ -128,6 +128,7 @@ fn group(seed: u64, cases: u32, mut case: impl FnMut(&mut Random) -> Result<(boo
     outcome
 }
 
+#[inline(never)]
 fn shape(random: &mut Random) -> Shape {
     Shape::new(random.side(), random.side(), random.below(CHANNELS) + 1)
 }
@@ -222,7 +223,17 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
 fn check<T: Element>(
     random: &mut Random,
     layer: &dyn Layer<T>,
-    model: impl FnOnce(&[T], &mut [T]),
+    mut model: impl FnMut(&[T], &mut [T]),
+) -> Result<(bool, u32), Error> {
+    check_dyn(random, layer, &mut model)
+}
+
+/// One for all models, so that the suite fits a small flash.
+#[inline(never)]
+fn check_dyn<T: Element>(
+    random: &mut Random,
+    layer: &dyn Layer<T>,
+    model: &mut dyn FnMut(&[T], &mut [T]),
 ) -> Result<(bool, u32), Error> {
     let (input, output) = (layer.input(), layer.output());
     let (mut x, mut y, mut expected) =

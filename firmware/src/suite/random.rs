@@ -2,7 +2,7 @@
 
 use upconv::Element;
 
-/// A seeded generator.
+/// A seeded generator. Nothing of it is inlined: it is called everywhere, and the suite has to fit a small flash.
 pub struct Random(u64);
 
 impl Random {
@@ -12,6 +12,7 @@ impl Random {
     }
 
     /// The next 64 bits.
+    #[inline(never)]
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -21,6 +22,7 @@ impl Random {
     }
 
     /// A number below `n`, n >= 1.
+    #[inline(never)]
     pub fn below(&mut self, n: usize) -> usize {
         (((self.next() >> 32) * n as u64) >> 32) as usize
     }
@@ -31,17 +33,20 @@ impl Random {
     }
 
     /// A height or width, often 1 or 2.
+    #[inline(never)]
     pub fn side(&mut self) -> usize {
         let most = *self.pick(&[1, 2, 4, 9]);
         self.below(most) + 1
     }
 
     /// Any value.
+    #[inline(never)]
     pub fn element<T: Element>(&mut self) -> T {
         T::from_i32((self.next() as i32) >> if T::MAX > 127 { 16 } else { 24 })
     }
 
     /// Fills a tensor: at random, with one end of the range, or from a cycle of prime length so that no two rows are alike.
+    #[inline(never)]
     pub fn paint<T: Element>(&mut self, x: &mut [T]) {
         match self.below(4) {
             0 => x.fill(T::from_i32(*self.pick(&[T::MIN, T::MAX]))),

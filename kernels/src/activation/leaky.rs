@@ -42,6 +42,9 @@ impl<T: Element> LeakyRelu<T> {
         if let Err(e) = y.check::<T>("the output scale", "the output zero point") {
             return Err(e);
         }
+        if let Err(e) = rounding.check_32() {
+            return Err(e);
+        }
         let (x_zero, y_zero, negative) = (x.zero, y.zero, alpha < 0.0);
         let slope = if negative { -alpha } else { alpha };
         // In f32, as TFLite.
@@ -57,8 +60,9 @@ impl<T: Element> LeakyRelu<T> {
     #[inline]
     pub(super) const fn raw(&self, x: i32) -> i32 {
         let x = x - self.x_zero;
-        let scaled = if x >= 0 { self.up } else { self.down }.apply(x, self.rounding);
-        let scaled = if x < 0 && self.negative { scaled.saturating_neg() } else { scaled };
+        // A negative slope takes the sign before it is rounded, as a negative factor would.
+        let signed = if x < 0 && self.negative { -x } else { x };
+        let scaled = if x >= 0 { self.up } else { self.down }.apply(signed, self.rounding);
         // Clamped first, so that adding the zero point cannot overflow.
         let (low, high) = (T::MIN - self.y_zero, T::MAX - self.y_zero);
         let clamped = if scaled < low {

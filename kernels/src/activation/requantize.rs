@@ -33,6 +33,9 @@ impl<X: Element, Y: Element> Requantize<X, Y> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub const fn plan(x: Quant, y: Quant, rounding: Rounding) -> Result<Self, Error> {
+        if let Err(e) = rounding.check_32() {
+            return Err(e);
+        }
         if let Err(e) = x.check::<X>("the input scale", "the input zero point") {
             return Err(e);
         }

@@ -38,6 +38,7 @@ impl Operands {
             self.a.check::<T>("the first input's scale", "the first input's zero point"),
             self.b.check::<T>("the second input's scale", "the second input's zero point"),
             self.y.check::<T>("the output scale", "the output zero point"),
+            self.rounding.check_32(),
         ];
         let mut i = 0;
         while i < checks.len() {

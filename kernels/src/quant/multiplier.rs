@@ -23,6 +23,16 @@ pub enum Rounding {
     Tflite16x8,
 }
 
+impl Rounding {
+    /// Refuses the rounding that only 64-bit sums have.
+    pub(crate) const fn check_32(self) -> Result<(), Error> {
+        match self {
+            Rounding::Tflite16x8 => Err(Error::Unsupported { what: "Tflite16x8 rounding outside convolutions" }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A positive real number `q * 2^(shift - 31)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiplier {

@@ -21,7 +21,7 @@ use core::ops::Range;
 pub enum Numerics {
     /// The real value, rounded once, ties up: never further than half a step from it.
     Exact,
-    /// TFLite's RESIZE_BILINEAR bit for bit: positions rounded to 1/1024, which at odd ratios drifts by up to 27 int8 steps. Ties go away from zero
+    /// TFLite's RESIZE_BILINEAR bit for bit: positions rounded to 1/1024, which at odd ratios drifts by several steps. Ties go away from zero
     /// with [`Rounding::TfliteDouble`] and up with [`Rounding::TfliteSingle`].
     ///
     /// Needs sizes, not scales, and `HalfPixel`, `AlignCorners` or `Asymmetric` (neither flag set) positions.
@@ -44,11 +44,13 @@ impl Bilinear {
     pub(crate) const fn new(input: Shape, resize: Resize, numerics: Numerics) -> Result<Self, Error> {
         let (positions, ties_away) = match numerics {
             Numerics::Exact => (axes(input, resize), false),
-            Numerics::Tflite(Rounding::Tflite16x8) => {
-                return Err(Error::Unsupported { what: "Tflite16x8 rounding of an interpolation" });
-            }
             Numerics::Tflite(rounding) => (tflite(input, resize), matches!(rounding, Rounding::TfliteDouble)),
         };
+        if let Numerics::Tflite(rounding) = numerics
+            && let Err(e) = rounding.check_32()
+        {
+            return Err(e);
+        }
         let [y, x] = match positions {
             Ok(axes) => axes,
             Err(e) => return Err(e),

@@ -1,0 +1,142 @@
+//! What all boards with a debugger or an emulator share: which program to run, its end, panics, counted instructions,
+//! the painted stack.
+
+#[cfg_attr(target_arch = "arm", path = "arm.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
+mod arch;
+mod uart;
+
+pub use arch::*;
+pub use uart::*;
+
+use crate::Board;
+use core::panic::PanicInfo;
+use core::ptr;
+use defmt::Display2Format;
+use defmt_semihosting as _;
+use semihosting::{experimental::env, process};
+
+/// The binary of a board: its UART, what counts its instructions, and the programs that fit it.
+///
+/// A program is a module of this crate with a function `run`. On a host the binary is a stub.
+#[macro_export]
+macro_rules! board {
+    ($uart:expr, $counter:expr, [$($program:ident),+]) => {
+        #[$crate::rt::entry]
+        fn main() -> ! {
+            use $crate::rt::*;
+            run(env!("CARGO_BIN_NAME"), $uart, $counter, &[$((stringify!($program), $crate::$program::run)),+])
+        }
+    };
+}
+
+/// A program and its name.
+pub type Program<U, C> = (&'static str, fn(&mut Device<U, C>));
+
+/// Runs the program that the command line names and ends the emulation; exit code 2 when it names none.
+pub fn run<U: Uart, C: Counter>(name: &str, uart: U, counter: C, programs: &[Program<U, C>]) -> ! {
+    // The first argument is the binary's own name.
+    let arguments = env::args::<64>();
+    let wanted = arguments.as_ref().ok().and_then(|all| all.into_iter().nth(1)?.ok()).unwrap_or_default();
+    let Some((_, program)) = programs.iter().find(|(program, _)| *program == wanted) else {
+        defmt::error!("{=str}: there is no program `{=str}`", name, wanted);
+        process::exit(2)
+    };
+    defmt::info!("{=str}: {=str} starts", name, wanted);
+    program(&mut Device::new(uart, counter));
+    defmt::info!("{=str}: {=str} is through", name, wanted);
+    process::exit(0)
+}
+
+/// Ends the emulation with the exit code of a panic.
+fn fail() -> ! {
+    process::exit(101)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let place = info.location().map_or(("?", 0), |l| (l.file(), l.line()));
+    defmt::error!("panic at {=str}:{=u32}: {}", place.0, place.1, Display2Format(&info.message()));
+    fail()
+}
+
+/// A 32-bit device register.
+#[derive(Clone, Copy)]
+struct Register(usize);
+
+impl Register {
+    fn read(self) -> u32 {
+        // SAFETY: the drivers name registers only, and those that they read can be read at any time.
+        unsafe { (self.0 as *const u32).read_volatile() }
+    }
+
+    fn write(self, value: u32) {
+        // SAFETY: the drivers name registers only, of devices that do not touch memory.
+        unsafe { (self.0 as *mut u32).write_volatile(value) }
+    }
+}
+
+/// What counts executed instructions.
+pub trait Counter {
+    /// Instructions since some moment, the same number of them for each call.
+    fn count(&mut self) -> u64;
+}
+
+/// A board of a UART, which carries the reports, and a counter.
+pub struct Device<U, C> {
+    uart: U,
+    counter: C,
+    /// Instructions of one call of [`Board::instructions`], which are not counted, and of all calls so far.
+    call: u64,
+    calls: u64,
+}
+
+impl<U: Uart, C: Counter> Device<U, C> {
+    fn new(uart: U, counter: C) -> Self {
+        let mut device = Device { uart, counter, call: 0, calls: 0 };
+        // Many calls in a row, to be exact where the counter has coarser steps than an instruction.
+        const CALLS: u64 = 64;
+        let start = device.instructions();
+        for _ in 0..CALLS {
+            device.instructions();
+        }
+        device.call = (device.instructions() - start) / (CALLS + 1);
+        device
+    }
+}
+
+impl<U: Uart, C: Counter> Board for Device<U, C> {
+    fn send(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.uart.send(*byte));
+        self.uart.flush();
+    }
+
+    #[inline(never)]
+    fn instructions(&mut self) -> u64 {
+        self.calls += self.call;
+        self.counter.count() - self.calls
+    }
+
+    fn paint_stack(&mut self) {
+        arch::paint(&raw const __euninit, PAINT);
+    }
+
+    /// From the stack's start down to the lowest word that is not painted.
+    fn stack_peak(&mut self) -> usize {
+        let (mut at, top) = (&raw const __euninit, &raw const _stack_start);
+        let free = arch::stack_pointer();
+        // SAFETY: the address lies in the stack's memory, which is readable; volatile, for the words are nobody's variables.
+        while at.addr() < free && unsafe { ptr::read_volatile(at) } == PAINT {
+            at = at.wrapping_add(1);
+        }
+        top.addr() - at.addr()
+    }
+}
+
+const PAINT: u32 = 0xC0DE_CAFE;
+
+unsafe extern "C" {
+    // From the linker script of the run-time crate: the highest and the lowest address of the stack.
+    static _stack_start: u32;
+    static __euninit: u32;
+}

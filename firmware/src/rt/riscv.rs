@@ -1,0 +1,46 @@
+//! RISC-V, one hart of 32 bits: `minstret` counts instructions.
+
+use super::{Counter, fail};
+use core::arch::asm;
+use riscv::register::{mcause, mepc, minstret};
+use riscv_rt::TrapFrame;
+pub use riscv_rt::entry;
+
+#[unsafe(export_name = "ExceptionHandler")]
+fn exception(_: &TrapFrame) -> ! {
+    defmt::error!("exception {=usize} at {=usize:#010x}", mcause::read().code(), mepc::read());
+    fail()
+}
+
+/// The address below which the stack is free.
+pub(super) fn stack_pointer() -> usize {
+    let sp;
+    // SAFETY: a register is read.
+    unsafe { asm!("mv {}, sp", out(reg) sp, options(nomem, nostack)) };
+    sp
+}
+
+/// Fills the words from `at` to the stack pointer, which has to lie above.
+#[inline(never)]
+pub(super) fn paint(at: *const u32, word: u32) {
+    // SAFETY: nothing lives between the end of the statics and the stack pointer, and the loop itself uses registers only.
+    unsafe {
+        asm!(
+            "2: sw {word}, 0({at})",
+            "addi {at}, {at}, 4",
+            "bltu {at}, sp, 2b",
+            at = inout(reg) at => _,
+            word = in(reg) word,
+            options(nostack),
+        );
+    }
+}
+
+/// The counter of retired instructions; exact in the emulator with `-icount shift=0`.
+pub struct Minstret;
+
+impl Counter for Minstret {
+    fn count(&mut self) -> u64 {
+        minstret::read64()
+    }
+}
