@@ -142,7 +142,7 @@ proptest! {
             for (i, y) in exact.iter().enumerate() {
                 let (oy, ox, c) = (i / (4 * w), i / 2 % (2 * w), i % 2);
                 let near = |o: usize, n: usize| {
-                    let other = if o % 2 == 0 { (o / 2).saturating_sub(1) } else { (o / 2 + 1).min(n - 1) };
+                    let other = if o.is_multiple_of(2) { (o / 2).saturating_sub(1) } else { (o / 2 + 1).min(n - 1) };
                     (o / 2, other)
                 };
                 let ((y0, y1), (x0, x1)) = (near(oy, h), near(ox, w));
