@@ -45,7 +45,7 @@ fn unpooling() {
     assert_eq!(plan(s, Geometry::new(16, 17)), range("kernel height x width", 272, 1, 256));
     assert_eq!(plan(s, g.pad(2)), Error::NoOutput { axis: "height", size: 0 });
     let pad = Padding { left: MAX_SIDE, right: 1, ..Padding::default() };
-    assert_eq!(plan(s, g.padding(pad)), range("padding left + right", 32768, 1, 32767));
+    assert_eq!(plan(s, g.padding(pad)), range("padding left + right", 32768, 0, 32767));
     // PyTorch: less than a stride from (in - 1) * stride - 2 * padding + kernel = 4 x 6.
     let to = |h, w| MaxUnpool::plan_to(s, g, h, w);
     assert_eq!((to(5, 7).unwrap().output(), to(3, 5).unwrap().output()), (Shape::new(5, 7, 1), Shape::new(3, 5, 1)));
@@ -239,7 +239,6 @@ fn functions() {
         Table8::from_values(&[0.0; 256], Quant::new(0.0, 0)).unwrap_err(),
         Error::Scale { what: "the output scale" }
     );
-    assert_eq!(Table16::from_values(&[0.0; 1025], wide), Ok(Table16::from_values(&[0.0; 1025], wide).unwrap()));
 
     assert_eq!(Gate16::sigmoid(Quant::new(0.0, 0)).unwrap_err(), Error::Scale { what: "the input scale" });
     assert_eq!(Gate16::tanh(Quant::new(0.1, 1)).unwrap_err(), range("the input zero point", 1, 0, 0));

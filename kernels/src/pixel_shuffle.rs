@@ -9,7 +9,7 @@
 //! ```
 
 use crate::phase::Reciprocal;
-use crate::shape::{INPUT, OUTPUT, side};
+use crate::shape::{INPUT, OUTPUT, all, side};
 use crate::{Element, Error, Layer, Shape, Window};
 use core::ops::Range;
 
@@ -79,12 +79,8 @@ fn spread<T: Element>(
     }
 }
 
-/// The two sides of a block.
-const fn block(rh: usize, rw: usize) -> Result<(), Error> {
-    match (side("the block height", rh), side("the block width", rw)) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(e), _) | (_, Err(e)) => Err(e),
-    }
+const fn check(input: Shape, rh: usize, rw: usize) -> Result<(), Error> {
+    all(&[input.check(&INPUT), side("the block height", rh), side("the block width", rw)])
 }
 
 /// Depth to space: `rh · rw` channels become a block of pixels.
@@ -112,9 +108,8 @@ impl PixelShuffle {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub const fn plan(input: Shape, rh: usize, rw: usize, order: ShuffleOrder) -> Result<Self, Error> {
-        match (input.check(&INPUT), block(rh, rw)) {
-            (Ok(()), Ok(())) => {}
-            (Err(e), _) | (_, Err(e)) => return Err(e),
+        if let Err(e) = check(input, rh, rw) {
+            return Err(e);
         }
         let by = rh * rw;
         let c = match input.c.checked_div(by) {
@@ -180,9 +175,8 @@ impl PixelUnshuffle {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub const fn plan(input: Shape, rh: usize, rw: usize, order: ShuffleOrder) -> Result<Self, Error> {
-        match (input.check(&INPUT), block(rh, rw)) {
-            (Ok(()), Ok(())) => {}
-            (Err(e), _) | (_, Err(e)) => return Err(e),
+        if let Err(e) = check(input, rh, rw) {
+            return Err(e);
         }
         let (h, w) = match (input.h.checked_div(rh), input.w.checked_div(rw)) {
             (Some(h), _) if h * rh != input.h => {

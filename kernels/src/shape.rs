@@ -75,6 +75,24 @@ pub(crate) const fn signed(v: usize) -> i64 {
     if v as u64 > i64::MAX as u64 { i64::MAX } else { v as i64 }
 }
 
+/// The first error among `checks`.
+pub(crate) const fn all(checks: &[Result<(), Error>]) -> Result<(), Error> {
+    let mut i = 0;
+    while i < checks.len() {
+        if checks[i].is_err() {
+            return checks[i];
+        }
+        i += 1;
+    }
+    Ok(())
+}
+
+/// `value`, or the error that says what else it is.
+pub(crate) const fn only(what: &'static str, got: usize, value: usize) -> Result<(), Error> {
+    let only = signed(value);
+    if got == value { Ok(()) } else { Err(Error::Range { what, got: signed(got), min: only, max: only }) }
+}
+
 /// `1 ..= MAX_SIDE`, or the error that names it.
 pub(crate) const fn side(what: &'static str, got: usize) -> Result<(), Error> {
     match got {

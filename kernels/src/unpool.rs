@@ -5,7 +5,7 @@
 //! tensor lie in the order of its values (row, pixel, channel), each in the fewest of 1, 2, 4 or 8 bits, low bits of a byte first.
 
 use crate::phase::Reciprocal;
-use crate::shape::{INPUT, OUTPUT, side};
+use crate::shape::{INPUT, MAX_SIDE, OUTPUT, all, only, side};
 use crate::{Element, Error, Geometry, Layer, Shape, Window};
 use core::ops::Range;
 
@@ -286,11 +286,6 @@ struct Sizes {
     output: usize,
 }
 
-const fn only(what: &'static str, got: usize, value: usize) -> Result<(), Error> {
-    let only = value as i64;
-    if got == value { Ok(()) } else { Err(Error::Range { what, got: got as i64, min: only, max: only }) }
-}
-
 const fn sizes(
     g: &Geometry,
     axis: usize,
@@ -300,19 +295,16 @@ const fn sizes(
     names: &Names,
 ) -> Result<Sizes, Error> {
     let (kernel, stride, pad) = (g.kernel[axis], g.stride[axis], pads[0].saturating_add(pads[1]));
-    let checks = [
+    if pad > MAX_SIDE {
+        return Err(Error::Range { what: names.padding, got: pad as i64, min: 0, max: MAX_SIDE as i64 });
+    }
+    if let Err(e) = all(&[
         side(names.kernel, kernel),
         side(names.stride, stride),
-        if pad == 0 { Ok(()) } else { side(names.padding, pad) },
         only(names.dilation, g.dilation[axis], 1),
         only(names.output_padding, g.output_padding[axis], 0),
-    ];
-    let mut i = 0;
-    while i < checks.len() {
-        if let Err(e) = checks[i] {
-            return Err(e);
-        }
-        i += 1;
+    ]) {
+        return Err(e);
     }
     let formula = (input as i64 - 1) * stride as i64 - pad as i64 + kernel as i64;
     let (min, max) = (formula - stride as i64 + 1, formula + stride as i64 - 1);
@@ -382,6 +374,27 @@ impl<T: Element> Layer<T> for Unpool<'_, T> {
                 }
             }
             ky = ky.wrapping_sub(plan.stride[0]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_fewest_bits_that_hold_every_place() {
+        for places in 1..=256 {
+            let plan = MaxUnpool::plan(Shape::new(1, 8, 1), Geometry::new(1, places).stride(1, places)).unwrap();
+            let bits = plan.packed_len();
+            assert!(places <= 1 << bits && (bits == 1 || places > 1 << (bits / 2)), "{places}: {bits}");
+            // The last place of every window, there and back.
+            let mut flat = [0i64; 8];
+            flat.iter_mut().enumerate().for_each(|(i, v)| *v = ((i + 1) * places - 1) as i64);
+            let (mut packed, mut y) = ([0; 8], vec![0i8; 8 * places]);
+            plan.pack_into(&flat, FlatIndex::Torch, &mut packed[..bits]).unwrap();
+            plan.with(&packed[..bits], 0).unwrap().row(0, &Window::whole(&[9; 8], plan.input()).unwrap(), &mut y);
+            assert!(y.iter().enumerate().all(|(x, v)| *v == if (x + 1) % places == 0 { 9 } else { 0 }), "{places}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Pointwise;
 use super::leaky::LeakyRelu;
 use super::real::{exp, round, tanh};
+use crate::shape::all;
 use crate::{Element, Error, Multiplier, Quant, Rounding};
 
 /// A function of an 8-bit value as its 256 results; made at compile time, it lies in flash.
@@ -13,13 +14,10 @@ pub struct Table8 {
 }
 
 const fn check<T: Element>(x: Quant, y: Quant) -> Result<(), Error> {
-    match (
+    all(&[
         x.check::<T>("the input scale", "the input zero point"),
         y.check::<T>("the output scale", "the output zero point"),
-    ) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(e), _) | (_, Err(e)) => Err(e),
-    }
+    ])
 }
 
 impl Table8 {
@@ -368,12 +366,15 @@ mod tests {
         values[..6].copy_from_slice(&[0.5, -0.5, 1.5, -1.5, 1e30, -1e30]);
         let table = Table8::from_values(&values, Quant::new(1.0, 10)).unwrap();
         assert_eq!(table.y[..7], [11, 9, 12, 8, 127, -128, 10]);
+        // In f32, as in LiteRT, 2.25 · (1 / 0.3) is 7.5, but 2.25 / 0.3 is less.
+        assert_eq!(Table8::from_values(&[2.25; 256], Quant::new(0.3, 0)).unwrap().y[0], 8);
     }
 
     #[test]
     fn hard_swish_lies_within_its_bounds() {
         for x in quants().filter(|x| x.scale < 1.0) {
-            for y in [0.05, 0.2, 0.7, 1.5, 4.0, 30.0].map(|f| Quant::new(x.scale * f, x.zero)) {
+            // The last two give factors just below a power of two, which round up to 16 bits and saturate.
+            for y in [0.05, 0.2, 0.7, 1.5, 4.0, 30.0, 1.000_002, 2.000_004].map(|f| Quant::new(x.scale * f, x.zero)) {
                 let table = Table8::hard_swish(x, y).unwrap();
                 assert!(error::<i8>(&table, x, y, hard_swish) < 1.1, "{x:?} {y:?}");
             }

@@ -8,11 +8,11 @@
 //! ```
 //! A product needs one rounding: `y = clamp(round((a − za)(b − zb) · sa sb / sy) + zy)`.
 
-use super::{Join, same};
+use super::Join;
 use crate::activation::log2;
 use crate::quant::Requant;
 use crate::rows::{cut, cut_mut};
-use crate::shape::INPUT;
+use crate::shape::{INPUT, all, only};
 use crate::{Activation, Element, Error, Multiplier, Quant, Rounding, Shape, Window};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -34,20 +34,12 @@ pub struct Operands {
 
 impl Operands {
     const fn check<T: Element>(&self) -> Result<(), Error> {
-        let checks = [
+        all(&[
             self.a.check::<T>("the first input's scale", "the first input's zero point"),
             self.b.check::<T>("the second input's scale", "the second input's zero point"),
             self.y.check::<T>("the output scale", "the output zero point"),
             self.rounding.check_32(),
-        ];
-        let mut i = 0;
-        while i < checks.len() {
-            if let Err(e) = checks[i] {
-                return Err(e);
-            }
-            i += 1;
-        }
-        Ok(())
+        ])
     }
 }
 
@@ -61,19 +53,14 @@ struct Pair {
 impl Pair {
     /// Equal shapes, but height and width of b may be 1: one row or one pixel then serves all.
     const fn new(a: Shape, b: Shape) -> Result<Self, Error> {
-        let checks = [
+        if let Err(e) = all(&[
             a.check(&INPUT),
             b.check(&INPUT),
-            if b.h == 1 { Ok(()) } else { same("the second input's height", b.h, a.h) },
-            if b.w == 1 { Ok(()) } else { same("the second input's width", b.w, a.w) },
-            same("the second input's channels", b.c, a.c),
-        ];
-        let mut i = 0;
-        while i < checks.len() {
-            if let Err(e) = checks[i] {
-                return Err(e);
-            }
-            i += 1;
+            if b.h == 1 { Ok(()) } else { only("the second input's height", b.h, a.h) },
+            if b.w == 1 { Ok(()) } else { only("the second input's width", b.w, a.w) },
+            only("the second input's channels", b.c, a.c),
+        ]) {
+            return Err(e);
         }
         Ok(Pair { a, b })
     }
@@ -226,18 +213,13 @@ impl Sum<i16> {
         if a_right < 0 || b_right < 0 || (a_right != 0 && b_right != 0) || a_right + b_right > 15 {
             return Err(SCALES);
         }
-        let checks = [
+        if let Err(e) = all(&[
             o.check::<i16>(),
             zero("the first input's zero point", o.a.zero),
             zero("the second input's zero point", o.b.zero),
             zero("the output zero point", o.y.zero),
-        ];
-        let mut i = 0;
-        while i < checks.len() {
-            if let Err(e) = checks[i] {
-                return Err(e);
-            }
-            i += 1;
+        ]) {
+            return Err(e);
         }
         // The general kernel with other factors: with 15 bits to spare the first of its two roundings is exact.
         let left = 15;

@@ -1,8 +1,8 @@
 //! Concatenation along one axis: copies, or requantised copies.
 
-use super::{Join, same};
+use super::Join;
 use crate::rows::{cut, cut_mut};
-use crate::shape::{INPUT, OUTPUT};
+use crate::shape::{INPUT, OUTPUT, all, only};
 use crate::{Element, Error, Quant, Requantize, Rounding, Shape, Window};
 use core::ops::Range;
 
@@ -45,18 +45,13 @@ impl<T: Element, const N: usize> Concat<T, N> {
         let mut i = 0;
         while i < N {
             let (shape, x) = inputs[i];
-            let checks = [
+            if let Err(e) = all(&[
                 shape.check(&INPUT),
-                if matches!(along, Along::Height) { Ok(()) } else { same("an input's height", shape.h, output.h) },
-                if matches!(along, Along::Width) { Ok(()) } else { same("an input's width", shape.w, output.w) },
-                if matches!(along, Along::Channels) { Ok(()) } else { same("an input's channels", shape.c, output.c) },
-            ];
-            let mut j = 0;
-            while j < checks.len() {
-                if let Err(e) = checks[j] {
-                    return Err(e);
-                }
-                j += 1;
+                if matches!(along, Along::Height) { Ok(()) } else { only("an input's height", shape.h, output.h) },
+                if matches!(along, Along::Width) { Ok(()) } else { only("an input's width", shape.w, output.w) },
+                if matches!(along, Along::Channels) { Ok(()) } else { only("an input's channels", shape.c, output.c) },
+            ]) {
+                return Err(e);
             }
             if i > 0 {
                 match along {

@@ -44,6 +44,14 @@ pub trait Join<T: Element> {
 /// let mut y = [0i8; 6];
 /// BoundJoin::whole(&join, [&[1, 2], &[10, 11, 20, 21]], &mut y)?.run();
 /// assert_eq!(y, [1, 10, 11, 2, 20, 21]);
+///
+/// // The same bits with room for one row only.
+/// let tall = Concat::plan(Along::Height, inputs.map(|(_, q)| (Shape::new(1, 2, 1), q)), q, Rounding::TfliteDouble)?;
+/// let mut row = [0i8; 2];
+/// let mut rows = BoundJoin::rows(&tall, [&[1, 2], &[3, 4]], &mut row)?;
+/// assert_eq!(rows.next_row(), Some(&[1, 2][..]));
+/// assert_eq!(rows.next_row(), Some(&[3, 4][..]));
+/// assert_eq!(rows.next_row(), None);
 /// # Ok::<(), upconv::Error>(())
 /// ```
 pub struct BoundJoin<'a, T: Element, const N: usize> {
@@ -102,10 +110,4 @@ impl<'a, T: Element, const N: usize> BoundJoin<'a, T, N> {
         self.next += 1;
         Some(y)
     }
-}
-
-/// `got == need`, or the error that says so.
-const fn same(what: &'static str, got: usize, need: usize) -> Result<(), Error> {
-    let only = need as i64;
-    if got == need { Ok(()) } else { Err(Error::Range { what, got: got as i64, min: only, max: only }) }
 }
