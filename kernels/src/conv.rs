@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::{BLOCK, mac};
+use crate::arch::{self, CHUNK, Finish, PIXELS, Patch, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -68,6 +68,9 @@ pub struct Quantization<'a> {
     pub rounding: Rounding,
 }
 
+/// Sums up to here can be doubled.
+pub(crate) const SMALL: u64 = (1 << 30) - 1;
+
 /// Stamps `Weights::layer`, because `const` code cannot reach a weight's value through a trait.
 macro_rules! layer {
     ($w:ty, $a:ty, |$v:ident| $raw:expr $(, $frac:ident: $bound:path)?) => {
@@ -90,7 +93,6 @@ macro_rules! layer {
                 // |acc| <= |bias| + Σ|w|·max|x − zero|; TFLite's 64-bit requantisation takes accumulators below 2^47.
                 let far = quant.farthest::<T>();
                 let max = if WIDE { (1 << 47) - 1 } else { i32::MAX as u64 };
-                let mut narrow = true;
                 // Nearly every layer passes with the largest weight that its type can hold; only the others are summed.
                 let weights = (plan.channel_weights()) as u64;
                 let mut largest = 0;
@@ -100,7 +102,10 @@ macro_rules! layer {
                     o += 1;
                 }
                 largest = largest.saturating_add(weights * far << (8 * size_of::<$w>() - 1));
-                let mut first = if largest <= i32::MAX as u64 { plan.output.c } else { 0 };
+                let mut first = plan.output.c;
+                if largest > SMALL {
+                    (first, largest) = (0, 0);
+                }
                 while first < plan.output.c {
                     let block = plan.block_at(first);
                     o = first;
@@ -122,7 +127,7 @@ macro_rules! layer {
                         if bound > max {
                             return Err(Error::Overflow { channel: o, bound, max });
                         }
-                        narrow &= bound <= i32::MAX as u64;
+                        largest = crate::plan::max(largest, bound);
                         o += 1;
                     }
                     first += block;
@@ -133,7 +138,7 @@ macro_rules! layer {
                     multipliers: quant.multipliers,
                     x_zero: quant.x.zero,
                     requant: Requant::new(quant.rounding, quant.y.zero, quant.activation.range::<T>(quant.y)),
-                    narrow,
+                    largest,
                     element: PhantomData,
                 })
             }
@@ -202,8 +207,8 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     multipliers: &'a [Multiplier],
     x_zero: i32,
     requant: Requant,
-    /// 32-bit sums suffice.
-    narrow: bool,
+    /// No sum is larger.
+    largest: u64,
     element: PhantomData<T>,
 }
 
@@ -229,19 +234,25 @@ impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, 
     }
 }
 
-/// The taps of one output pixel: how many there are, which of them read inside the input, and where.
+/// The taps of one output row and column phase.
 struct Taps {
-    /// Tap rows inside the input.
+    /// Tap rows that read inside the input, and the input row that the first of them reads.
     rows: usize,
-    /// Taps in a tap row, clipped or not.
+    top: usize,
+    /// Taps of a tap row.
     columns: usize,
-    /// Tap rows cut off above, taps of a row cut off at the left, and those left inside.
-    above: usize,
-    left: usize,
-    inside: usize,
-    /// Input row and column of the first tap inside.
-    top: isize,
-    column: isize,
+    /// What they read, and where their weights lie.
+    run: Run,
+}
+
+/// Output channels of one group, at most SUMS.
+struct Block<'a, W, S> {
+    weights: &'a [W],
+    /// Their group's first input channel.
+    group: usize,
+    /// The sums before any product.
+    start: &'a [[S; PIXELS]],
+    finish: Finish,
 }
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
@@ -251,108 +262,159 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// Some output channels of one row, from one span's start to another's; `y` has that many channels.
-    #[inline(never)]
     pub(crate) fn channels(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
+        if self.largest <= i32::MAX as u64 {
+            self.phases::<i32>(oy, x, channels, y);
+        } else {
+            self.phases::<A>(oy, x, channels, y);
+        }
+    }
+
+    /// All column phases, summed in S.
+    #[inline(never)]
+    fn phases<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
         let plan = &self.plan;
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
+        let mut patch = Patch::new();
         for r in 0..plan.x.out_step.min(plan.output.w) {
             let columns = plan.x.phase(r);
-            let mut taps = Taps {
-                rows: inside,
+            let row = columns.taps * plan.group_in;
+            let taps = Taps {
+                rows: if row == 0 { 0 } else { inside },
+                top: (rows.first + (above * plan.y.tap_step) as isize) as usize, // of a row inside
                 columns: columns.taps,
-                above,
-                left: 0,
-                inside: 0,
-                top: rows.first + (above * plan.y.tap_step) as isize,
-                column: 0,
+                run: Run { n: inside * row, len: rows.taps * row, skip: above * row },
             };
-            let len = rows.taps * columns.taps * plan.group_in;
+            let len = taps.run.len;
             let weights = cut(self.weights.packed, plan.packed_at(rows.class, columns.class), len * plan.output.c);
-            let (mut ox, mut first) = (r, columns.first);
-            while ox < plan.output.w {
-                (taps.left, taps.inside) = plan.x.clip(first, columns.taps);
-                taps.rows = if taps.inside == 0 { 0 } else { inside };
-                taps.column = first + (taps.left * plan.x.tap_step) as isize;
-                let y = cut_mut(y, ox * channels.len(), channels.len());
-                if self.narrow {
-                    self.pixel::<i32>(x, &taps, len, weights, channels.start, y);
-                } else {
-                    self.pixel::<A>(x, &taps, len, weights, channels.start, y);
+            let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
+            while o < channels.end {
+                let n = SUMS.min(plan.span - in_span);
+                let weights = cut(weights, o * len, n * len);
+                let mut start = [[S::default(); PIXELS]; SUMS];
+                let start = cut_mut(&mut start, 0, n);
+                self.start(&taps, weights, o, start);
+                let finish = Finish::new::<T, A>(self.requant, self.multipliers(o, n), self.largest);
+                let block = Block { weights, group, start, finish };
+                self.pixels(x, &taps, &block, &mut patch, (r, columns.first), y, o - channels.start, channels.len());
+                (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
+                if in_span == plan.span {
+                    in_span = 0;
                 }
-                first += plan.x.in_step as isize;
-                ox += plan.x.out_step;
+                if in_group == plan.group_out {
+                    (in_group, group) = (0, group + plan.group_in);
+                }
             }
         }
     }
 
-    /// The channels `first ..` of one output pixel, summed in S; `len` weights a channel.
-    #[inline]
-    fn pixel<S: Accumulator>(
+    /// The sums of the channels `first ..` before any product.
+    fn start<S: Accumulator>(&self, taps: &Taps, weights: &[W], first: usize, sums: &mut [[S; PIXELS]]) {
+        for (sum, bias) in sums.iter_mut().zip(self.weights.bias.get(first..).unwrap_or_default()) {
+            *sum = [S::from_i64(bias.to_i64()); PIXELS];
+        }
+        // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
+        let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
+        if rest != 0 {
+            arch::subtract(rest, weights, taps.run, sums);
+        }
+    }
+
+    /// The multipliers of the channels `first ..`, of which there are n.
+    fn multipliers(&self, first: usize, n: usize) -> [Multiplier; SUMS] {
+        let one_for_all = self.multipliers.len() == 1;
+        let mut all = [Multiplier::ZERO; SUMS];
+        for (i, m) in all.iter_mut().enumerate().take(n) {
+            *m = self.multipliers.get(if one_for_all { 0 } else { first + i }).copied().unwrap_or(*m);
+        }
+        all
+    }
+
+    /// A block of channels, stored from `at` on in each pixel of a phase; its first pixel is output column `ox` and reads
+    /// from input column `first` on. `stride` channels of each pixel are stored.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn pixels<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        len: usize,
-        weights: &[W],
-        first: usize,
+        block: &Block<'_, W, S>,
+        patch: &mut Patch,
+        (mut ox, mut first): (usize, isize),
         y: &mut [T],
+        at: usize,
+        stride: usize,
     ) {
         let plan = &self.plan;
-        let (mut o, mut in_span, mut in_group, mut group) = (first, 0, 0, 0);
-        while o < first + y.len() {
-            let w = |block| cut(weights, o * len, block * len);
-            let out = |y, block| cut_mut(y, o - first, block);
-            let block = match plan.span - in_span {
-                1 => self.block::<S, 1>(x, taps, w(1), group, o, out(y, 1)),
-                2 => self.block::<S, 2>(x, taps, w(2), group, o, out(y, 2)),
-                3 => self.block::<S, 3>(x, taps, w(3), group, o, out(y, 3)),
-                _ => self.block::<S, BLOCK>(x, taps, w(BLOCK), group, o, out(y, BLOCK)),
+        while ox < plan.output.w {
+            let mut sums = [[S::default(); PIXELS]; SUMS];
+            let (mut start, mut run) = (block.start, taps.run);
+            let mut done = 0;
+            let gather = |done: usize, n: usize, patch: &mut Patch| {
+                self.gather(x, taps, block.group, first, done..done + n, 0, patch);
+                self.gather(x, taps, block.group, first + plan.x.in_step as isize, done..done + n, 1, patch);
             };
-            (o, in_span, in_group) = (o + block, in_span + block, in_group + block);
-            if in_span == plan.span {
-                in_span = 0;
+            if run.n > CHUNK {
+                let sums = cut_mut(&mut sums, 0, start.len());
+                sums.copy_from_slice(start);
+                while run.n - done > CHUNK {
+                    gather(done, CHUNK, patch);
+                    arch::mac(patch, block.weights, Run { n: CHUNK, skip: run.skip + done, ..run }, sums);
+                    done += CHUNK;
+                }
+                start = sums;
             }
-            if in_group == plan.group_out {
-                (in_group, group) = (0, group + plan.group_in);
-            }
+            gather(done, run.n - done, patch);
+            (run.n, run.skip) = (run.n - done, run.skip + done);
+            let second = y.len().min((ox + plan.x.out_step) * stride);
+            let (y0, y1) = y.split_at_mut_checked(second).unwrap_or_default();
+            let (y0, y1) = (cut_mut(y0, ox * stride + at, start.len()), cut_mut(y1, at, start.len()));
+            arch::finish::<T, W, S, A>(patch, block.weights, run, start, &block.finish, y0, y1);
+            ox += PIXELS * plan.x.out_step;
+            first += (PIXELS * plan.x.in_step) as isize;
         }
     }
 
-    /// B output channels from `o` on, whose group starts at input channel `group`. Returns B.
-    #[inline]
-    fn block<S: Accumulator, const B: usize>(
+    /// Brings some of the inputs that one pixel reads, in the order of its weights, into the patch; outside the input they are the zero point.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(always)]
+    fn gather(
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        weights: &[W],
         group: usize,
-        o: usize,
-        y: &mut [T],
-    ) -> usize {
+        first: isize,
+        values: Range<usize>,
+        p: usize,
+        patch: &mut Patch,
+    ) {
         let plan = &self.plan;
-        let mut acc = [S::default(); B];
-        for (a, b) in acc.iter_mut().zip(cut(self.weights.bias, o, B)) {
-            *a = S::from_i64(b.to_i64());
-        }
+        let offset = Patch::offset::<T>(self.x_zero);
+        let (c, pad) = (plan.input.c, self.x_zero - offset);
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
         let dense = plan.groups == 1 && plan.x.tap_step == 1;
-        let (runs, run) = if dense { (1, taps.inside * plan.group_in) } else { (taps.inside, plan.group_in) };
+        let (runs, run) = if dense { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
+        let (mut begin, mut at) = (0, 0);
         for row in 0..taps.rows {
-            let values = x.row(taps.top as usize + row * plan.y.tap_step);
-            let mut w = ((taps.above + row) * taps.columns + taps.left) * plan.group_in * B;
-            let mut v = taps.column as usize * plan.input.c + group; // not negative: a tap is inside
+            let inputs = x.row(taps.top + row * plan.y.tap_step);
+            let mut column = first * c as isize + group as isize;
             for _ in 0..runs {
-                mac(cut(values, v, run), self.x_zero, cut(weights, w, run * B), &mut acc);
-                v += plan.x.tap_step * plan.input.c;
-                w += run * B;
+                let (from, to) = (values.start.max(begin), values.end.min(begin + run));
+                begin += run;
+                if from < to {
+                    let (start, len) = (column + (from + run - begin) as isize, to - from);
+                    // Values before the input's row, and inside it.
+                    let before = (-start).clamp(0, len as isize) as usize;
+                    let inside = (inputs.len() as isize - start).clamp(before as isize, len as isize) as usize;
+                    patch.pad(p, at, before, pad);
+                    let inputs = cut(inputs, (start + before as isize).max(0) as usize, inside - before);
+                    patch.fill(p, at + before, inputs, offset);
+                    patch.pad(p, at + inside, len - inside, pad);
+                    at += len;
+                }
+                column += (plan.x.tap_step * c) as isize;
             }
         }
-        let one_for_all = self.multipliers.len() == 1;
-        for (b, (y, a)) in y.iter_mut().zip(acc).enumerate() {
-            if let Some(m) = self.multipliers.get(if one_for_all { 0 } else { o + b }) {
-                *y = self.requant.apply::<T, A>(a.to_i64(), *m);
-            }
-        }
-        B
     }
 }

@@ -53,7 +53,7 @@ impl<X: Element, Y: Element> Requantize<X, Y> {
     /// One value.
     #[inline]
     pub fn value(&self, x: X) -> Y {
-        self.requant.apply::<Y, i32>((x.to_i32() - self.zero).into(), self.multiplier)
+        self.requant.apply(x.to_i32() - self.zero, self.multiplier)
     }
 
     /// Converts `x` into `y`, as many values as both hold.

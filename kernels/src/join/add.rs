@@ -271,7 +271,7 @@ impl<T: Element> Join<T> for Sum<T> {
         self.pair.row(oy, x, y, |a, b| {
             let (a, b) = (scaled(a, 0), scaled(b, 1));
             let sum = if self.subtract { a - b } else { a + b };
-            self.requant.apply::<T, i32>(sum.into(), self.output)
+            self.requant.apply::<T>(sum, self.output)
         });
     }
 }
@@ -362,7 +362,7 @@ impl<T: Element> Join<T> for Product<T> {
     fn row(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T]) {
         self.pair.row(oy, x, y, |a, b| {
             let product = (a - self.zero[0]) * (b - self.zero[1]); // below 2^31: proved by plan
-            self.requant.apply::<T, i32>(product.into(), self.multiplier)
+            self.requant.apply::<T>(product, self.multiplier)
         });
     }
 }

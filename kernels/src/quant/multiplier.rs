@@ -41,6 +41,8 @@ pub struct Multiplier {
 }
 
 impl Multiplier {
+    pub(crate) const ZERO: Self = Multiplier { q: 0, shift: 0 };
+
     /// The multiplier nearest to `sx * sw / sy`, computed in f64 as TFLite does.
     ///
     /// A ratio below 2⁻³² becomes 0, as there.
@@ -72,7 +74,7 @@ impl Multiplier {
     /// # Errors
     /// Those of [`from_scales`](Self::from_scales).
     pub const fn per_channel<const N: usize>(sx: f32, sw: &[f32; N], sy: f32) -> Result<[Self; N], Error> {
-        let mut all = [Multiplier { q: 0, shift: 0 }; N];
+        let mut all = [Multiplier::ZERO; N];
         let mut i = 0;
         while i < N {
             match Multiplier::from_scales(sx, sw[i], sy) {

@@ -19,8 +19,26 @@ impl Requant {
     }
 
     #[inline]
-    pub(crate) fn apply<T: Element, A: Accumulator>(&self, acc: i64, multiplier: Multiplier) -> T {
+    pub(crate) fn apply<T: Element>(&self, acc: i32, multiplier: Multiplier) -> T {
+        self.clamp(multiplier.apply(acc, self.rounding))
+    }
+
+    #[inline]
+    fn clamp<T: Element>(&self, v: i32) -> T {
         // Not `clamp`, which panics on an empty range.
-        T::from_i32(A::scale(acc, multiplier, self.rounding).max(self.low).min(self.high) + self.zero)
+        T::from_i32(v.max(self.low).min(self.high) + self.zero)
+    }
+
+    /// The outputs of one of P pixels, a sum and a multiplier for each channel.
+    #[inline]
+    pub(crate) fn pixel<T: Element, S: Accumulator, A: Accumulator, const P: usize>(
+        &self,
+        sums: &[[S; P]],
+        pixel: usize,
+        multipliers: &[Multiplier],
+        y: &mut [T],
+    ) {
+        let all = y.iter_mut().zip(sums.iter().filter_map(|sum| sum.get(pixel))).zip(multipliers);
+        A::scale(self.rounding, all.map(|((y, sum), m)| (sum.to_i64(), *m, y)), |y, v| *y = self.clamp(v));
     }
 }

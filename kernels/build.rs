@@ -1,0 +1,24 @@
+//! Chooses the inner loops from the target; `--cfg upconv_backend="portable"`, `"dsp"` or `"mve"` in RUSTFLAGS overrides it.
+
+use std::env;
+
+const BACKENDS: [&str; 4] = ["portable", "thumb", "dsp", "mve"];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(upconv_backend, values(\"portable\", \"thumb\", \"dsp\", \"mve\"))");
+    let var = |name| env::var(name).unwrap_or_default();
+    let (target, flags, forced) = (var("TARGET"), var("CARGO_ENCODED_RUSTFLAGS"), var("CARGO_CFG_UPCONV_BACKEND"));
+    // Cores with Helium, named by `-C target-cpu`.
+    let helium = ["cortex-m55", "cortex-m85"].iter().any(|core| flags.contains(&format!("target-cpu={core}")));
+    let able: &[&str] = match &target[..] {
+        t if t.starts_with("thumbv8m.main") && helium => &["mve", "dsp", "portable"],
+        t if t.starts_with("thumbv8m.main") || t.starts_with("thumbv7em") => &["dsp", "portable"],
+        _ => &["portable"],
+    };
+    if forced.is_empty() {
+        println!("cargo::rustc-cfg=upconv_backend=\"{}\"", able[0]);
+    } else if !BACKENDS.contains(&&forced[..]) || !able.contains(&&forced[..]) {
+        println!("cargo::error=upconv_backend=\"{forced}\" does not run on {target}; it has {}", able.join(", "));
+    }
+}
