@@ -295,7 +295,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let mut start = [[S::default(); PIXELS]; SUMS];
                 let start = cut_mut(&mut start, 0, n);
                 self.start(&taps, weights, o, start);
-                let finish = Finish::new::<T, A>(self.requant, self.multipliers(o, n), self.largest);
+                let finish = Finish::new::<T, A>(self.requant, self.multipliers(o, n), n, self.largest);
                 let block = Block { weights, group, start, finish };
                 self.pixels(x, &taps, &block, &mut patch, (r, columns.first), y, o - channels.start, channels.len());
                 (o, in_span, in_group) = (o + n, in_span + n, in_group + n);

@@ -38,7 +38,7 @@
 //! `join` and `activation` are the operators, `rows` drives them, `arch` holds the inner loops.
 
 #![cfg_attr(not(test), no_std)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod activation;
 mod arch;

@@ -66,8 +66,8 @@ pub(crate) struct Finish {
 }
 
 impl Finish {
-    /// For sums of at most the last argument.
-    pub(crate) fn new<T: Element, A: Accumulator>(requant: Requant, multipliers: [Multiplier; SUMS], _: u64) -> Self {
+    /// For so many channels, whose sums are at most as large as said.
+    pub(crate) fn new<T: Element, A: Accumulator>(requant: Requant, multipliers: [Multiplier; SUMS], _: usize, _: u64) -> Self {
         Finish { requant, multipliers }
     }
 }

@@ -41,6 +41,7 @@ pub struct Multiplier {
 }
 
 impl Multiplier {
+    /// A product of 0.
     pub(crate) const ZERO: Self = Multiplier { q: 0, shift: 0 };
 
     /// The multiplier nearest to `sx * sw / sy`, computed in f64 as TFLite does.

@@ -29,6 +29,15 @@ impl Requant {
         T::from_i32(v.max(self.low).min(self.high) + self.zero)
     }
 
+    /// Clamps outputs that are clamped to their type already.
+    #[inline]
+    pub(crate) fn clamp_narrow<T: Element>(&self, y: &mut [T]) {
+        let (min, max) = (self.low + self.zero, self.high + self.zero);
+        if min > T::MIN || max < T::MAX {
+            y.iter_mut().for_each(|y| *y = T::from_i32(y.to_i32().max(min).min(max)));
+        }
+    }
+
     /// The outputs of one of P pixels, a sum and a multiplier for each channel.
     #[inline]
     pub(crate) fn pixel<T: Element, S: Accumulator, A: Accumulator, const P: usize>(
