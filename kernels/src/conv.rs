@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::{self, CHUNK, Finish, PIXELS, Patch, Run, SUMS};
+use crate::arch::{Block, CHUNK, Job, Pairs, Patch, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -241,19 +241,23 @@ struct Taps {
     top: usize,
     /// Taps of a tap row.
     columns: usize,
-    /// What they read, and where their weights lie.
-    run: Run,
+    /// The first input channel of the group.
+    group: usize,
 }
 
-/// Output channels of one group, at most SUMS.
-struct Block<'a, W, S> {
-    weights: &'a [W],
-    /// Their group's first input channel.
-    group: usize,
-    /// The sums before any product.
-    start: &'a [[S; PIXELS]],
-    finish: Finish,
+/// The output pixels of one row and column phase.
+#[derive(Clone, Copy)]
+struct Pixels {
+    count: usize,
+    /// The input column that the first one's first tap reads, inside or not.
+    first: isize,
+    /// Where the first one's first channel is stored, and the distance of the next one's.
+    to: usize,
+    pitch: usize,
 }
+
+/// Tap rows of a kernel that is run pixel after pixel; higher ones take longer.
+const TAP_ROWS: usize = 8;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// Its plan.
@@ -276,129 +280,145 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let plan = &self.plan;
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
+        let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
         let mut patch = Patch::new();
-        for r in 0..plan.x.out_step.min(plan.output.w) {
-            let columns = plan.x.phase(r);
-            let row = columns.taps * plan.group_in;
-            let taps = Taps {
-                rows: if row == 0 { 0 } else { inside },
-                top: (rows.first + (above * plan.y.tap_step) as isize) as usize, // of a row inside
-                columns: columns.taps,
-                run: Run { n: inside * row, len: rows.taps * row, skip: above * row },
-            };
-            let len = taps.run.len;
-            let weights = cut(self.weights.packed, plan.packed_at(rows.class, columns.class), len * plan.output.c);
-            let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
-            while o < channels.end {
-                let n = SUMS.min(plan.span - in_span);
-                let weights = cut(weights, o * len, n * len);
-                let mut start = [[S::default(); PIXELS]; SUMS];
-                let start = cut_mut(&mut start, 0, n);
-                self.start(&taps, weights, o, start);
-                let finish = Finish::new::<T, A>(self.requant, self.multipliers(o, n), n, self.largest);
-                let block = Block { weights, group, start, finish };
-                self.pixels(x, &taps, &block, &mut patch, (r, columns.first), y, o - channels.start, channels.len());
-                (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
-                if in_span == plan.span {
-                    in_span = 0;
+        let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
+        while o < channels.end {
+            let n = SUMS.min(plan.span - in_span);
+            let (bias, multipliers) = (self.weights.bias, self.multipliers);
+            let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
+            let block =
+                Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
+            let mut job = Job::<S, A>::new::<T>(&block);
+            for (r, columns) in plan.x.phases().enumerate() {
+                let row = columns.taps * plan.group_in;
+                let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
+                let taps = Taps { rows: if row == 0 { 0 } else { inside }, top, columns: columns.taps, group };
+                let at = plan.packed_at(rows.class, columns.class) + o * run.len;
+                let weights = cut(self.weights.packed, at, n * run.len);
+                // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
+                let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
+                if rest != 0 {
+                    job = Job::new::<T>(&block);
+                    job.subtract(rest, weights, run);
                 }
-                if in_group == plan.group_out {
-                    (in_group, group) = (0, group + plan.group_in);
-                }
+                let to = r * channels.len() + o - channels.start;
+                let pitch = plan.x.out_step * channels.len();
+                let pixels = Pixels { count: plan.x.len(r), first: columns.first, to, pitch };
+                self.pixels(x, &taps, &job, weights, run, &mut patch, pixels, y);
+            }
+            (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
+            if in_span == plan.span {
+                in_span = 0;
+            }
+            if in_group == plan.group_out {
+                (in_group, group) = (0, group + plan.group_in);
             }
         }
     }
 
-    /// The sums of the channels `first ..` before any product.
-    fn start<S: Accumulator>(&self, taps: &Taps, weights: &[W], first: usize, sums: &mut [[S; PIXELS]]) {
-        for (sum, bias) in sums.iter_mut().zip(self.weights.bias.get(first..).unwrap_or_default()) {
-            *sum = [S::from_i64(bias.to_i64()); PIXELS];
-        }
-        // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
-        let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
-        if rest != 0 {
-            arch::subtract(rest, weights, taps.run, sums);
-        }
-    }
-
-    /// The multipliers of the channels `first ..`, of which there are n.
-    fn multipliers(&self, first: usize, n: usize) -> [Multiplier; SUMS] {
-        let one_for_all = self.multipliers.len() == 1;
-        let mut all = [Multiplier::ZERO; SUMS];
-        for (i, m) in all.iter_mut().enumerate().take(n) {
-            *m = self.multipliers.get(if one_for_all { 0 } else { first + i }).copied().unwrap_or(*m);
-        }
-        all
-    }
-
-    /// A block of channels, stored from `at` on in each pixel of a phase; its first pixel is output column `ox` and reads
-    /// from input column `first` on. `stride` channels of each pixel are stored.
+    #[inline(never)]
     #[allow(clippy::too_many_arguments)]
-    #[inline(always)]
     fn pixels<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        block: &Block<'_, W, S>,
+        job: &Job<'_, S, A>,
+        weights: &[W],
+        run: Run,
         patch: &mut Patch,
-        (mut ox, mut first): (usize, isize),
+        Pixels { count, first, to, pitch }: Pixels,
         y: &mut [T],
-        at: usize,
-        stride: usize,
     ) {
         let plan = &self.plan;
-        while ox < plan.output.w {
-            let mut sums = [[S::default(); PIXELS]; SUMS];
-            let (mut start, mut run) = (block.start, taps.run);
-            let mut done = 0;
-            let gather = |done: usize, n: usize, patch: &mut Patch| {
-                self.gather(x, taps, block.group, first, done..done + n, 0, patch);
-                self.gather(x, taps, block.group, first + plan.x.in_step as isize, done..done + n, 1, patch);
-            };
-            if run.n > CHUNK {
-                let sums = cut_mut(&mut sums, 0, start.len());
-                sums.copy_from_slice(start);
-                while run.n - done > CHUNK {
-                    gather(done, CHUNK, patch);
-                    arch::mac(patch, block.weights, Run { n: CHUNK, skip: run.skip + done, ..run }, sums);
-                    done += CHUNK;
-                }
-                start = sums;
+        let (c, in_step) = (plan.input.c, plan.x.in_step as isize);
+        let mut rows = [&[][..]; TAP_ROWS];
+        for (row, to) in rows.iter_mut().enumerate().take(taps.rows) {
+            *to = x.row(taps.top + row * plan.y.tap_step);
+        }
+        // From one pixel to another these read inside the input only, each tap row one run of neighbouring values.
+        let (mut inside, mut end) = (0, 0);
+        if self.dense() && taps.rows <= TAP_ROWS && run.n <= CHUNK {
+            (inside, end) = (0, count);
+            while inside < count && first + inside as isize * in_step < 0 {
+                inside += 1;
             }
-            gather(done, run.n - done, patch);
-            (run.n, run.skip) = (run.n - done, run.skip + done);
-            let second = y.len().min((ox + plan.x.out_step) * stride);
-            let (y0, y1) = y.split_at_mut_checked(second).unwrap_or_default();
-            let (y0, y1) = (cut_mut(y0, ox * stride + at, start.len()), cut_mut(y1, at, start.len()));
-            arch::finish::<T, W, S, A>(patch, block.weights, run, start, &block.finish, y0, y1);
-            ox += PIXELS * plan.x.out_step;
-            first += (PIXELS * plan.x.in_step) as isize;
+            let room = plan.input.w as isize - taps.columns as isize;
+            while end > 0 && first + (end as isize - 1) * in_step > room {
+                end -= 1;
+            }
+        }
+        let mut i = 0;
+        while i < count {
+            let (first, to) = (first + i as isize * in_step, to + i * pitch);
+            if i >= inside && i + 1 < end {
+                let count = (end - i) / 2;
+                let (rows, len) = (cut(&rows, 0, taps.rows), taps.columns * c);
+                let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
+                job.pairs(patch, weights, run, Pairs { count, rows, from, step, len, offset, to, pitch }, y);
+                i += 2 * count;
+            } else {
+                let y = y.get_mut(to..).unwrap_or_default();
+                let (y0, y1) = y.split_at_mut_checked(pitch.min(y.len())).unwrap_or_default();
+                let (y0, y1) = (cut_mut(y0, 0, job.block.channels), cut_mut(y1, 0, job.block.channels));
+                self.pair(x, taps, job, weights, run, patch, first, y0, y1);
+                i += 2;
+            }
         }
     }
 
-    /// Brings some of the inputs that one pixel reads, in the order of its weights, into the patch; outside the input they are the zero point.
+    /// Whether neighbouring taps read neighbouring pixels, all channels of them.
+    fn dense(&self) -> bool {
+        self.plan.groups == 1 && self.plan.x.tap_step == 1
+    }
+
+    /// Any two pixels.
+    #[inline(never)]
     #[allow(clippy::too_many_arguments)]
-    #[inline(always)]
-    fn gather(
+    fn pair<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        group: usize,
-        first: isize,
-        values: Range<usize>,
-        p: usize,
+        job: &Job<'_, S, A>,
+        weights: &[W],
+        run: Run,
         patch: &mut Patch,
+        first: isize,
+        y0: &mut [T],
+        y1: &mut [T],
     ) {
+        let part = |done: usize, patch: &mut Patch| {
+            let n = CHUNK.min(run.n - done);
+            self.gather(x, taps, first, done..done + n, 0, patch);
+            self.gather(x, taps, first + self.plan.x.in_step as isize, done..done + n, 1, patch);
+            Run { n, skip: run.skip + done, ..run }
+        };
+        if run.n <= CHUNK {
+            let run = part(0, patch);
+            return job.finish(patch, weights, run, y0, y1);
+        }
+        let (mut job, mut done) = (job.clone(), 0);
+        while run.n - done > CHUNK {
+            let run = part(done, patch);
+            job.mac(patch, weights, run);
+            done += CHUNK;
+        }
+        let run = part(done, patch);
+        job.finish(patch, weights, run, y0, y1);
+    }
+
+    /// Brings some of the inputs that one pixel reads, in the order of its weights, into the patch; outside the input they are the zero point.
+    #[inline(never)]
+    fn gather(&self, x: &Window<'_, T>, taps: &Taps, first: isize, values: Range<usize>, p: usize, patch: &mut Patch) {
         let plan = &self.plan;
         let offset = Patch::offset::<T>(self.x_zero);
         let (c, pad) = (plan.input.c, self.x_zero - offset);
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
-        let dense = plan.groups == 1 && plan.x.tap_step == 1;
-        let (runs, run) = if dense { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
+        let (runs, run) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
         let (mut begin, mut at) = (0, 0);
         for row in 0..taps.rows {
             let inputs = x.row(taps.top + row * plan.y.tap_step);
-            let mut column = first * c as isize + group as isize;
+            let mut column = first * c as isize + taps.group as isize;
             for _ in 0..runs {
                 let (from, to) = (values.start.max(begin), values.end.min(begin + run));
                 begin += run;

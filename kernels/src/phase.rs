@@ -73,9 +73,9 @@ pub(crate) struct Axis {
     /// Neighbouring taps of a phase read inputs this far apart.
     pub(crate) tap_step: usize,
     kernel: usize,
-    pad: usize,
-    dilation: usize,
     transposed: bool,
+    /// Of stride and dilation.
+    gcd: usize,
     /// Number of residue classes of the kernel index.
     classes: usize,
     /// Solves `dilation / g * k ≡ t (mod classes)`: k = t * inverse mod classes.
@@ -83,9 +83,21 @@ pub(crate) struct Axis {
     /// Taps of every class, and the number of classes that have one more.
     full: usize,
     extra: usize,
-    by_stride: Reciprocal,
-    by_gcd: Reciprocal,
-    by_classes: Reciprocal,
+    /// The first phase; the next ones follow by `Axis::next`.
+    start: Cursor,
+    /// What an input position changes by from one reached phase to the next, where the class does not wrap.
+    slope: isize,
+    by_step: Reciprocal,
+}
+
+/// A phase and how to go on from it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    /// Phases until the next one that inputs reach.
+    wait: usize,
+    /// Its residue class, and the input that its tap of the smallest kernel index reads.
+    class: usize,
+    last: isize,
 }
 
 /// How errors call an axis and its parameters.
@@ -184,23 +196,33 @@ impl Axis {
         let classes = if transposed { a.stride / g } else { 1 };
         let classes = if classes == 0 { 1 } else { classes };
         let tap_step = a.dilation / g;
+        let inverse = inverse(tap_step, classes);
+        // The first t = r + p that g divides; all divisions by s are exact.
+        let (pad, d, s) = (a.pad[0], a.dilation as i64, a.stride as i64);
+        let (u, wait) = (pad.div_ceil(g), pad.div_ceil(g) * g - pad);
+        let class = ((u as u64 * inverse as u64) % classes as u64) as usize;
+        let start = if transposed {
+            Cursor { wait, class, last: (((u * g) as i64 - d * class as i64) / s) as isize }
+        } else {
+            Cursor { wait: 0, class: 0, last: ((a.kernel as i64 - 1) * d - pad as i64) as isize }
+        };
+        let out_step = if transposed { a.stride } else { 1 };
         Ok(Axis {
             input: a.input,
             output: size as usize,
-            out_step: if transposed { a.stride } else { 1 },
+            out_step,
             in_step: if transposed { 1 } else { a.stride },
             tap_step,
             kernel: a.kernel,
-            pad: a.pad[0],
-            dilation: a.dilation,
             transposed,
+            gcd: g,
             classes,
-            inverse: inverse(tap_step, classes),
+            inverse,
             full: a.kernel / classes,
             extra: a.kernel % classes,
-            by_stride: Reciprocal::new(a.stride as u32),
-            by_gcd: Reciprocal::new(g as u32),
-            by_classes: Reciprocal::new(classes as u32),
+            start,
+            slope: ((g as i64 - d * inverse as i64) / s) as isize,
+            by_step: Reciprocal::new(out_step as u32),
         })
     }
 
@@ -229,34 +251,51 @@ impl Axis {
         if self.transposed { class + (self.taps(class) - 1 - tap) * self.classes } else { tap }
     }
 
-    /// The taps of phase `r < out_step`.
-    pub(crate) fn phase(&self, r: usize) -> Phase {
-        if !self.transposed {
-            return Phase { class: 0, taps: self.kernel, first: -(self.pad as isize) };
-        }
-        // d * k = t (mod s); Bounds: t, d * k < 2^16 and 2^30, each quotient below 2^16.
-        let t = r + self.pad;
-        let (reduced, rest) = self.by_gcd.div_rem(t as u64);
-        let (_, reduced) = self.by_classes.div_rem(reduced as u64);
-        let (_, class) = self.by_classes.div_rem(reduced as u64 * self.inverse as u64);
-        let class = class as usize;
-        let taps = if rest == 0 { self.taps(class) } else { 0 };
+    /// The phases in order, as often as you ask.
+    pub(crate) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
+        let mut cursor = self.start;
+        (0..self.out_step.min(self.output)).map(move |_| {
+            let phase = self.phase(cursor);
+            cursor = self.next(cursor);
+            phase
+        })
+    }
+
+    /// The phase of a cursor.
+    fn phase(&self, cursor: Cursor) -> Phase {
+        let taps = if cursor.wait == 0 { self.taps(cursor.class) } else { 0 };
         if taps == 0 {
             return Phase { class: 0, taps: 0, first: 0 };
         }
-        // (t - d * class) / s, exact: both leave the same remainder.
-        let (a, _) = self.by_stride.div_rem(t as u64);
-        let (b, _) = self.by_stride.div_rem(self.dilation as u64 * class as u64);
-        let last = a as isize - b as isize;
-        Phase { class, taps, first: last - ((taps - 1) * self.tap_step) as isize }
+        Phase { class: cursor.class, taps, first: cursor.last - ((taps - 1) * self.tap_step) as isize }
+    }
+
+    /// The cursor of the next phase: t grows by 1, and by g from one reached phase to the next.
+    fn next(&self, Cursor { wait, mut class, mut last }: Cursor) -> Cursor {
+        if wait > 0 {
+            return Cursor { wait: wait - 1, class, last };
+        }
+        // (t + g - d * (class + inverse)) / s, and d * classes / s = d / g more where the class wraps.
+        (class, last) = (class + self.inverse, last + self.slope);
+        if class >= self.classes {
+            (class, last) = (class - self.classes, last + self.tap_step as isize);
+        }
+        Cursor { wait: self.gcd - 1, class, last }
     }
 
     /// The phase of output `o`, its `first` moved to that output.
     pub(crate) fn at(&self, o: usize) -> Phase {
-        let (step, r) = if self.transposed { self.by_stride.div_rem(o as u64) } else { (o as u32, 0) };
-        let mut phase = self.phase(r as usize);
+        let (step, r) = self.by_step.div_rem(o as u64);
+        let cursor = (0..r).fold(self.start, |cursor, _| self.next(cursor));
+        let mut phase = self.phase(cursor);
         phase.first += (step as usize * self.in_step) as isize;
         phase
+    }
+
+    /// Outputs of phase `r`, which exists.
+    pub(crate) fn len(&self, r: usize) -> usize {
+        let (before, _) = self.by_step.div_rem((self.output - 1 - r) as u64);
+        before as usize + 1
     }
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
@@ -334,11 +373,11 @@ mod tests {
     }
 
     /// The taps that land on each output, straight from `o = i * s - p + d * k`.
-    fn by_scatter(a: &Axis, s: usize) -> Vec<Vec<(isize, usize)>> {
+    fn by_scatter(a: &Axis, s: usize, dilation: usize, pad: usize) -> Vec<Vec<(isize, usize)>> {
         let mut hits = vec![Vec::new(); a.output];
         for i in 0..a.input {
             for k in 0..a.kernel {
-                let o = (i * s + a.dilation * k) as isize - a.pad as isize;
+                let o = (i * s + dilation * k) as isize - pad as isize;
                 if let Some(hit) = usize::try_from(o).ok().and_then(|o| hits.get_mut(o)) {
                     hit.push((i as isize, k));
                 }
@@ -358,9 +397,15 @@ mod tests {
                     let geometry =
                         AxisGeometry { input, kernel, stride, dilation, pad: [pad, pad / 2], output_padding };
                     let Ok(a) = Axis::conv_transpose(geometry, &HEIGHT) else { continue };
-                    let hits = by_scatter(&a, stride);
+                    let hits = by_scatter(&a, stride, dilation, pad);
+                    let lens = (0..stride.min(a.output)).map(|r| a.len(r));
+                    assert_eq!(lens.sum::<usize>(), a.output);
+                    let walked: Vec<_> = a.phases().collect();
                     for (o, mut hit) in hits.into_iter().enumerate() {
                         let phase = a.at(o);
+                        let again = walked[o % stride];
+                        assert_eq!((phase.class, phase.taps), (again.class, again.taps));
+                        assert!(phase.taps == 0 || phase.first == again.first + (o / stride) as isize);
                         let (before, inside) = a.clip(phase.first, phase.taps);
                         let mut ours: Vec<_> = (before..before + inside)
                             .map(|t| (phase.first + (t * a.tap_step) as isize, a.kernel_index(phase.class, t)))

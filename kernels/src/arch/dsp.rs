@@ -18,10 +18,10 @@
 //!
 //! The same steps in safe Rust are the models below; they run wherever the instructions do not exist.
 
-use super::portable::{self, Run};
+use super::portable::{self, Block, Pairs, Run};
 pub(crate) use super::portable::{CHUNK, PIXELS, SUMS};
 use crate::conv::SMALL;
-use crate::quant::{Accumulator, Multiplier, Requant};
+use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 
@@ -49,7 +49,7 @@ impl Patch {
     }
 
     /// Pixel `p` has the inputs `x` from value `at` on.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
         while at % 4 != 0
             && let [first, rest @ ..] = x
@@ -65,6 +65,19 @@ impl Patch {
         }
         for (i, x) in rest.iter().enumerate() {
             self.set(p, at + quads.len() * 4 + i, x.to_i32() - offset);
+        }
+    }
+
+    /// The first pixel has the inputs `x0`, the second `x1`, both from value `at` on.
+    #[inline(always)]
+    pub(crate) fn fill_both<T: Element>(&mut self, at: usize, x0: &[T], x1: &[T], offset: i32) {
+        if (at | x0.len()) % 4 != 0 {
+            self.fill(0, at, x0, offset);
+            return self.fill(1, at, x1, offset);
+        }
+        let quads = x0.as_chunks().0.iter().zip(x1.as_chunks().0);
+        for (to, (x0, x1)) in self.x.iter_mut().skip(at / 4).zip(quads) {
+            *to = [widen(*x0, offset), widen(*x1, offset)];
         }
     }
 
@@ -95,112 +108,222 @@ fn widen<T: Element>(x: [T; 4], offset: i32) -> Quad {
     [low as i16, (low >> 16) as i16, high as i16, (high >> 16) as i16]
 }
 
-/// What requantises a sum: q, h and e of the formula above.
+/// Two channels: their sums, and what requantises them, q, h and e of the formula above.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Step {
-    q: i32,
-    h: i32,
-    e: i32,
+struct Pair<S> {
+    sums: [[S; PIXELS]; BLOCK],
+    q: [i32; BLOCK],
+    h: [i32; BLOCK],
+    e: [i32; BLOCK],
 }
 
-/// How sums become outputs.
-pub(crate) struct Finish {
-    plain: portable::Finish,
-    /// For int8 outputs and factors below 1/2 that the formula above covers.
-    steps: Option<[Step; SUMS]>,
+/// How [`pairs`] ends: with sums, or with outputs that are rounded as named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Sums,
+    Double,
+    Single,
 }
 
-impl Finish {
-    /// For so many channels, whose sums are at most `largest`.
-    pub(crate) fn new<T: Element, A: Accumulator>(
-        requant: Requant,
-        multipliers: [Multiplier; SUMS],
-        channels: usize,
-        largest: u64,
-    ) -> Self {
-        let plain = portable::Finish::new::<T, A>(requant, multipliers, channels, largest);
-        let mut steps = [Step { q: 0, h: 0, e: 1 }; SUMS];
-        let mut fits = size_of::<T>() == 1 && size_of::<A>() == 4 && largest <= SMALL;
-        for (step, m) in steps.iter_mut().zip(multipliers.iter().take(channels)) {
-            let e = -i32::from(m.shift());
-            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
-            if (1..=22).contains(&e) && m.q() > 0 {
-                *step = Step { q: m.q(), h: (1 << (e - 1)) + (requant.zero << e), e };
-            } else {
-                fits = false;
+/// A block of channels and its sums.
+#[derive(Clone)]
+pub(crate) struct Job<'a, S, A> {
+    pub(crate) block: &'a Block<'a, A>,
+    pairs: [Pair<S>; SUMS / BLOCK],
+    /// How int8 outputs are made; not at all where a factor is 1/2 or more or a sum too large for the formula.
+    end: End,
+    /// They have a narrower range than their type.
+    clamps: bool,
+}
+
+impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
+    /// [`portable::Job::new`]
+    pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
+        let none = Pair { sums: Default::default(), q: [0; BLOCK], h: [0; BLOCK], e: [0; BLOCK] };
+        let mut pairs = [none; SUMS / BLOCK];
+        let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
+        let mut multipliers = block.multipliers(0);
+        let mut bias = block.bias.iter();
+        for pair in cut_mut(&mut pairs, 0, block.channels.div_ceil(BLOCK)) {
+            let each = pair.sums.iter_mut().zip(&mut pair.q).zip(&mut pair.h).zip(&mut pair.e);
+            for ((((sums, q), h), e), m) in each.zip(&mut multipliers) {
+                *sums = [S::from_i64(bias.next().map_or(0, |bias| bias.to_i64())); PIXELS];
+                let shift = -i32::from(m.shift());
+                fits &= (1..=22).contains(&shift) && m.q() > 0;
+                // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
+                let shift = shift & 31;
+                (*q, *h, *e) = (m.q(), (1 << shift >> 1) + (block.requant.zero << shift), shift);
             }
         }
-        Finish { plain, steps: fits.then_some(steps) }
+        let end = match block.requant.rounding {
+            _ if !fits => End::Sums,
+            Rounding::TfliteSingle => End::Single,
+            _ => End::Double,
+        };
+        Job { block, pairs, end, clamps: block.requant.clamps::<T>() }
     }
-}
 
-/// [`portable::mac`] for the order of values and weights above.
-pub(crate) fn mac<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, sums: &mut [[S; PIXELS]]) {
-    let (even, odd) = sums.split_at_mut_checked(sums.len() & !1).unwrap_or_default();
-    let (w, last) = w.split_at_checked(even.len() * run.len).unwrap_or_default();
-    if let Some(sums) = S::narrow_mut(even) {
-        pairs(patch, w, run, To::Sums(sums));
-    } else {
-        let mut w = w;
-        for sums in even.as_chunks_mut::<BLOCK>().0 {
-            plain(patch, cut(w, run.skip * BLOCK, run.n * BLOCK), sums);
-            w = w.get(BLOCK * run.len..).unwrap_or_default();
+    /// [`portable::Job::subtract`]
+    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
+        for (i, pair) in cut_mut(&mut self.pairs, 0, self.block.channels.div_ceil(BLOCK)).iter_mut().enumerate() {
+            let b = BLOCK.min(self.block.channels - i * BLOCK);
+            let w = w.get(i * BLOCK * run.len..).unwrap_or_default();
+            portable::subtract(zero, w, run, BLOCK, cut_mut(&mut pair.sums, 0, b));
         }
     }
-    if let [sums] = odd {
-        plain(patch, cut(last, run.skip, run.n), core::array::from_mut(sums));
-    }
-}
 
-/// [`portable::finish`] for the order of values and weights above.
-pub(crate) fn finish<T: Element, W: Element, S: Accumulator, A: Accumulator>(
-    patch: &Patch,
-    w: &[W],
-    run: Run,
-    sums: &[[S; PIXELS]],
-    finish: &Finish,
-    y0: &mut [T],
-    y1: &mut [T],
-) {
-    let requant = &finish.plain.requant;
-    let even = sums.len() & !1;
-    let mut done = 0;
-    if let (Some(steps), Some(sums), Some(out0), Some(out1)) =
-        (&finish.steps, S::narrow(cut(sums, 0, even)), bytes(y0), bytes(y1))
-    {
-        // A second pixel that does not exist is computed all the same.
-        let mut nowhere = [0; SUMS];
-        let y1 = if out1.is_empty() { &mut nowhere } else { out1 };
-        pairs(patch, w, run, To::Outputs(sums, Out { steps, rounding: requant.rounding, y0: out0, y1 }));
-        done = even;
-        requant.clamp_narrow(cut_mut(y0, 0, done));
-        requant.clamp_narrow(cut_mut(y1, 0, done));
+    /// [`portable::Job::mac`]
+    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        let count = self.block.channels / BLOCK;
+        if size_of::<S>() == 4 {
+            sums(patch, w, run, cut_mut(&mut self.pairs, 0, count));
+        } else {
+            let weights = w.chunks_exact((BLOCK * run.len).max(1));
+            for (pair, w) in cut_mut(&mut self.pairs, 0, count).iter_mut().zip(weights) {
+                plain(patch, cut(w, run.skip * BLOCK, run.n * BLOCK), &mut pair.sums);
+            }
+        }
+        self.odd(patch, w, run);
     }
-    if done < sums.len() {
-        let (rest, w) = (sums.get(done..).unwrap_or_default(), w.get(done * run.len..).unwrap_or_default());
-        let multipliers = finish.plain.multipliers.get(done..).unwrap_or_default();
-        let (y0, y1) = (y0.get_mut(done..).unwrap_or_default(), y1.get_mut(done..).unwrap_or_default());
-        let mut own = [[S::default(); PIXELS]; SUMS];
-        own.iter_mut().zip(rest).for_each(|(own, sum)| *own = *sum);
-        let own = cut_mut(&mut own, 0, rest.len());
-        mac(patch, w, run, own);
-        requant.pixel::<T, S, A, PIXELS>(own, 0, multipliers, y0);
-        requant.pixel::<T, S, A, PIXELS>(own, 1, multipliers, y1);
+
+    /// The last of an odd number of channels. Its weights lie value after value.
+    fn odd<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        let last = self.block.channels / BLOCK;
+        if last * BLOCK < self.block.channels
+            && let Some(sums) = self.pairs.get_mut(last).and_then(|pair| pair.sums.first_chunk_mut::<1>())
+        {
+            plain(patch, cut(w, last * BLOCK * run.len + run.skip, run.n), sums);
+        }
     }
-}
 
-/// Where the results of [`pairs`] go: back into the sums, or on as outputs.
-enum To<'a> {
-    Sums(&'a mut [[i32; PIXELS]]),
-    Outputs(&'a [[i32; PIXELS]], Out<'a>),
-}
+    /// [`portable::Job::finish`]
+    pub(crate) fn finish<T: Element, W: Element>(
+        &self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y0: &mut [T],
+        y1: &mut [T],
+    ) {
+        let n = self.block.channels;
+        let mut done = 0;
+        if let (Some(out0), Some(out1)) = (bytes(y0), bytes(y1))
+            && self.end != End::Sums
+            && out0.len() == n
+        {
+            // A second pixel that does not exist is computed all the same.
+            let mut none = [0; SUMS];
+            let out1 = if out1.len() == n { out1 } else { &mut none[..] };
+            done = n / BLOCK;
+            outputs(patch, w, run, cut(&self.pairs, 0, done), self.end, out0, out1);
+            if self.clamps {
+                self.block.requant.clamp_narrow(y0);
+                self.block.requant.clamp_narrow(y1);
+            }
+        }
+        if done * BLOCK < n {
+            self.by_sums(done, patch, w, run, y0, y1);
+        }
+    }
 
-struct Out<'a> {
-    steps: &'a [Step; SUMS],
-    rounding: Rounding,
-    y0: &'a mut [i8],
-    y1: &'a mut [i8],
+    /// The outputs that are not made in registers: the pairs of channels from `done` on.
+    #[inline(never)]
+    fn by_sums<T: Element, W: Element>(
+        &self,
+        done: usize,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y0: &mut [T],
+        y1: &mut [T],
+    ) {
+        let mut job = self.clone();
+        if done == 0 {
+            job.mac(patch, w, run);
+        } else {
+            job.odd(patch, w, run);
+        }
+        let (pairs, at) = (job.pairs.get(done..).unwrap_or_default(), done * BLOCK);
+        for (p, y) in [y0, y1].into_iter().enumerate() {
+            let sums = pairs.iter().flat_map(|pair| pair.sums).map(|sums| sums.get(p).copied().unwrap_or_default());
+            let y = y.get_mut(at..).unwrap_or_default();
+            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(at), y);
+        }
+    }
+
+    /// [`portable::Job::pairs`]
+    pub(crate) fn pairs<T: Element, W: Element>(
+        &self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pairs: Pairs<'_, T>,
+        y: &mut [T],
+    ) {
+        if self.registers(patch, w, run, &pairs, y) {
+            return;
+        }
+        let n = self.block.channels;
+        let (mut from, mut to) = (pairs.from, pairs.to);
+        for _ in 0..pairs.count {
+            for (i, row) in pairs.rows.iter().enumerate() {
+                let (x0, x1) = (cut(row, from, pairs.len), cut(row, from + pairs.step, pairs.len));
+                patch.fill_both(i * pairs.len, x0, x1, pairs.offset);
+            }
+            let y = y.get_mut(to..).unwrap_or_default();
+            let (y0, y1) = y.split_at_mut_checked(pairs.pitch).unwrap_or_default();
+            self.finish(patch, w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
+            (from, to) = (from + PIXELS * pairs.step, to + PIXELS * pairs.pitch);
+        }
+    }
+
+    /// The same for int8 values and an even number of channels, with all bounds checked beforehand. False when it is another case.
+    #[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
+    fn registers<T: Element, W: Element>(
+        &self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pairs: &Pairs<'_, T>,
+        y: &mut [T],
+    ) -> bool {
+        let &Pairs { count, rows, from, step, len, offset, to, pitch } = pairs;
+        let n = self.block.channels;
+        let all = cut(&self.pairs, 0, n / BLOCK);
+        let last = (PIXELS * count).saturating_sub(1);
+        let Some(y) = bytes(y).and_then(|y| y.get_mut(to..)) else { return false };
+        let fits = size_of::<T>() == 1 && len % 4 == 0 && rows.len() * len == run.n && rows.iter().all(|row| from + last * step + len <= row.len());
+        if self.end == End::Sums || n % BLOCK != 0 || !fits || last * pitch + n > y.len() {
+            return false;
+        }
+        let Some(call) = asm::Call::new(w, run, all, self.end) else { return false };
+        let pair = (-offset as u16 as u32) * 0x1_0001;
+        for i in 0..count {
+            // SAFETY: every row has `len` values of both pixels, the patch room for those of all rows, and `y` for n outputs of each.
+            unsafe {
+                let mut quads = patch.x.as_mut_ptr();
+                for row in rows {
+                    let x0 = row.as_ptr().add(from + PIXELS * i * step);
+                    quads = asm::widen(quads, x0.cast(), x0.add(step).cast(), len / 4, pair);
+                }
+                let y0 = y.as_mut_ptr().add(PIXELS * i * pitch);
+                call.run(patch, y0, y0.add(pitch));
+            }
+            if self.clamps {
+                let (y0, y1) = y.get_mut(PIXELS * i * pitch..).and_then(|y| y.split_at_mut_checked(pitch)).unwrap_or_default();
+                self.block.requant.clamp_narrow(cut_mut(y0, 0, n));
+                self.block.requant.clamp_narrow(cut_mut(y1, 0, n));
+            }
+        }
+        true
+    }
+
+    /// Nothing: the model of the instructions is that of single calls.
+    #[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
+    fn registers<T: Element, W: Element>(&self, _: &mut Patch, _: &[W], _: Run, _: &Pairs<'_, T>, _: &mut [T]) -> bool {
+        false
+    }
 }
 
 /// Elements of 8 bits as what they are.
@@ -227,9 +350,9 @@ fn plain<W: Element, S: Accumulator, const B: usize>(patch: &Patch, w: &[W], sum
 }
 
 #[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
-use asm::{pairs, sxtab16};
+use asm::{outputs, sums, sxtab16};
 #[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
-use model::{pairs, sxtab16};
+use model::{outputs, sums, sxtab16};
 
 /// The instructions themselves.
 #[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
@@ -247,59 +370,151 @@ mod asm {
         sum
     }
 
-    /// All pairs of channels of `to`.
+    /// The distance from one pair's last weight read to the next one's first, in bytes; `None` when these weights are too few.
     #[inline(always)]
-    pub(super) fn pairs<W: Element>(patch: &Patch, w: &[W], run: Run, to: To<'_>) {
-        let size = size_of::<W>();
-        let (sums, count, steps, single, y0, y1) = match to {
-            To::Sums(sums) => (sums.as_mut_ptr(), sums.len() / 2, ptr::null(), false, ptr::null_mut(), ptr::null_mut()),
-            To::Outputs(sums, out) => {
-                let count = sums.len().min(out.y0.len()).min(out.y1.len()).min(SUMS) / 2;
-                let (y0, y1) = (out.y0.as_mut_ptr(), out.y1.as_mut_ptr());
-                (sums.as_ptr().cast_mut(), count, out.steps.as_ptr(), out.rounding == Rounding::TfliteSingle, y0, y1)
-            }
-        };
-        // The last pair ends where its own values end.
-        let end = (count * BLOCK).saturating_sub(BLOCK) * run.len + (run.skip + run.n) * BLOCK;
-        if count == 0 || run.n > CHUNK || run.skip + run.n > run.len || end > w.len() {
-            return;
-        }
-        // SAFETY: the patch holds CHUNK values, `w` the weights up to `end`; there are 2 * count sums, and as many outputs and steps.
+    fn next<W: Element>(w: &[W], run: Run, pairs: usize) -> Option<usize> {
+        let end = (pairs.checked_sub(1)? * run.len + run.skip + run.n) * BLOCK;
+        let fits = run.n <= CHUNK && run.skip + run.n <= run.len && end <= w.len();
+        fits.then_some((run.len - run.n) * BLOCK * size_of::<W>())
+    }
+
+    /// `sums += Σ x · w` of all pairs.
+    pub(super) fn sums<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, pairs: &mut [Pair<S>]) {
+        let Some(next) = next(w, run, pairs.len()) else { return };
+        let call = if size_of::<W>() == 1 { sums_i8 } else { sums_i16 };
+        let pairs = pairs.as_mut_ptr_range();
+        // SAFETY: S has 32 bits; the patch has at least n values, and `next` has seen to the weights.
         unsafe {
-            let w = w.as_ptr().add(run.skip * BLOCK);
-            let next = (run.len - run.n) * BLOCK * size;
-            let call = if size == 1 { pairs_i8 } else { pairs_i16 };
-            call(patch, run.n / 4, w.cast(), run.n % 4, next, sums, count, steps, y0, y1, single);
+            let w = w.as_ptr().add(run.skip * BLOCK).cast();
+            call(patch, run.n, w, pairs.start.cast(), next, pairs.end.cast(), ptr::null_mut(), ptr::null_mut());
         }
     }
 
-    /// Stamps the loop over pairs of channels for one type of weight.
+    /// The outputs of all pairs, which stay as they are.
+    pub(super) fn outputs<W: Element, S: Accumulator>(
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        pairs: &[Pair<S>],
+        end: End,
+        y0: &mut [i8],
+        y1: &mut [i8],
+    ) {
+        if y0.len().min(y1.len()) >= pairs.len() * BLOCK
+            && let Some(call) = Call::new(w, run, pairs, end)
+        {
+            // SAFETY: there is room for BLOCK outputs of each pair.
+            unsafe { call.run(patch, y0.as_mut_ptr(), y1.as_mut_ptr()) };
+        }
+    }
+
+    type Pairs = unsafe extern "C" fn(*const Patch, usize, *const (), *mut (), usize, *const (), *mut i8, *mut i8);
+
+    /// Everything that [`outputs`] of two pixels needs, checked.
+    pub(super) struct Call<'a, W, S> {
+        call: Pairs,
+        n: usize,
+        w: &'a [W],
+        next: usize,
+        pairs: &'a [Pair<S>],
+    }
+
+    impl<'a, W: Element, S: Accumulator> Call<'a, W, S> {
+        pub(super) fn new(w: &'a [W], run: Run, pairs: &'a [Pair<S>], end: End) -> Option<Self> {
+            let call = match (size_of::<W>(), end) {
+                (1, End::Single) => single_i8,
+                (1, _) => double_i8,
+                (_, End::Single) => single_i16,
+                _ => double_i16,
+            };
+            let next = next(w, run, pairs.len())?;
+            Some(Call { call, n: run.n, w: w.get(run.skip * BLOCK..)?, next, pairs })
+        }
+
+        /// # Safety
+        /// `y0` and `y1` can take BLOCK outputs of each pair; the patch holds n values.
+        #[inline(always)]
+        pub(super) unsafe fn run(&self, patch: &Patch, y0: *mut i8, y1: *mut i8) {
+            let pairs = self.pairs.as_ptr_range();
+            // SAFETY: `next` has seen to the weights, and S has 32 bits where outputs are made; the pairs are not written.
+            unsafe {
+                (self.call)(patch, self.n, self.w.as_ptr().cast(), pairs.start.cast_mut().cast(), self.next, pairs.end.cast(), y0, y1)
+            }
+        }
+    }
+
+    /// `pair + x` of some quads of both pixels; the end of what it has written.
     ///
-    /// On the stack: x, quads and tail at 0, 4, 8; after twelve saved registers, from 48 on, the arguments next, sums, pairs, steps,
-    /// y0, y1 and single.
-    macro_rules! pairs {
-        ($name:ident, load = [$($load:literal),+], one = $one:literal) => {
+    /// # Safety
+    /// `x0` and `x1` can be read, and `to` written, for so many quads.
+    #[inline(always)]
+    pub(super) unsafe fn widen(
+        mut to: *mut [Quad; PIXELS],
+        x0: *const i8,
+        x1: *const i8,
+        quads: usize,
+        pair: u32,
+    ) -> *mut [Quad; PIXELS] {
+        if quads > 0 {
+            // SAFETY: the caller has seen to the memory; the loop runs `quads` times.
+            unsafe {
+                asm!(
+                    "2:",
+                    "ldr {a}, [{x0}], #4",
+                    "ldr {c}, [{x1}], #4",
+                    "sxtab16 {b}, {pair}, {a}",
+                    "sxtab16 {a}, {pair}, {a}, ror #8",
+                    "sxtab16 {d}, {pair}, {c}",
+                    "sxtab16 {c}, {pair}, {c}, ror #8",
+                    "pkhbt {e}, {b}, {a}, lsl #16",
+                    "pkhtb {a}, {a}, {b}, asr #16",
+                    "strd {e}, {a}, [{to}], #8",
+                    "pkhbt {e}, {d}, {c}, lsl #16",
+                    "pkhtb {c}, {c}, {d}, asr #16",
+                    "subs {quads}, {quads}, #1",
+                    "strd {e}, {c}, [{to}], #8",
+                    "bne 2b",
+                    x0 = inout(reg) x0 => _, x1 = inout(reg) x1 => _, to = inout(reg) to, quads = inout(reg) quads => _,
+                    pair = in(reg) pair, a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _, e = out(reg) _,
+                    options(nostack),
+                );
+            }
+        }
+        to
+    }
+
+    /// Stamps the loop over pairs of channels: how weights are loaded, and what becomes of the sums.
+    ///
+    /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, the arguments `next`, `end`,
+    /// y0 and y1.
+    macro_rules! stamp {
+        ($name:ident, $weights:tt, $end:tt) => {
+            stamp!(@ $name, $weights $end);
+        };
+        (@ $name:ident,
+            [save $save:literal restore $restore:literal load $($load:literal),+; one $one:literal]
+            [$($end:literal),+]
+        ) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(
-                x: *const Patch, quads: usize, w: *const (), tail: usize, next: usize, sums: *mut [i32; PIXELS], pairs: usize,
-                steps: *const Step, y0: *mut i8, y1: *mut i8, single: bool,
+                x: *const Patch, n: usize, w: *const (), pairs: *mut (), next: usize, end: *const (), y0: *mut i8, y1: *mut i8,
             ) {
                 naked_asm!(
-                    // Four values: sums in r4 ..= r7 (channel, then pixel), values in r8 ..= r11, weights in r3 and lr.
+                    // Four values: sums in r4 ..= r7 (channel, then pixel), values in r8 ..= r11, weights in lr and r12.
                     ".macro quad",
                     "ldmia r0!, {{r8-r11}}",
                     $($load,)+
-                    "smlad r4, r8, r3, r4",
-                    "smlad r5, r10, r3, r5",
-                    "smlad r6, r8, lr, r6",
-                    "smlad r7, r10, lr, r7",
+                    "smlad r4, r8, lr, r4",
+                    "smlad r5, r10, lr, r5",
+                    "smlad r6, r8, r12, r6",
+                    "smlad r7, r10, r12, r7",
                     $($load,)+
-                    "smlad r4, r9, r3, r4",
-                    "smlad r5, r11, r3, r5",
-                    "smlad r6, r9, lr, r6",
-                    "smlad r7, r11, lr, r7",
+                    "smlad r4, r9, lr, r4",
+                    "smlad r5, r11, lr, r5",
+                    "smlad r6, r9, r12, r6",
+                    "smlad r7, r11, r12, r7",
                     ".endm",
-                    // One value, in one half of r8 and r10 or of r9 and r11.
+                    // One value, in one half of the registers a and b.
                     ".macro one half, a, b",
                     $one,
                     "smla\\half\\()b r4, \\a, r12, r4",
@@ -321,98 +536,85 @@ mod asm {
                     "asr \\acc, \\acc, \\e",
                     "ssat \\acc, #8, \\acc",
                     ".endm",
-
-                    "push {{r0, r1, r3, r4-r11, lr}}",
-                    "2:", // a pair of channels
-                    "ldr r12, [sp, #52]",
-                    "ldrd r0, r1, [sp]",
-                    "ldmia r12!, {{r4-r7}}",
-                    "str r12, [sp, #52]",
-                    "lsrs r1, r1, #1",
-                    "bcc 3f",
-                    "quad",
-                    "3:",
-                    "beq 5f",
-                    "4:",
-                    "quad",
-                    "quad",
-                    "subs r1, r1, #1",
-                    "bne 4b",
-                    "5:",
-                    "ldr r1, [sp, #8]",
-                    "cmp r1, #0",
-                    "bne 12f",
-                    "6:",
-                    "ldr r12, [sp, #60]",
-                    "ldr lr, [sp, #48]",
-                    "cmp r12, #0",
-                    "add r2, r2, lr",
-                    "beq 13f",
-                    "ldmia r12!, {{r0, r1, r3, r8, r9, r10}}",
-                    "ldr r11, [sp, #72]",
-                    "str r12, [sp, #60]",
-                    "lsls r11, r11, #31",
-                    "bne 14f",
-                    "double r4, r0, r1, r3",
-                    "double r5, r0, r1, r3",
-                    "double r6, r8, r9, r10",
-                    "double r7, r8, r9, r10",
-                    "7:",
-                    "ldrd r0, r1, [sp, #64]",
+                    ".macro outputs round",
+                    "ldmia r3!, {{r0, r1, r8-r11}}",
+                    "\\round r4, r0, r8, r10",
+                    "\\round r5, r0, r8, r10",
+                    "\\round r6, r1, r9, r11",
+                    "\\round r7, r1, r9, r11",
+                    "ldrd r0, r1, [sp, #56]",
                     "strb r4, [r0], #1",
                     "strb r6, [r0], #1",
                     "strb r5, [r1], #1",
                     "strb r7, [r1], #1",
-                    "strd r0, r1, [sp, #64]",
-                    "8:",
-                    "ldr r12, [sp, #56]",
-                    "subs r12, r12, #1",
-                    "str r12, [sp, #56]",
-                    "bne 2b",
-                    "pop {{r0, r1, r3, r4-r11, pc}}",
+                    "strd r0, r1, [sp, #56]",
+                    ".endm",
 
-                    "12:", // up to three values more
+                    "push {{r0-r2, r4-r11, lr}}",
+                    "2:", // a pair of channels
+                    "ldmia r3!, {{r4-r7}}",
+                    "ldrd r0, r1, [sp]",
+                    $save,
+                    "subs r1, r1, #8",
+                    "blo 4f",
+                    "3:",
+                    "quad",
+                    "quad",
+                    "subs r1, r1, #8",
+                    "bhs 3b",
+                    "4:", // n mod 8: bit 2 into the carry, the rest into zero
+                    "lsls r1, r1, #30",
+                    "bcc 5f",
+                    "quad",
+                    "5:",
+                    $restore,
+                    "bne 7f",
+                    "6:",
+                    "ldr r12, [sp, #48]",
+                    "add r2, r2, r12",
+                    $($end,)+
+                    "ldr r12, [sp, #52]",
+                    "cmp r3, r12",
+                    "bne 2b",
+                    "pop {{r0-r2, r4-r11, pc}}",
+
+                    "7:", // up to three values more: bit 31 of r1 is two of them, bit 30 one
                     "ldmia r0!, {{r8-r11}}",
                     "one b, r8, r10",
-                    "subs r1, r1, #1",
-                    "beq 6b",
+                    "cmp r1, #0",
+                    "bpl 6b",
                     "one t, r8, r10",
-                    "subs r1, r1, #1",
+                    "lsls r1, r1, #1",
                     "beq 6b",
                     "one b, r9, r11",
                     "b 6b",
-
-                    "13:", // back into the sums
-                    "ldr r12, [sp, #52]",
-                    "sub r12, r12, #16",
-                    "stmia r12, {{r4-r7}}",
-                    "b 8b",
-
-                    "14:", // rounded once
-                    "single r4, r0, r1, r3",
-                    "single r5, r0, r1, r3",
-                    "single r6, r8, r9, r10",
-                    "single r7, r8, r9, r10",
-                    "b 7b",
                     ".purgem quad",
                     ".purgem one",
                     ".purgem double",
                     ".purgem single",
+                    ".purgem outputs",
                 )
             }
         };
     }
 
-    pairs!(
-        pairs_i8,
-        load = ["ldr r12, [r2], #4", "sxtb16 r3, r12", "sxtb16 lr, r12, ror #8"],
-        one = "ldrsb r12, [r2], #1"
-    );
-    pairs!(
-        pairs_i16,
-        load = ["ldr r12, [r2], #4", "ldr lr, [r2], #4", "pkhbt r3, r12, lr, lsl #16", "pkhtb lr, lr, r12, asr #16"],
-        one = "ldrsh r12, [r2], #2"
-    );
+    macro_rules! weights {
+        ($sums:ident $double:ident $single:ident: $load:tt) => {
+            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #24"]);
+            stamp!($double, $load, ["outputs double"]);
+            stamp!($single, $load, ["outputs single"]);
+        };
+    }
+    weights!(sums_i8 double_i8 single_i8: [
+        save "" restore ""
+        load "ldr r12, [r2], #4", "sxtb16 lr, r12", "sxtb16 r12, r12, ror #8";
+        one "ldrsb r12, [r2], #1"
+    ]);
+    weights!(sums_i16 double_i16 single_i16: [
+        save "str r3, [sp, #8]" restore "ldr r3, [sp, #8]"
+        load "ldr r3, [r2], #4", "ldr r12, [r2], #4", "pkhbt lr, r3, r12, lsl #16", "pkhtb r12, r12, r3, asr #16";
+        one "ldrsh r12, [r2], #2"
+    ]);
 }
 
 /// The same steps in safe Rust.
@@ -445,9 +647,9 @@ mod model {
         (sum.wrapping_add(i64::from(round) << 31) >> 32) as i32
     }
 
-    /// `sums + Σ x · w` of a pair of channels.
-    fn products<W: Element>(patch: &Patch, w: &[W], sums: [[i32; PIXELS]; BLOCK]) -> [[i32; PIXELS]; BLOCK] {
-        let mut acc = sums;
+    /// `sums + Σ x · w` of one pair of channels.
+    fn products<W: Element, S: Accumulator>(patch: &Patch, w: &[W], sums: [[S; PIXELS]; BLOCK]) -> [[i32; PIXELS]; BLOCK] {
+        let mut acc = sums.map(|sums| sums.map(|sum| sum.to_i64() as i32));
         for (quad, w) in patch.x.iter().zip(w.chunks(4 * BLOCK)) {
             for (i, w) in w.chunks(2 * BLOCK).enumerate() {
                 for (c, acc) in acc.iter_mut().enumerate() {
@@ -462,29 +664,39 @@ mod model {
         acc
     }
 
-    fn requantise(acc: i32, step: Step, rounding: Rounding) -> i8 {
-        let single = rounding == Rounding::TfliteSingle;
-        let h = if single { step.h } else { step.h + (acc >> 31) };
-        let y = smmla(acc << 1, step.q, h, !single) >> step.e;
-        y.clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    fn weights<W>(w: &[W], run: Run, pair: usize) -> &[W] {
+        cut(w, (pair * run.len + run.skip) * BLOCK, run.n * BLOCK)
     }
 
-    /// All pairs of channels of `to`.
-    pub(super) fn pairs<W: Element>(patch: &Patch, w: &[W], run: Run, to: To<'_>) {
-        let weights = |pair: usize| cut(w, (pair * run.len + run.skip) * BLOCK, run.n * BLOCK);
-        match to {
-            To::Sums(sums) => {
-                for (i, pair) in sums.as_chunks_mut().0.iter_mut().enumerate() {
-                    *pair = products(patch, weights(i), *pair);
-                }
-            }
-            To::Outputs(sums, Out { steps, rounding, y0, y1 }) => {
-                for (i, pair) in sums.as_chunks().0.iter().enumerate() {
-                    for (c, [a, b]) in products(patch, weights(i), *pair).into_iter().enumerate() {
-                        let o = i * BLOCK + c;
-                        y0[o] = requantise(a, steps[o], rounding);
-                        y1[o] = requantise(b, steps[o], rounding);
-                    }
+    /// `sums += Σ x · w` of all pairs.
+    pub(super) fn sums<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, pairs: &mut [Pair<S>]) {
+        for (i, pair) in pairs.iter_mut().enumerate() {
+            let sums = products(patch, weights(w, run, i), pair.sums);
+            pair.sums = sums.map(|sums| sums.map(|sum| S::from_i64(sum.into())));
+        }
+    }
+
+    fn output(acc: i32, q: i32, h: i32, e: i32, end: End) -> i8 {
+        let single = end == End::Single;
+        let h = if single { h } else { h + (acc >> 31) };
+        (smmla(acc << 1, q, h, !single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    }
+
+    /// The outputs of all pairs, which stay as they are.
+    pub(super) fn outputs<W: Element, S: Accumulator>(
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        pairs: &[Pair<S>],
+        end: End,
+        y0: &mut [i8],
+        y1: &mut [i8],
+    ) {
+        for (i, pair) in pairs.iter().enumerate() {
+            let acc = products(patch, weights(w, run, i), pair.sums);
+            for (p, y) in [&mut *y0, &mut *y1].into_iter().enumerate() {
+                for (c, acc) in acc.iter().enumerate() {
+                    y[2 * i + c] = output(acc[p], pair.q[c], pair.h[c], pair.e[c], end);
                 }
             }
         }

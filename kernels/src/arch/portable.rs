@@ -39,6 +39,14 @@ impl Patch {
         }
     }
 
+    /// The first pixel has the inputs `x0`, the second `x1`, both from value `at` on.
+    #[inline(always)]
+    pub(crate) fn fill_both<T: Element>(&mut self, at: usize, x0: &[T], x1: &[T], offset: i32) {
+        for (to, (x0, x1)) in self.x.iter_mut().skip(at).zip(x0.iter().zip(x1)) {
+            *to = [(x0.to_i32() - offset) as i16, (x1.to_i32() - offset) as i16];
+        }
+    }
+
     /// Pixel `p` has n times `value` from value `at` on.
     #[inline(always)]
     pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
@@ -59,53 +67,118 @@ pub(crate) struct Run {
     pub(crate) skip: usize,
 }
 
-/// How sums become outputs: what [`finish`] needs of the channels of a block.
-pub(crate) struct Finish {
+/// Output channels of one group, at most SUMS.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a, A> {
+    pub(crate) channels: usize,
+    /// One for each, or none at all.
+    pub(crate) bias: &'a [A],
+    /// One for each, or one for all.
+    pub(crate) multipliers: &'a [Multiplier],
     pub(crate) requant: Requant,
-    pub(crate) multipliers: [Multiplier; SUMS],
+    /// No sum gets larger.
+    pub(crate) largest: u64,
 }
 
-impl Finish {
-    /// For so many channels, whose sums are at most as large as said.
-    pub(crate) fn new<T: Element, A: Accumulator>(requant: Requant, multipliers: [Multiplier; SUMS], _: usize, _: u64) -> Self {
-        Finish { requant, multipliers }
+impl<A: Accumulator> Block<'_, A> {
+    /// The multipliers from channel `at` on.
+    pub(crate) fn multipliers(&self, at: usize) -> impl Iterator<Item = Multiplier> {
+        let step = (self.multipliers.len() > 1) as usize;
+        (at..self.channels).map(move |c| self.multipliers.get(c * step).copied().unwrap_or(Multiplier::ZERO))
     }
 }
 
-/// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
-///
-/// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
-pub(crate) fn mac<W: Element, S: Accumulator>(patch: &Patch, mut w: &[W], run: Run, sums: &mut [[S; PIXELS]]) {
-    for sums in sums.chunks_mut(BLOCK) {
-        let acc = block(patch, w, run, sums);
-        sums.iter_mut().zip(acc).for_each(|(sum, acc)| *sum = acc);
-        w = w.get(sums.len() * run.len..).unwrap_or_default();
-    }
+/// Pairs of pixels that follow each other, each of which reads as many neighbouring values of the same input rows.
+pub(crate) struct Pairs<'a, T> {
+    pub(crate) count: usize,
+    pub(crate) rows: &'a [&'a [T]],
+    /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row.
+    pub(crate) from: usize,
+    pub(crate) step: usize,
+    pub(crate) len: usize,
+    pub(crate) offset: i32,
+    /// The first output of the first pixel, and the distance of the next pixel's.
+    pub(crate) to: usize,
+    pub(crate) pitch: usize,
 }
 
-/// The outputs of both pixels from `sums + Σ x · w`; there may be one pixel only, `y1` is empty then.
-pub(crate) fn finish<T: Element, W: Element, S: Accumulator, A: Accumulator>(
-    patch: &Patch,
-    mut w: &[W],
-    run: Run,
-    sums: &[[S; PIXELS]],
-    finish: &Finish,
-    y0: &mut [T],
-    y1: &mut [T],
-) {
-    for (i, sums) in sums.chunks(BLOCK).enumerate() {
-        let acc = block(patch, w, run, sums);
-        let (at, b) = (i * BLOCK, sums.len());
-        let multipliers = cut(&finish.multipliers, at, b);
-        finish.requant.pixel::<T, S, A, PIXELS>(&acc, 0, multipliers, cut_mut(y0, at, b));
-        finish.requant.pixel::<T, S, A, PIXELS>(&acc, 1, multipliers, cut_mut(y1, at, b));
-        w = w.get(b * run.len..).unwrap_or_default();
+/// A block of channels and its sums.
+#[derive(Clone)]
+pub(crate) struct Job<'a, S, A> {
+    pub(crate) block: &'a Block<'a, A>,
+    sums: [[S; PIXELS]; SUMS],
+}
+
+impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
+    /// Before any product.
+    pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
+        let mut sums = [[S::default(); PIXELS]; SUMS];
+        sums.iter_mut().zip(block.bias).for_each(|(sum, bias)| *sum = [S::from_i64(bias.to_i64()); PIXELS]);
+        Job { block, sums }
+    }
+
+    /// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.
+    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
+        subtract(zero, w, run, BLOCK, cut_mut(&mut self.sums, 0, self.block.channels));
+    }
+
+    /// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
+    ///
+    /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
+    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
+        for sums in cut_mut(&mut self.sums, 0, self.block.channels).chunks_mut(BLOCK) {
+            let acc = products(patch, w, run, sums);
+            sums.iter_mut().zip(acc).for_each(|(sum, acc)| *sum = acc);
+            w = w.get(sums.len() * run.len..).unwrap_or_default();
+        }
+    }
+
+    /// The outputs of both pixels after these products, too; there may be one pixel only, `y1` is empty then.
+    pub(crate) fn finish<T: Element, W: Element>(
+        &self,
+        patch: &Patch,
+        mut w: &[W],
+        run: Run,
+        y0: &mut [T],
+        y1: &mut [T],
+    ) {
+        for (i, sums) in cut(&self.sums, 0, self.block.channels).chunks(BLOCK).enumerate() {
+            let acc = products(patch, w, run, sums);
+            let (at, b) = (i * BLOCK, sums.len());
+            let requant = &self.block.requant;
+            requant.all::<T, S, A>(acc.iter().map(|acc| acc[0]), self.block.multipliers(at), cut_mut(y0, at, b));
+            requant.all::<T, S, A>(acc.iter().map(|acc| acc[1]), self.block.multipliers(at), cut_mut(y1, at, b));
+            w = w.get(b * run.len..).unwrap_or_default();
+        }
+    }
+
+    /// Whole pixels, all values of which fit the patch.
+    pub(crate) fn pairs<T: Element, W: Element>(
+        &self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pairs: Pairs<'_, T>,
+        y: &mut [T],
+    ) {
+        let n = self.block.channels;
+        let (mut from, mut to) = (pairs.from, pairs.to);
+        for _ in 0..pairs.count {
+            for (i, row) in pairs.rows.iter().enumerate() {
+                let (x0, x1) = (cut(row, from, pairs.len), cut(row, from + pairs.step, pairs.len));
+                patch.fill_both(i * pairs.len, x0, x1, pairs.offset);
+            }
+            let y = y.get_mut(to..).unwrap_or_default();
+            let (y0, y1) = y.split_at_mut_checked(pairs.pitch).unwrap_or_default();
+            self.finish(patch, w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
+            (from, to) = (from + PIXELS * pairs.step, to + PIXELS * pairs.pitch);
+        }
     }
 }
 
 /// `sums + Σ x · w` of at most BLOCK channels, whose weights come first in `w`.
 #[inline(always)]
-fn block<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, sums: &[[S; PIXELS]]) -> [[S; PIXELS]; BLOCK] {
+fn products<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, sums: &[[S; PIXELS]]) -> [[S; PIXELS]; BLOCK] {
     let b = sums.len();
     let (x, w) = (cut(&patch.x, 0, run.n), cut(w, run.skip * b, run.n * b));
     let mut acc = [[S::default(); PIXELS]; BLOCK];
@@ -134,13 +207,19 @@ fn dot<W: Element, S: Accumulator, const B: usize>(
     acc
 }
 
-/// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.
-pub(crate) fn subtract<W: Element, S: Accumulator>(zero: i32, mut w: &[W], run: Run, sums: &mut [[S; PIXELS]]) {
-    for sums in sums.chunks_mut(super::BLOCK) {
+/// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping, for weights interleaved in blocks.
+pub(crate) fn subtract<W: Element, S: Accumulator>(
+    zero: i32,
+    mut w: &[W],
+    run: Run,
+    block: usize,
+    sums: &mut [[S; PIXELS]],
+) {
+    for sums in sums.chunks_mut(block) {
         let b = sums.len();
         for w in cut(w, run.skip * b, run.n * b).chunks_exact(b.max(1)) {
-            for (sums, w) in sums.iter_mut().zip(w) {
-                sums.iter_mut().for_each(|sum| *sum = sum.mac(-zero, w.to_i32()));
+            for (sum, w) in sums.iter_mut().zip(w) {
+                *sum = sum.map(|sum| sum.mac(-zero, w.to_i32()));
             }
         }
         w = w.get(b * run.len..).unwrap_or_default();

@@ -19,28 +19,12 @@ pub trait Accumulator: Copy + Default + core::fmt::Debug + sealed::Sealed + 'sta
     /// The value.
     #[doc(hidden)]
     fn to_i64(self) -> i64;
-    /// The sums, if they have 32 bits.
-    #[doc(hidden)]
-    fn narrow<const P: usize>(_: &[[Self; P]]) -> Option<&[[i32; P]]> {
-        None
-    }
-    /// The sums, if they have 32 bits.
-    #[doc(hidden)]
-    fn narrow_mut<const P: usize>(_: &mut [[Self; P]]) -> Option<&mut [[i32; P]]> {
-        None
-    }
     /// `acc * m` for sums whose bias is of this type, each handed on with its place.
     #[doc(hidden)]
     fn scale<Y>(rounding: Rounding, sums: impl Iterator<Item = (i64, Multiplier, Y)>, to: impl FnMut(Y, i32));
 }
 
 impl Accumulator for i32 {
-    fn narrow<const P: usize>(sums: &[[i32; P]]) -> Option<&[[i32; P]]> {
-        Some(sums)
-    }
-    fn narrow_mut<const P: usize>(sums: &mut [[i32; P]]) -> Option<&mut [[i32; P]]> {
-        Some(sums)
-    }
     #[inline(always)]
     fn mac(self, x: i32, w: i32) -> Self {
         self.wrapping_add(x.wrapping_mul(w))

@@ -29,25 +29,27 @@ impl Requant {
         T::from_i32(v.max(self.low).min(self.high) + self.zero)
     }
 
-    /// Clamps outputs that are clamped to their type already.
-    #[inline]
-    pub(crate) fn clamp_narrow<T: Element>(&self, y: &mut [T]) {
-        let (min, max) = (self.low + self.zero, self.high + self.zero);
-        if min > T::MIN || max < T::MAX {
-            y.iter_mut().for_each(|y| *y = T::from_i32(y.to_i32().max(min).min(max)));
-        }
+    /// Whether outputs have a narrower range than their type.
+    pub(crate) fn clamps<T: Element>(&self) -> bool {
+        self.low + self.zero > T::MIN || self.high + self.zero < T::MAX
     }
 
-    /// The outputs of one of P pixels, a sum and a multiplier for each channel.
+    /// Clamps outputs that have the range of their type.
+    #[inline(never)]
+    pub(crate) fn clamp_narrow<T: Element>(&self, y: &mut [T]) {
+        let (min, max) = (self.low + self.zero, self.high + self.zero);
+        y.iter_mut().for_each(|y| *y = T::from_i32(y.to_i32().max(min).min(max)));
+    }
+
+    /// The outputs of some channels, a sum and a multiplier for each.
     #[inline]
-    pub(crate) fn pixel<T: Element, S: Accumulator, A: Accumulator, const P: usize>(
+    pub(crate) fn all<T: Element, S: Accumulator, A: Accumulator>(
         &self,
-        sums: &[[S; P]],
-        pixel: usize,
-        multipliers: &[Multiplier],
+        sums: impl Iterator<Item = S>,
+        multipliers: impl Iterator<Item = Multiplier>,
         y: &mut [T],
     ) {
-        let all = y.iter_mut().zip(sums.iter().filter_map(|sum| sum.get(pixel))).zip(multipliers);
-        A::scale(self.rounding, all.map(|((y, sum), m)| (sum.to_i64(), *m, y)), |y, v| *y = self.clamp(v));
+        let all = y.iter_mut().zip(sums).zip(multipliers);
+        A::scale(self.rounding, all.map(|((y, sum), m)| (sum.to_i64(), m, y)), |y, v| *y = self.clamp(v));
     }
 }
