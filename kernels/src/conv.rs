@@ -338,7 +338,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         // From one pixel to another these read inside the input only, each tap row one run of neighbouring values.
         let (mut inside, mut end) = (0, 0);
-        if self.dense() && taps.rows <= TAP_ROWS && run.n <= CHUNK {
+        if self.dense() && taps.rows <= TAP_ROWS {
             (inside, end) = (0, count);
             while inside < count && first + inside as isize * in_step < 0 {
                 inside += 1;
@@ -355,7 +355,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let count = (end - i) / 2;
                 let (rows, len) = (cut(&rows, 0, taps.rows), taps.columns * c);
                 let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
-                job.pairs(patch, weights, run, Pairs { count, rows, from, step, len, offset, to, pitch }, y);
+                job.pairs(patch, weights, run, &Pairs { count, rows, from, step, len, offset, to, pitch }, y);
                 i += 2 * count;
             } else {
                 let y = y.get_mut(to..).unwrap_or_default();

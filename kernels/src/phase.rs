@@ -87,7 +87,8 @@ pub(crate) struct Axis {
     start: Cursor,
     /// What an input position changes by from one reached phase to the next, where the class does not wrap.
     slope: isize,
-    by_step: Reciprocal,
+    /// ceil(2^32 / out_step), for steps above 1.
+    per_step: u32,
 }
 
 /// A phase and how to go on from it.
@@ -222,7 +223,7 @@ impl Axis {
             extra: a.kernel % classes,
             start,
             slope: ((g as i64 - d * inverse as i64) / s) as isize,
-            by_step: Reciprocal::new(out_step as u32),
+            per_step: ((1u64 << 32).div_ceil(out_step as u64)) as u32,
         })
     }
 
@@ -285,17 +286,27 @@ impl Axis {
 
     /// The phase of output `o`, its `first` moved to that output.
     pub(crate) fn at(&self, o: usize) -> Phase {
-        let (step, r) = self.by_step.div_rem(o as u64);
+        let (step, r) = self.step(o);
         let cursor = (0..r).fold(self.start, |cursor, _| self.next(cursor));
         let mut phase = self.phase(cursor);
-        phase.first += (step as usize * self.in_step) as isize;
+        phase.first += (step * self.in_step) as isize;
         phase
     }
 
     /// Outputs of phase `r`, which exists.
     pub(crate) fn len(&self, r: usize) -> usize {
-        let (before, _) = self.by_step.div_rem((self.output - 1 - r) as u64);
-        before as usize + 1
+        self.step(self.output - 1 - r).0 + 1
+    }
+
+    /// `o` in steps between outputs of one phase, and its phase.
+    #[inline]
+    fn step(&self, o: usize) -> (usize, usize) {
+        if self.out_step == 1 {
+            return (o, 0);
+        }
+        // Bounds: o < 2^16 and ceil(2^32 / d) − 2^32 / d < 1 < 2^16 / d: exact.
+        let q = (o as u64 * u64::from(self.per_step) >> 32) as usize;
+        (q, o - q * self.out_step)
     }
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).

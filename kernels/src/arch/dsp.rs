@@ -18,12 +18,13 @@
 //!
 //! The same steps in safe Rust are the models below; they run wherever the instructions do not exist.
 
-use super::portable::{self, Block, Pairs, Run};
+use super::portable::{self, Block, Pairs, Run, each_pair};
 pub(crate) use super::portable::{CHUNK, PIXELS, SUMS};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
+use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
 pub(crate) const BLOCK: usize = 2;
@@ -82,9 +83,13 @@ impl Patch {
     }
 
     /// Pixel `p` has n times `value` from value `at` on.
-    #[inline(never)]
     pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
-        (at..at + n).for_each(|at| self.set(p, at, value));
+        if (at | n) % 4 != 0 {
+            return (at..at + n).for_each(|at| self.set(p, at, value));
+        }
+        for to in self.x.iter_mut().skip(at / 4).take(n / 4).filter_map(|quad| quad.get_mut(p)) {
+            *to = [value as i16; 4];
+        }
     }
 
     #[inline(always)]
@@ -130,7 +135,7 @@ enum End {
 #[derive(Clone)]
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
-    pairs: [Pair<S>; SUMS / BLOCK],
+    pairs: Vec<Pair<S>, { SUMS / BLOCK }>,
     /// How int8 outputs are made; not at all where a factor is 1/2 or more or a sum too large for the formula.
     end: End,
     /// They have a narrower range than their type.
@@ -139,34 +144,37 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
+    #[inline(always)]
     pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
-        let none = Pair { sums: Default::default(), q: [0; BLOCK], h: [0; BLOCK], e: [0; BLOCK] };
-        let mut pairs = [none; SUMS / BLOCK];
+        let mut job = Job { block, pairs: Vec::new(), end: End::Sums, clamps: block.requant.clamps::<T>() };
+        job.start::<T>();
+        job
+    }
+
+    fn start<T: Element>(&mut self) {
+        let block = self.block;
         let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        let mut multipliers = block.multipliers(0);
-        let mut bias = block.bias.iter();
-        for pair in cut_mut(&mut pairs, 0, block.channels.div_ceil(BLOCK)) {
-            let each = pair.sums.iter_mut().zip(&mut pair.q).zip(&mut pair.h).zip(&mut pair.e);
-            for ((((sums, q), h), e), m) in each.zip(&mut multipliers) {
-                *sums = [S::from_i64(bias.next().map_or(0, |bias| bias.to_i64())); PIXELS];
+        for c in (0..block.channels.min(SUMS)).step_by(BLOCK) {
+            let channel = |c| {
+                let m = block.multiplier(c);
                 let shift = -i32::from(m.shift());
-                fits &= (1..=22).contains(&shift) && m.q() > 0;
+                let fits = (1..=22).contains(&shift) && m.q() > 0;
                 // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
-                let shift = shift & 31;
-                (*q, *h, *e) = (m.q(), (1 << shift >> 1) + (block.requant.zero << shift), shift);
-            }
+                let e = shift & 31;
+                ([block.bias::<S>(c); PIXELS], m.q(), (1 << e >> 1) + (block.requant.zero << e), e, fits)
+            };
+            let (a, b) = (channel(c), channel((c + 1).min(block.channels - 1)));
+            fits &= a.4 && b.4;
+            let _ = self.pairs.push(Pair { sums: [a.0, b.0], q: [a.1, b.1], h: [a.2, b.2], e: [a.3, b.3] }); // there is room
         }
-        let end = match block.requant.rounding {
-            _ if !fits => End::Sums,
-            Rounding::TfliteSingle => End::Single,
-            _ => End::Double,
-        };
-        Job { block, pairs, end, clamps: block.requant.clamps::<T>() }
+        if fits {
+            self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
+        }
     }
 
     /// [`portable::Job::subtract`]
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
-        for (i, pair) in cut_mut(&mut self.pairs, 0, self.block.channels.div_ceil(BLOCK)).iter_mut().enumerate() {
+        for (i, pair) in self.pairs.iter_mut().enumerate() {
             let b = BLOCK.min(self.block.channels - i * BLOCK);
             let w = w.get(i * BLOCK * run.len..).unwrap_or_default();
             portable::subtract(zero, w, run, BLOCK, cut_mut(&mut pair.sums, 0, b));
@@ -258,24 +266,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         patch: &mut Patch,
         w: &[W],
         run: Run,
-        pairs: Pairs<'_, T>,
+        pairs: &Pairs<'_, T>,
         y: &mut [T],
     ) {
-        if self.registers(patch, w, run, &pairs, y) {
+        if self.registers(patch, w, run, pairs, y) {
             return;
         }
-        let n = self.block.channels;
-        let (mut from, mut to) = (pairs.from, pairs.to);
-        for _ in 0..pairs.count {
-            for (i, row) in pairs.rows.iter().enumerate() {
-                let (x0, x1) = (cut(row, from, pairs.len), cut(row, from + pairs.step, pairs.len));
-                patch.fill_both(i * pairs.len, x0, x1, pairs.offset);
-            }
-            let y = y.get_mut(to..).unwrap_or_default();
-            let (y0, y1) = y.split_at_mut_checked(pairs.pitch).unwrap_or_default();
-            self.finish(patch, w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
-            (from, to) = (from + PIXELS * pairs.step, to + PIXELS * pairs.pitch);
-        }
+        each_pair!(self, patch, w, run, pairs, y)
     }
 
     /// The same for int8 values and an even number of channels, with all bounds checked beforehand. False when it is another case.
@@ -297,21 +294,21 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if self.end == End::Sums || n % BLOCK != 0 || !fits || last * pitch + n > y.len() {
             return false;
         }
-        let Some(call) = asm::Call::new(w, run, all, self.end) else { return false };
+        let Some(call) = asm::Call::new(w, run, self.end, n) else { return false };
         let pair = (-offset as u16 as u32) * 0x1_0001;
-        for i in 0..count {
-            // SAFETY: every row has `len` values of both pixels, the patch room for those of all rows, and `y` for n outputs of each.
+        for i in (0..count).map(|i| PIXELS * i) {
+            let from = from + i * step;
+            // SAFETY: every row has `len` values of both pixels, and `y` room for n outputs of each.
             unsafe {
-                let mut quads = patch.x.as_mut_ptr();
-                for row in rows {
-                    let x0 = row.as_ptr().add(from + PIXELS * i * step);
-                    quads = asm::widen(quads, x0.cast(), x0.add(step).cast(), len / 4, pair);
+                let y0 = y.as_mut_ptr().add(i * pitch);
+                if run.n <= CHUNK {
+                    call.short(patch, all, rows, from, step, len, pair, y0, y0.add(pitch));
+                } else {
+                    call.long(patch, all, rows, from, step, len, pair, y0, y0.add(pitch));
                 }
-                let y0 = y.as_mut_ptr().add(PIXELS * i * pitch);
-                call.run(patch, y0, y0.add(pitch));
             }
             if self.clamps {
-                let (y0, y1) = y.get_mut(PIXELS * i * pitch..).and_then(|y| y.split_at_mut_checked(pitch)).unwrap_or_default();
+                let (y0, y1) = y.get_mut(i * pitch..).and_then(|y| y.split_at_mut_checked(pitch)).unwrap_or_default();
                 self.block.requant.clamp_narrow(cut_mut(y0, 0, n));
                 self.block.requant.clamp_narrow(cut_mut(y1, 0, n));
             }
@@ -370,23 +367,11 @@ mod asm {
         sum
     }
 
-    /// The distance from one pair's last weight read to the next one's first, in bytes; `None` when these weights are too few.
-    #[inline(always)]
-    fn next<W: Element>(w: &[W], run: Run, pairs: usize) -> Option<usize> {
-        let end = (pairs.checked_sub(1)? * run.len + run.skip + run.n) * BLOCK;
-        let fits = run.n <= CHUNK && run.skip + run.n <= run.len && end <= w.len();
-        fits.then_some((run.len - run.n) * BLOCK * size_of::<W>())
-    }
-
     /// `sums += Σ x · w` of all pairs.
     pub(super) fn sums<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, pairs: &mut [Pair<S>]) {
-        let Some(next) = next(w, run, pairs.len()) else { return };
-        let call = if size_of::<W>() == 1 { sums_i8 } else { sums_i16 };
-        let pairs = pairs.as_mut_ptr_range();
-        // SAFETY: S has 32 bits; the patch has at least n values, and `next` has seen to the weights.
-        unsafe {
-            let w = w.as_ptr().add(run.skip * BLOCK).cast();
-            call(patch, run.n, w, pairs.start.cast(), next, pairs.end.cast(), ptr::null_mut(), ptr::null_mut());
+        if let Some(call) = Call::new(w, run, End::Sums, pairs.len() * BLOCK) {
+            // SAFETY: there are sums of all pairs.
+            unsafe { call.sums(patch, run.n, pairs.as_mut_ptr()) };
         }
     }
 
@@ -401,45 +386,141 @@ mod asm {
         y1: &mut [i8],
     ) {
         if y0.len().min(y1.len()) >= pairs.len() * BLOCK
-            && let Some(call) = Call::new(w, run, pairs, end)
+            && let Some(call) = Call::new(w, run, end, pairs.len() * BLOCK)
         {
-            // SAFETY: there is room for BLOCK outputs of each pair.
-            unsafe { call.run(patch, y0.as_mut_ptr(), y1.as_mut_ptr()) };
+            // SAFETY: there are sums of all pairs, and room for their outputs.
+            unsafe { call.outputs(patch, pairs.as_ptr(), y0.as_mut_ptr(), y1.as_mut_ptr()) };
         }
     }
 
-    type Pairs = unsafe extern "C" fn(*const Patch, usize, *const (), *mut (), usize, *const (), *mut i8, *mut i8);
+    type Loop = unsafe extern "C" fn(*const Patch, usize, *const (), *mut (), usize, *const (), *mut i8, *mut i8);
 
-    /// Everything that [`outputs`] of two pixels needs, checked.
-    pub(super) struct Call<'a, W, S> {
-        call: Pairs,
+    /// The products that are still to be added for some channels: checked weights, and the loops over them.
+    #[derive(Clone, Copy)]
+    pub(super) struct Call {
+        sums: Loop,
+        outputs: Loop,
+        w: *const (),
+        /// Values still to come, weights between those of one pair of channels and the next, in bytes, and pairs.
         n: usize,
-        w: &'a [W],
         next: usize,
-        pairs: &'a [Pair<S>],
+        pairs: usize,
+        /// Of a weight.
+        size: usize,
     }
 
-    impl<'a, W: Element, S: Accumulator> Call<'a, W, S> {
-        pub(super) fn new(w: &'a [W], run: Run, pairs: &'a [Pair<S>], end: End) -> Option<Self> {
-            let call = match (size_of::<W>(), end) {
-                (1, End::Single) => single_i8,
-                (1, _) => double_i8,
-                (_, End::Single) => single_i16,
-                _ => double_i16,
-            };
-            let next = next(w, run, pairs.len())?;
-            Some(Call { call, n: run.n, w: w.get(run.skip * BLOCK..)?, next, pairs })
+    impl Call {
+        /// `None` when there are too few weights, or no channels.
+        pub(super) fn new<W: Element>(w: &[W], run: Run, end: End, channels: usize) -> Option<Self> {
+            let pairs = channels / BLOCK;
+            let size = size_of::<W>();
+            let (sums, double, single): (Loop, Loop, Loop) =
+                if size == 1 { (sums_i8, double_i8, single_i8) } else { (sums_i16, double_i16, single_i16) };
+            let outputs = if end == End::Single { single } else { double };
+            let fits = run.skip + run.n <= run.len && pairs * BLOCK * run.len <= w.len() && pairs > 0;
+            let w = w.get(run.skip * BLOCK..)?.as_ptr().cast();
+            fits.then_some(Call { sums, outputs, w, n: run.n, next: (run.len - run.n) * BLOCK * size, pairs, size })
         }
 
+        /// Adds the products of n values; what is left to do.
+        ///
         /// # Safety
-        /// `y0` and `y1` can take BLOCK outputs of each pair; the patch holds n values.
-        #[inline(always)]
-        pub(super) unsafe fn run(&self, patch: &Patch, y0: *mut i8, y1: *mut i8) {
-            let pairs = self.pairs.as_ptr_range();
-            // SAFETY: `next` has seen to the weights, and S has 32 bits where outputs are made; the pairs are not written.
+        /// `sums` holds all pairs, with sums of 32 bits; the patch holds n values, no more than there are.
+        pub(super) unsafe fn sums<S>(mut self, patch: &Patch, n: usize, sums: *mut Pair<S>) -> Self {
+            // SAFETY: the weights are checked, the rest is the caller's.
             unsafe {
-                (self.call)(patch, self.n, self.w.as_ptr().cast(), pairs.start.cast_mut().cast(), self.next, pairs.end.cast(), y0, y1)
+                let end = sums.add(self.pairs);
+                let bytes = BLOCK * self.size;
+                (self.sums)(patch, n, self.w, sums.cast(), self.next + (self.n - n) * bytes, end.cast(), ptr::null_mut(), ptr::null_mut());
+                (self.w, self.n, self.next) = (self.w.byte_add(n * bytes), self.n - n, self.next + n * bytes);
             }
+            self
+        }
+
+        /// The outputs after the products of all values left.
+        ///
+        /// # Safety
+        /// `pairs` holds all pairs, with sums of 32 bits; the patch holds the values; `y0` and `y1` take BLOCK outputs of each pair.
+        #[inline(always)]
+        pub(super) unsafe fn outputs<S>(&self, patch: &Patch, pairs: *const Pair<S>, y0: *mut i8, y1: *mut i8) {
+            // SAFETY: as above; this loop does not write the pairs.
+            unsafe {
+                let end = pairs.add(self.pairs);
+                (self.outputs)(patch, self.n, self.w, pairs.cast_mut().cast(), self.next, end.cast(), y0, y1);
+            }
+        }
+    }
+
+    /// For two pixels whose values lie in rows of i8: at `from`, and `step` further on.
+    impl Call {
+        /// All values fit the patch.
+        ///
+        /// # Safety
+        /// As for [`outputs`](Self::outputs), and every row holds the values.
+        #[allow(clippy::too_many_arguments)]
+        #[inline(always)]
+        pub(super) unsafe fn short<T, S>(
+            &self,
+            patch: &mut Patch,
+            pairs: &[Pair<S>],
+            rows: &[&[T]],
+            from: usize,
+            step: usize,
+            len: usize,
+            pair: u32,
+            y0: *mut i8,
+            y1: *mut i8,
+        ) {
+            let mut to = patch.x.as_mut_ptr();
+            for row in rows {
+                // SAFETY: the patch has room for all rows.
+                unsafe {
+                    let x = row.as_ptr().cast::<i8>().add(from);
+                    to = widen(to, x, x.add(step), len / 4, pair);
+                }
+            }
+            // SAFETY: the caller's.
+            unsafe { self.outputs(patch, pairs.as_ptr(), y0, y1) };
+        }
+
+        /// They do not; the sums of those before the last patch are kept beside.
+        ///
+        /// # Safety
+        /// As above.
+        #[allow(clippy::too_many_arguments)]
+        #[inline(never)]
+        pub(super) unsafe fn long<T, S: Copy>(
+            &self,
+            patch: &mut Patch,
+            pairs: &[Pair<S>],
+            rows: &[&[T]],
+            from: usize,
+            step: usize,
+            len: usize,
+            pair: u32,
+            y0: *mut i8,
+            y1: *mut i8,
+        ) {
+            let mut own: Vec<Pair<S>, { SUMS / BLOCK }> = Vec::new();
+            let _ = own.extend_from_slice(pairs); // no more than SUMS channels
+            let mut call = *self;
+            let (mut to, mut room) = (patch.x.as_mut_ptr(), CHUNK);
+            for row in rows {
+                // SAFETY: the patch has room for CHUNK values, which are used up before it is filled again.
+                unsafe {
+                    let mut x = row.as_ptr().cast::<i8>().add(from);
+                    let mut left = len;
+                    while left > room {
+                        widen(to, x, x.add(step), room / 4, pair);
+                        call = call.sums(patch, CHUNK, own.as_mut_ptr());
+                        (x, left, to, room) = (x.add(room), left - room, patch.x.as_mut_ptr(), CHUNK);
+                    }
+                    to = widen(to, x, x.add(step), left / 4, pair);
+                    room -= left;
+                }
+            }
+            // SAFETY: the caller's.
+            unsafe { call.outputs(patch, own.as_ptr(), y0, y1) };
         }
     }
 

@@ -3,13 +3,14 @@
 use crate::Element;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
+use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
 pub(crate) const BLOCK: usize = 4;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 2;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
-pub(crate) const SUMS: usize = 16;
+pub(crate) const SUMS: usize = 32;
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 
@@ -81,10 +82,22 @@ pub(crate) struct Block<'a, A> {
 }
 
 impl<A: Accumulator> Block<'_, A> {
+    /// The bias of channel `c`.
+    #[inline(always)]
+    pub(crate) fn bias<S: Accumulator>(&self, c: usize) -> S {
+        S::from_i64(self.bias.get(c).map_or(0, |bias| bias.to_i64()))
+    }
+
+    /// The multiplier of channel `c`.
+    #[inline(always)]
+    pub(crate) fn multiplier(&self, c: usize) -> Multiplier {
+        let c = if self.multipliers.len() == 1 { 0 } else { c };
+        self.multipliers.get(c).copied().unwrap_or(Multiplier::ZERO)
+    }
+
     /// The multipliers from channel `at` on.
     pub(crate) fn multipliers(&self, at: usize) -> impl Iterator<Item = Multiplier> {
-        let step = (self.multipliers.len() > 1) as usize;
-        (at..self.channels).map(move |c| self.multipliers.get(c * step).copied().unwrap_or(Multiplier::ZERO))
+        (at..self.channels).map(|c| self.multiplier(c))
     }
 }
 
@@ -102,31 +115,62 @@ pub(crate) struct Pairs<'a, T> {
     pub(crate) pitch: usize,
 }
 
+/// The safe form of `Job::pairs`, whose patches and sums are those of a backend.
+macro_rules! each_pair {
+    ($job:ident, $patch:ident, $w:ident, $run:ident, $pairs:ident, $y:ident) => {{
+        let &Pairs { count, rows, mut from, step, len, offset, mut to, pitch } = $pairs;
+        let n = $job.block.channels;
+        for _ in 0..count {
+            // What does not fit the patch goes into sums of their own first.
+            let mut own = None;
+            let (mut at, mut run) = (0, $run);
+            for row in rows {
+                let mut done = 0;
+                while done < len {
+                    if at == CHUNK {
+                        let own = own.get_or_insert_with(|| $job.clone());
+                        own.mac($patch, $w, Run { n: at, ..run });
+                        (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                    }
+                    let part = (len - done).min(CHUNK - at);
+                    let (x0, x1) = (cut(row, from + done, part), cut(row, from + done + step, part));
+                    $patch.fill_both(at, x0, x1, offset);
+                    (at, done) = (at + part, done + part);
+                }
+            }
+            let y = $y.get_mut(to..).unwrap_or_default();
+            let (y0, y1) = y.split_at_mut_checked(pitch).unwrap_or_default();
+            own.as_ref().unwrap_or($job).finish($patch, $w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
+            (from, to) = (from + PIXELS * step, to + PIXELS * pitch);
+        }
+    }};
+}
+pub(super) use each_pair;
+
 /// A block of channels and its sums.
 #[derive(Clone)]
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
-    sums: [[S; PIXELS]; SUMS],
+    sums: Vec<[S; PIXELS], SUMS>,
 }
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// Before any product.
     pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
-        let mut sums = [[S::default(); PIXELS]; SUMS];
-        sums.iter_mut().zip(block.bias).for_each(|(sum, bias)| *sum = [S::from_i64(bias.to_i64()); PIXELS]);
+        let sums = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();
         Job { block, sums }
     }
 
     /// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
-        subtract(zero, w, run, BLOCK, cut_mut(&mut self.sums, 0, self.block.channels));
+        subtract(zero, w, run, BLOCK, &mut self.sums);
     }
 
     /// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
     ///
     /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
-        for sums in cut_mut(&mut self.sums, 0, self.block.channels).chunks_mut(BLOCK) {
+        for sums in self.sums.chunks_mut(BLOCK) {
             let acc = products(patch, w, run, sums);
             sums.iter_mut().zip(acc).for_each(|(sum, acc)| *sum = acc);
             w = w.get(sums.len() * run.len..).unwrap_or_default();
@@ -142,7 +186,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y0: &mut [T],
         y1: &mut [T],
     ) {
-        for (i, sums) in cut(&self.sums, 0, self.block.channels).chunks(BLOCK).enumerate() {
+        for (i, sums) in self.sums.chunks(BLOCK).enumerate() {
             let acc = products(patch, w, run, sums);
             let (at, b) = (i * BLOCK, sums.len());
             let requant = &self.block.requant;
@@ -152,29 +196,19 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// Whole pixels, all values of which fit the patch.
+    /// Whole pixels.
     pub(crate) fn pairs<T: Element, W: Element>(
         &self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
-        pairs: Pairs<'_, T>,
+        pairs: &Pairs<'_, T>,
         y: &mut [T],
     ) {
-        let n = self.block.channels;
-        let (mut from, mut to) = (pairs.from, pairs.to);
-        for _ in 0..pairs.count {
-            for (i, row) in pairs.rows.iter().enumerate() {
-                let (x0, x1) = (cut(row, from, pairs.len), cut(row, from + pairs.step, pairs.len));
-                patch.fill_both(i * pairs.len, x0, x1, pairs.offset);
-            }
-            let y = y.get_mut(to..).unwrap_or_default();
-            let (y0, y1) = y.split_at_mut_checked(pairs.pitch).unwrap_or_default();
-            self.finish(patch, w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
-            (from, to) = (from + PIXELS * pairs.step, to + PIXELS * pairs.pitch);
-        }
+        each_pair!(self, patch, w, run, pairs, y)
     }
 }
+
 
 /// `sums + Σ x · w` of at most BLOCK channels, whose weights come first in `w`.
 #[inline(always)]
