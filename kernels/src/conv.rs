@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::{Block, CHUNK, Job, Pairs, Patch, Run, SUMS};
+use crate::arch::{Block, CHUNK, Job, PIXELS, Patch, Pixels, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -247,7 +247,7 @@ struct Taps {
 
 /// The output pixels of one row and column phase.
 #[derive(Clone, Copy)]
-struct Pixels {
+struct Phase {
     count: usize,
     /// The input column that the first one's first tap reads, inside or not.
     first: isize,
@@ -304,8 +304,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 }
                 let to = r * channels.len() + o - channels.start;
                 let pitch = plan.x.out_step * channels.len();
-                let pixels = Pixels { count: plan.x.len(r), first: columns.first, to, pitch };
-                self.pixels(x, &taps, &job, weights, run, &mut patch, pixels, y);
+                let phase = Phase { count: plan.x.len(r), first: columns.first, to, pitch };
+                self.pixels(x, &taps, &job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
@@ -327,7 +327,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         weights: &[W],
         run: Run,
         patch: &mut Patch,
-        Pixels { count, first, to, pitch }: Pixels,
+        Phase { count, first, to, pitch }: Phase,
         y: &mut [T],
     ) {
         let plan = &self.plan;
@@ -351,18 +351,16 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let mut i = 0;
         while i < count {
             let (first, to) = (first + i as isize * in_step, to + i * pitch);
-            if i >= inside && i + 1 < end {
-                let count = (end - i) / 2;
+            if i >= inside && i + PIXELS <= end {
+                let count = (end - i) / PIXELS;
                 let (rows, len) = (cut(&rows, 0, taps.rows), taps.columns * c);
                 let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
-                job.pairs(patch, weights, run, &Pairs { count, rows, from, step, len, offset, to, pitch }, y);
-                i += 2 * count;
+                job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, offset, to, pitch }, y);
+                i += PIXELS * count;
             } else {
                 let y = y.get_mut(to..).unwrap_or_default();
-                let (y0, y1) = y.split_at_mut_checked(pitch.min(y.len())).unwrap_or_default();
-                let (y0, y1) = (cut_mut(y0, 0, job.block.channels), cut_mut(y1, 0, job.block.channels));
-                self.pair(x, taps, job, weights, run, patch, first, y0, y1);
-                i += 2;
+                self.group(x, taps, job, weights, run, patch, first, y, PIXELS.min(count - i), pitch);
+                i += PIXELS;
             }
         }
     }
@@ -372,69 +370,66 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         self.plan.groups == 1 && self.plan.x.tap_step == 1
     }
 
-    /// Any two pixels.
+    /// Any pixels, at most PIXELS.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
-    fn pair<S: Accumulator>(
+    fn group<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
         job: &Job<'_, S, A>,
         weights: &[W],
-        run: Run,
+        mut run: Run,
         patch: &mut Patch,
         first: isize,
-        y0: &mut [T],
-        y1: &mut [T],
+        y: &mut [T],
+        count: usize,
+        pitch: usize,
     ) {
-        let part = |done: usize, patch: &mut Patch| {
-            let n = CHUNK.min(run.n - done);
-            self.gather(x, taps, first, done..done + n, 0, patch);
-            self.gather(x, taps, first + self.plan.x.in_step as isize, done..done + n, 1, patch);
-            Run { n, skip: run.skip + done, ..run }
-        };
-        if run.n <= CHUNK {
-            let run = part(0, patch);
-            return job.finish(patch, weights, run, y0, y1);
-        }
-        let (mut job, mut done) = (job.clone(), 0);
-        while run.n - done > CHUNK {
-            let run = part(done, patch);
-            job.mac(patch, weights, run);
-            done += CHUNK;
-        }
-        let run = part(done, patch);
-        job.finish(patch, weights, run, y0, y1);
-    }
-
-    /// Brings some of the inputs that one pixel reads, in the order of its weights, into the patch; outside the input they are the zero point.
-    #[inline(never)]
-    fn gather(&self, x: &Window<'_, T>, taps: &Taps, first: isize, values: Range<usize>, p: usize, patch: &mut Patch) {
         let plan = &self.plan;
-        let offset = Patch::offset::<T>(self.x_zero);
-        let (c, pad) = (plan.input.c, self.x_zero - offset);
+        let c = plan.input.c;
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
-        let (runs, run) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
-        let (mut begin, mut at) = (0, 0);
+        let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
+        // What does not fit the patch goes into sums of their own first.
+        let mut own = None;
+        let mut at = 0;
         for row in 0..taps.rows {
             let inputs = x.row(taps.top + row * plan.y.tap_step);
             let mut column = first * c as isize + taps.group as isize;
             for _ in 0..runs {
-                let (from, to) = (values.start.max(begin), values.end.min(begin + run));
-                begin += run;
-                if from < to {
-                    let (start, len) = (column + (from + run - begin) as isize, to - from);
-                    // Values before the input's row, and inside it.
-                    let before = (-start).clamp(0, len as isize) as usize;
-                    let inside = (inputs.len() as isize - start).clamp(before as isize, len as isize) as usize;
-                    patch.pad(p, at, before, pad);
-                    let inputs = cut(inputs, (start + before as isize).max(0) as usize, inside - before);
-                    patch.fill(p, at + before, inputs, offset);
-                    patch.pad(p, at + inside, len - inside, pad);
-                    at += len;
+                let mut done = 0;
+                while done < len {
+                    if at == CHUNK {
+                        own.get_or_insert_with(|| job.clone()).mac(patch, weights, Run { n: at, ..run });
+                        (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                    }
+                    let part = (len - done).min(CHUNK - at);
+                    let mut from = column + done as isize;
+                    for p in 0..PIXELS {
+                        self.gather(inputs, from, part, p, at, patch);
+                        from += (plan.x.in_step * c) as isize;
+                    }
+                    (at, done) = (at + part, done + part);
                 }
                 column += (plan.x.tap_step * c) as isize;
             }
+        }
+        own.as_ref().unwrap_or(job).finish(patch, weights, run, y, count, pitch);
+    }
+
+    /// Brings the values `from ..` of an input row into the patch, for pixel `p` from value `at` on; outside the row they are the zero point.
+    #[inline(always)]
+    fn gather(&self, inputs: &[T], from: isize, n: usize, p: usize, at: usize, patch: &mut Patch) {
+        let offset = Patch::offset::<T>(self.x_zero);
+        // Values before the input's row, and inside it.
+        let before = (-from).clamp(0, n as isize) as usize;
+        let inside = (inputs.len() as isize - from).clamp(before as isize, n as isize) as usize;
+        if before > 0 {
+            patch.pad(p, at, before, self.x_zero - offset);
+        }
+        patch.fill(p, at + before, cut(inputs, (from + before as isize).max(0) as usize, inside - before), offset);
+        if inside < n {
+            patch.pad(p, at + inside, n - inside, self.x_zero - offset);
         }
     }
 }

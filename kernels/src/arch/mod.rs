@@ -1,21 +1,19 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                 | portable     | dsp: Cortex-M4, M7, M33          |
-//! |----------------------|--------------|----------------------------------|
-//! | `Patch::fill`        | every target | int8 inputs, four at a time      |
-//! | `Job::mac`, `finish` | every target | int8 and int16 weights, i32 sums |
+//! | loop                          | portable     | thumb: Cortex-M0, M3; with DSP instructions M4, M7, M33 |
+//! |-------------------------------|--------------|---------------------------------------------------------|
+//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       |
 
-#[cfg(any(upconv_backend = "dsp", test))]
-#[cfg_attr(not(upconv_backend = "dsp"), allow(dead_code))]
-#[allow(unsafe_code)]
-mod dsp;
-#[cfg_attr(upconv_backend = "dsp", allow(dead_code))]
 mod portable;
+#[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
+#[cfg_attr(upconv_backend = "portable", allow(dead_code))]
+#[allow(unsafe_code)]
+mod thumb;
 
-#[cfg(upconv_backend = "dsp")]
-use dsp as chosen;
 #[cfg(upconv_backend = "portable")]
 use portable as chosen;
+#[cfg(not(upconv_backend = "portable"))]
+use thumb as chosen;
 
-pub(crate) use chosen::{BLOCK, CHUNK, Job, Patch, SUMS};
-pub(crate) use portable::{Block, Pairs, Run};
+pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
+pub(crate) use portable::{Block, Pixels, Run};

@@ -10,7 +10,7 @@ pub(crate) const BLOCK: usize = 4;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 2;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
-pub(crate) const SUMS: usize = 32;
+pub(crate) const SUMS: usize = 16;
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 
@@ -37,14 +37,6 @@ impl Patch {
             if let Some(to) = to.get_mut(p) {
                 *to = (x.to_i32() - offset) as i16;
             }
-        }
-    }
-
-    /// The first pixel has the inputs `x0`, the second `x1`, both from value `at` on.
-    #[inline(always)]
-    pub(crate) fn fill_both<T: Element>(&mut self, at: usize, x0: &[T], x1: &[T], offset: i32) {
-        for (to, (x0, x1)) in self.x.iter_mut().skip(at).zip(x0.iter().zip(x1)) {
-            *to = [(x0.to_i32() - offset) as i16, (x1.to_i32() - offset) as i16];
         }
     }
 
@@ -101,8 +93,9 @@ impl<A: Accumulator> Block<'_, A> {
     }
 }
 
-/// Pairs of pixels that follow each other, each of which reads as many neighbouring values of the same input rows.
-pub(crate) struct Pairs<'a, T> {
+/// Groups of PIXELS pixels that follow each other, each of which reads as many neighbouring values of the same input rows.
+pub(crate) struct Pixels<'a, T> {
+    /// Groups.
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
     /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row.
@@ -115,11 +108,10 @@ pub(crate) struct Pairs<'a, T> {
     pub(crate) pitch: usize,
 }
 
-/// The safe form of `Job::pairs`, whose patches and sums are those of a backend.
-macro_rules! each_pair {
-    ($job:ident, $patch:ident, $w:ident, $run:ident, $pairs:ident, $y:ident) => {{
-        let &Pairs { count, rows, mut from, step, len, offset, mut to, pitch } = $pairs;
-        let n = $job.block.channels;
+/// The safe form of `Job::groups`, whose patches and sums are those of a backend.
+macro_rules! each_group {
+    ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident) => {{
+        let &Pixels { count, rows, mut from, step, len, offset, mut to, pitch } = $pixels;
         for _ in 0..count {
             // What does not fit the patch goes into sums of their own first.
             let mut own = None;
@@ -128,24 +120,23 @@ macro_rules! each_pair {
                 let mut done = 0;
                 while done < len {
                     if at == CHUNK {
-                        let own = own.get_or_insert_with(|| $job.clone());
-                        own.mac($patch, $w, Run { n: at, ..run });
+                        own.get_or_insert_with(|| $job.clone()).mac($patch, $w, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let part = (len - done).min(CHUNK - at);
-                    let (x0, x1) = (cut(row, from + done, part), cut(row, from + done + step, part));
-                    $patch.fill_both(at, x0, x1, offset);
+                    for p in 0..PIXELS {
+                        $patch.fill(p, at, cut(row, from + p * step + done, part), offset);
+                    }
                     (at, done) = (at + part, done + part);
                 }
             }
             let y = $y.get_mut(to..).unwrap_or_default();
-            let (y0, y1) = y.split_at_mut_checked(pitch).unwrap_or_default();
-            own.as_ref().unwrap_or($job).finish($patch, $w, run, cut_mut(y0, 0, n), cut_mut(y1, 0, n));
+            own.as_ref().unwrap_or($job).finish($patch, $w, run, y, PIXELS, pitch);
             (from, to) = (from + PIXELS * step, to + PIXELS * pitch);
         }
     }};
 }
-pub(super) use each_pair;
+pub(super) use each_group;
 
 /// A block of channels and its sums.
 #[derive(Clone)]
@@ -162,8 +153,16 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.
-    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
-        subtract(zero, w, run, BLOCK, &mut self.sums);
+    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, mut w: &[W], run: Run) {
+        for sums in self.sums.chunks_mut(BLOCK) {
+            let b = sums.len();
+            for w in cut(w, run.skip * b, run.n * b).chunks_exact(b.max(1)) {
+                for (sum, w) in sums.iter_mut().zip(w) {
+                    *sum = sum.map(|sum| sum.mac(-zero, w.to_i32()));
+                }
+            }
+            w = w.get(b * run.len..).unwrap_or_default();
+        }
     }
 
     /// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
@@ -177,38 +176,40 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// The outputs of both pixels after these products, too; there may be one pixel only, `y1` is empty then.
+    /// The outputs of the first `count` pixels after these products, too; each lies `pitch` after the one before.
     pub(crate) fn finish<T: Element, W: Element>(
         &self,
         patch: &Patch,
         mut w: &[W],
         run: Run,
-        y0: &mut [T],
-        y1: &mut [T],
+        y: &mut [T],
+        count: usize,
+        pitch: usize,
     ) {
         for (i, sums) in self.sums.chunks(BLOCK).enumerate() {
             let acc = products(patch, w, run, sums);
             let (at, b) = (i * BLOCK, sums.len());
-            let requant = &self.block.requant;
-            requant.all::<T, S, A>(acc.iter().map(|acc| acc[0]), self.block.multipliers(at), cut_mut(y0, at, b));
-            requant.all::<T, S, A>(acc.iter().map(|acc| acc[1]), self.block.multipliers(at), cut_mut(y1, at, b));
+            for p in 0..count {
+                let sums = acc.iter().filter_map(|acc| acc.get(p).copied());
+                let y = cut_mut(y, p * pitch + at, b);
+                self.block.requant.all::<T, S, A>(sums, self.block.multipliers(at), y);
+            }
             w = w.get(b * run.len..).unwrap_or_default();
         }
     }
 
-    /// Whole pixels.
-    pub(crate) fn pairs<T: Element, W: Element>(
+    /// Whole groups of pixels.
+    pub(crate) fn groups<T: Element, W: Element>(
         &self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
-        pairs: &Pairs<'_, T>,
+        pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        each_pair!(self, patch, w, run, pairs, y)
+        each_group!(self, patch, w, run, pixels, y)
     }
 }
-
 
 /// `sums + Σ x · w` of at most BLOCK channels, whose weights come first in `w`.
 #[inline(always)]
@@ -239,23 +240,4 @@ fn dot<W: Element, S: Accumulator, const B: usize>(
         }
     }
     acc
-}
-
-/// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping, for weights interleaved in blocks.
-pub(crate) fn subtract<W: Element, S: Accumulator>(
-    zero: i32,
-    mut w: &[W],
-    run: Run,
-    block: usize,
-    sums: &mut [[S; PIXELS]],
-) {
-    for sums in sums.chunks_mut(block) {
-        let b = sums.len();
-        for w in cut(w, run.skip * b, run.n * b).chunks_exact(b.max(1)) {
-            for (sum, w) in sums.iter_mut().zip(w) {
-                *sum = sum.map(|sum| sum.mac(-zero, w.to_i32()));
-            }
-        }
-        w = w.get(b * run.len..).unwrap_or_default();
-    }
 }

@@ -1,0 +1,346 @@
+//! Cortex-M4, M7 and M33: `SMLAD` multiplies two pairs of 16-bit numbers and adds both products.
+//!
+//! A patch holds, for each four values, the pairs (0, 2) of four pixels and then their pairs (1, 3), the order in which `SXTB16` widens
+//! four bytes. Four values of a channel are then
+//!
+//! ```text
+//! four weights, widened to two pairs            1 LDR, 2 SXTB16 (int16: 2 LDR, 2 PKH)
+//! one pair of four pixels, twice                2 LDM
+//! sums[p] += x[p] · w                           8 SMLAD
+//! ```
+//!
+//! 13 instructions for 16 products.
+
+use super::{Channel, Loop, PIXELS, portable};
+use crate::Element;
+
+/// Values of a patch, a multiple of 4.
+pub(crate) const CHUNK: usize = 128;
+/// Output channels whose sums are held at once.
+pub(crate) const SUMS: usize = 16;
+
+/// The inputs of four pixels in the order of their weights, widened: `x − offset`.
+#[repr(C, align(4))]
+pub(crate) struct Patch {
+    /// Four values: pairs (0, 2) and (1, 3), of each pixel.
+    x: [[[[i16; 2]; PIXELS]; 2]; CHUNK / 4],
+}
+
+impl Patch {
+    pub(crate) fn new() -> Self {
+        Patch { x: [[[[0; 2]; PIXELS]; 2]; CHUNK / 4] }
+    }
+
+    /// What is subtracted from an input: the zero point, as long as the difference fits 16 bits.
+    #[inline(always)]
+    pub(crate) const fn offset<T: Element>(zero: i32) -> i32 {
+        portable::Patch::offset::<T>(zero)
+    }
+
+    /// Pixel `p` has the inputs `x` from value `at` on.
+    #[inline(always)]
+    pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
+        while at % 4 != 0
+            && let [first, rest @ ..] = x
+        {
+            self.set(p, at, first.to_i32() - offset);
+            (x, at) = (rest, at + 1);
+        }
+        let (quads, rest) = x.as_chunks::<4>();
+        for (to, x) in self.x.get_mut(at / 4..).unwrap_or_default().iter_mut().zip(quads) {
+            let [a, b, c, d] = x.map(|x| (x.to_i32() - offset) as i16);
+            for (half, pair) in to.iter_mut().zip([[a, c], [b, d]]) {
+                if let Some(to) = half.get_mut(p) {
+                    *to = pair;
+                }
+            }
+        }
+        for (i, x) in rest.iter().enumerate() {
+            self.set(p, at + quads.len() * 4 + i, x.to_i32() - offset);
+        }
+    }
+
+    /// Pixel `p` has n times `value` from value `at` on.
+    pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
+        (at..at + n).for_each(|at| self.set(p, at, value));
+    }
+
+    #[inline(always)]
+    fn set(&mut self, p: usize, at: usize, value: i32) {
+        let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));
+        if let Some(to) = pair.and_then(|pair| pair.get_mut(at / 2 % 2)) {
+            *to = value as i16;
+        }
+    }
+
+    /// Value `at` of pixel `p`.
+    pub(super) fn get(&self, p: usize, at: usize) -> i32 {
+        let pair = self.x.get(at / 4).and_then(|quad| quad.get(at % 2)).and_then(|half| half.get(p));
+        pair.and_then(|pair| pair.get(at / 2 % 2)).copied().unwrap_or(0).into()
+    }
+}
+
+#[cfg(target_arch = "arm")]
+pub(super) use asm::{I8, I16, widen};
+#[cfg(not(target_arch = "arm"))]
+pub(super) use model::{I8, I16, widen};
+
+/// The instructions themselves.
+#[cfg(target_arch = "arm")]
+mod asm {
+    use super::*;
+    use core::arch::naked_asm;
+
+    /// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+        if len > 0 {
+            // SAFETY: the caller's.
+            unsafe {
+                widen_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, step, len / 4, (-offset as u16 as u32) * 0x1_0001);
+            }
+        }
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn widen_quads(to: *mut (), x: *const i8, step: usize, quads: usize, pair: u32) {
+        naked_asm!(
+            "push {{r4-r11, lr}}",
+            "ldr r12, [sp, #36]",
+            "add lr, r1, r2",
+            "2:",
+            "ldr r10, [r1, r2, lsl #1]",
+            "ldr r11, [lr, r2, lsl #1]",
+            "ldr r8, [r1], #4",
+            "ldr r9, [lr], #4",
+            "sxtab16 r4, r12, r8",
+            "sxtab16 r5, r12, r9",
+            "sxtab16 r6, r12, r10",
+            "sxtab16 r7, r12, r11",
+            "sxtab16 r8, r12, r8, ror #8",
+            "sxtab16 r9, r12, r9, ror #8",
+            "sxtab16 r10, r12, r10, ror #8",
+            "sxtab16 r11, r12, r11, ror #8",
+            "subs r3, r3, #1",
+            "stmia r0!, {{r4-r11}}",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
+        )
+    }
+
+    /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
+    ///
+    /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, `next`, `end`, y and pitch.
+    macro_rules! stamp {
+        ($name:ident,
+            [$($load:literal),+; $restore:literal; $one:literal $size:literal],
+            [$($end:literal),+]
+        ) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(
+                x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
+            ) {
+                naked_asm!(
+                    // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
+                    ".macro pairs w",
+                    "ldmia r0!, {{r8-r11}}",
+                    "smlad r4, r8, \\w, r4",
+                    "smlad r5, r9, \\w, r5",
+                    "smlad r6, r10, \\w, r6",
+                    "smlad r7, r11, \\w, r7",
+                    ".endm",
+                    ".macro quad",
+                    $($load,)+
+                    "pairs r12",
+                    "pairs lr",
+                    $restore,
+                    ".endm",
+                    // One value, in one half of the registers.
+                    ".macro one half, at",
+                    concat!($one, " r12, [r2, #\\at*", $size, "]"),
+                    "smla\\half\\()b r4, r8, r12, r4",
+                    "smla\\half\\()b r5, r9, r12, r5",
+                    "smla\\half\\()b r6, r10, r12, r6",
+                    "smla\\half\\()b r7, r11, r12, r7",
+                    ".endm",
+                    ".macro double acc",
+                    "add lr, r9, \\acc, asr #31",
+                    "lsl \\acc, \\acc, #1",
+                    "smmlar \\acc, \\acc, r8, lr",
+                    "asr \\acc, \\acc, r10",
+                    "ssat \\acc, #8, \\acc",
+                    ".endm",
+                    ".macro single acc",
+                    "lsl \\acc, \\acc, #1",
+                    "smmla \\acc, \\acc, r8, r9",
+                    "asr \\acc, \\acc, r10",
+                    "ssat \\acc, #8, \\acc",
+                    ".endm",
+                    ".macro outputs round",
+                    "ldmia r3!, {{r8-r10}}",
+                    "\\round r4",
+                    "\\round r5",
+                    "\\round r6",
+                    "\\round r7",
+                    "ldrd r0, r1, [sp, #56]",
+                    "add r8, r0, r1",
+                    "strb r5, [r0, r1]",
+                    "strb r6, [r0, r1, lsl #1]",
+                    "strb r7, [r8, r1, lsl #1]",
+                    "strb r4, [r0], #1",
+                    "str r0, [sp, #56]",
+                    ".endm",
+
+                    "push {{r0-r2, r4-r11, lr}}",
+                    "2:", // a channel
+                    "ldmia r3!, {{r4-r7}}",
+                    "ldrd r0, r1, [sp]",
+                    "subs r1, r1, #8",
+                    "blo 4f",
+                    "3:",
+                    "quad",
+                    "quad",
+                    "subs r1, r1, #8",
+                    "bhs 3b",
+                    "4:", // n mod 8: bit 2 into the carry, the others to the top
+                    "lsls r1, r1, #30",
+                    "bcc 5f",
+                    "quad",
+                    "5:",
+                    "bne 7f",
+                    "6:",
+                    "ldr r12, [sp, #48]",
+                    "add r2, r2, r12",
+                    $($end,)+
+                    "ldr r12, [sp, #52]",
+                    "cmp r3, r12",
+                    "bne 2b",
+                    "pop {{r0-r2, r4-r11, pc}}",
+
+                    "7:", // up to three values more: bit 31 of r1 is two of them, bit 30 one
+                    "ldmia r0!, {{r8-r11}}",
+                    "one b, 0",
+                    "cmp r1, #0",
+                    "bmi 8f",
+                    concat!("adds r2, r2, #", $size),
+                    "b 6b",
+                    "8:",
+                    "lsls r1, r1, #1",
+                    "beq 9f",
+                    "one t, 2",
+                    "9:",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 1",
+                    concat!("adds r2, r2, #2*", $size),
+                    "cmp r1, #0",
+                    "beq 6b",
+                    concat!("adds r2, r2, #", $size),
+                    "b 6b",
+                    ".purgem pairs",
+                    ".purgem quad",
+                    ".purgem one",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem outputs",
+                )
+            }
+        };
+    }
+
+    macro_rules! weights {
+        ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
+            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #12"]);
+            stamp!($double, $load, ["outputs double"]);
+            stamp!($single, $load, ["outputs single"]);
+            /// The loops that end with sums, and with outputs rounded twice and once.
+            pub(in super::super) const $all: [Loop; 3] = [$sums, $double, $single];
+        };
+    }
+    weights!(I8: sums_i8 double_i8 single_i8, [
+        "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8";
+        "";
+        "ldrsb" "1"
+    ]);
+    weights!(I16: sums_i16 double_i16 single_i16, [
+        "str r3, [sp, #8]", "ldr r3, [r2], #4", "ldr lr, [r2], #4", "pkhbt r12, r3, lr, lsl #16", "pkhtb lr, lr, r3, asr #16";
+        "ldr r3, [sp, #8]";
+        "ldrsh" "2"
+    ]);
+}
+
+/// The same steps in Rust.
+#[cfg(not(target_arch = "arm"))]
+mod model {
+    use super::*;
+
+    fn halves(v: [i16; 2]) -> [i32; 2] {
+        v.map(i32::from)
+    }
+
+    fn smlad(a: [i16; 2], b: [i32; 2], c: i32) -> i32 {
+        let a = halves(a);
+        c.wrapping_add(a[0] * b[0]).wrapping_add(a[1].wrapping_mul(b[1]))
+    }
+
+    /// The upper word of `c · 2^32 + a · b`, rounded or cut off.
+    fn smmla(a: i32, b: i32, c: i32, round: bool) -> i32 {
+        let sum = (i64::from(c) << 32).wrapping_add(i64::from(a) * i64::from(b));
+        (sum.wrapping_add(i64::from(round) << 31) >> 32) as i32
+    }
+
+    fn output(acc: i32, q: i32, h: i32, e: i32, single: bool) -> i8 {
+        let h = if single { h } else { h + (acc >> 31) };
+        (smmla(acc << 1, q, h, !single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+    }
+
+    /// [`Patch::fill`] of all pixels, `step` values apart.
+    ///
+    /// # Safety
+    /// The inputs can be read.
+    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+        for p in 0..PIXELS {
+            // SAFETY: the caller's.
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+        }
+    }
+
+    /// END: 0 sums, 1 outputs rounded twice, 2 once.
+    unsafe extern "C" fn run<W: Element, const END: u8>(
+        x: *const Patch,
+        n: usize,
+        w: *const (),
+        channels: *mut (),
+        next: usize,
+        end: *const (),
+        y: *mut i8,
+        pitch: usize,
+    ) {
+        let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
+        // SAFETY: the caller's.
+        unsafe {
+            while channel.cast_const().cast() != end {
+                let mut acc = (*channel).sums;
+                for (quad, at) in (*x).x.iter().zip((0..n).step_by(4)) {
+                    // A value that does not exist counts as 0.
+                    let weight = |i| if at + i < n { (*w.add(at + i)).to_i32() } else { 0 };
+                    for (half, pairs) in quad.iter().enumerate() {
+                        let w = [weight(half), weight(half + 2)];
+                        acc.iter_mut().zip(pairs).for_each(|(acc, x)| *acc = smlad(*x, w, *acc));
+                    }
+                }
+                let Channel { q, h, e, .. } = *channel;
+                match END {
+                    0 => (*channel).sums = acc,
+                    _ => (0..PIXELS).for_each(|p| *y.add(p * pitch + c) = output(acc[p], q, h, e, END == 2)),
+                }
+                (w, channel, c) = (w.add(n).byte_add(next), channel.add(1), c + 1);
+            }
+        }
+    }
+
+    pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0>, run::<i8, 1>, run::<i8, 2>];
+    pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0>, run::<i16, 1>, run::<i16, 2>];
+}
