@@ -11,6 +11,7 @@ use crate::rows::{cut, cut_mut};
 use crate::{Activation, Element, Error, Geometry, Layer, Multiplier, Plan, Quant, Rounding, Shape, Window};
 use core::marker::PhantomData;
 use core::ops::Range;
+use heapless::Vec;
 
 /// Convolution (cross-correlation, as `nn.Conv2d`): `y[o] = Σ x[o·s − p + d·k] · w[k]`.
 pub enum Conv {}
@@ -289,7 +290,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
             let block =
                 Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
-            let mut job = Job::<S, A>::new::<T>(&block);
+            let mut job = Job::<S, A>::new(&block);
+            job.start::<T>();
             for (r, columns) in plan.x.phases().enumerate() {
                 let row = columns.taps * plan.group_in;
                 let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
@@ -299,7 +301,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
                 let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
                 if rest != 0 {
-                    job = Job::new::<T>(&block);
+                    job.start::<T>();
                     job.subtract(rest, weights, run);
                 }
                 let to = r * channels.len() + o - channels.start;
@@ -332,10 +334,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     ) {
         let plan = &self.plan;
         let (c, in_step) = (plan.input.c, plan.x.in_step as isize);
-        let mut rows = [&[][..]; TAP_ROWS];
-        for (row, to) in rows.iter_mut().enumerate().take(taps.rows) {
-            *to = x.row(taps.top + row * plan.y.tap_step);
-        }
+        let rows: Vec<_, TAP_ROWS> =
+            (0..taps.rows.min(TAP_ROWS)).map(|row| x.row(taps.top + row * plan.y.tap_step)).collect();
         // From one pixel to another these read inside the input only, each tap row one run of neighbouring values.
         let (mut inside, mut end) = (0, 0);
         if self.dense() && taps.rows <= TAP_ROWS {
@@ -353,7 +353,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let (first, to) = (first + i as isize * in_step, to + i * pitch);
             if i >= inside && i + PIXELS <= end {
                 let count = (end - i) / PIXELS;
-                let (rows, len) = (cut(&rows, 0, taps.rows), taps.columns * c);
+                let (rows, len) = (&rows[..], taps.columns * c);
                 let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
                 job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, offset, to, pitch }, y);
                 i += PIXELS * count;
@@ -390,6 +390,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let c = plan.input.c;
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
         let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
+        let (offset, step) = (Patch::offset::<T>(self.x_zero), plan.x.in_step * c);
         // What does not fit the patch goes into sums of their own first.
         let mut own = None;
         let mut at = 0;
@@ -403,11 +404,18 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                         own.get_or_insert_with(|| job.clone()).mac(patch, weights, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
+                    let mut line = [T::from_i32(self.x_zero); LINE];
                     let part = (len - done).min(CHUNK - at);
-                    let mut from = column + done as isize;
-                    for p in 0..PIXELS {
-                        self.gather(inputs, from, part, p, at, patch);
-                        from += (plan.x.in_step * c) as isize;
+                    if (PIXELS - 1) * step + part <= LINE {
+                        around(inputs, column + done as isize, cut_mut(&mut line, 0, (PIXELS - 1) * step + part));
+                        patch.fill_all(at, &line, step, part, offset);
+                    } else {
+                        for p in 0..PIXELS {
+                            let line = cut_mut(&mut line, 0, part);
+                            line.fill(T::from_i32(self.x_zero));
+                            around(inputs, column + (p * step + done) as isize, line);
+                            patch.fill(p, at, line, offset);
+                        }
                     }
                     (at, done) = (at + part, done + part);
                 }
@@ -416,20 +424,15 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         own.as_ref().unwrap_or(job).finish(patch, weights, run, y, count, pitch);
     }
+}
 
-    /// Brings the values `from ..` of an input row into the patch, for pixel `p` from value `at` on; outside the row they are the zero point.
-    #[inline(always)]
-    fn gather(&self, inputs: &[T], from: isize, n: usize, p: usize, at: usize, patch: &mut Patch) {
-        let offset = Patch::offset::<T>(self.x_zero);
-        // Values before the input's row, and inside it.
-        let before = (-from).clamp(0, n as isize) as usize;
-        let inside = (inputs.len() as isize - from).clamp(before as isize, n as isize) as usize;
-        if before > 0 {
-            patch.pad(p, at, before, self.x_zero - offset);
-        }
-        patch.fill(p, at + before, cut(inputs, (from + before as isize).max(0) as usize, inside - before), offset);
-        if inside < n {
-            patch.pad(p, at + inside, n - inside, self.x_zero - offset);
-        }
-    }
+/// Values of a piece of an input row and what surrounds it; at least CHUNK.
+const LINE: usize = 256;
+
+/// Copies the values `from ..` of a row, as far as there are any.
+fn around<T: Element>(row: &[T], from: isize, to: &mut [T]) {
+    let before = (-from).clamp(0, to.len() as isize) as usize;
+    let to = to.get_mut(before..).unwrap_or_default();
+    let row = row.get((from + before as isize) as usize..).unwrap_or_default();
+    to.iter_mut().zip(row).for_each(|(to, x)| *to = *x);
 }

@@ -40,6 +40,11 @@ impl Patch {
         }
     }
 
+    /// Every pixel has `len` inputs of `x` from value `at` on, each `step` after those of the one before.
+    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+        (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
+    }
+
     /// Pixel `p` has n times `value` from value `at` on.
     #[inline(always)]
     pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
@@ -124,9 +129,7 @@ macro_rules! each_group {
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let part = (len - done).min(CHUNK - at);
-                    for p in 0..PIXELS {
-                        $patch.fill(p, at, cut(row, from + p * step + done, part), offset);
-                    }
+                    $patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
                     (at, done) = (at + part, done + part);
                 }
             }
@@ -146,10 +149,15 @@ pub(crate) struct Job<'a, S, A> {
 }
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
+    /// To be [started](Self::start).
+    pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
+        Job { block, sums: Vec::new() }
+    }
+
     /// Before any product.
-    pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
-        let sums = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();
-        Job { block, sums }
+    pub(crate) fn start<T: Element>(&mut self) {
+        let block = self.block;
+        self.sums = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();
     }
 
     /// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.

@@ -11,8 +11,11 @@
 //!
 //! 13 instructions for 16 products.
 
-use super::{Channel, Loop, PIXELS, portable};
+#[cfg(not(target_arch = "arm"))]
+use super::Channel;
+use super::{Loop, PIXELS, portable};
 use crate::Element;
+use core::mem::MaybeUninit;
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
@@ -23,12 +26,12 @@ pub(crate) const SUMS: usize = 16;
 #[repr(C, align(4))]
 pub(crate) struct Patch {
     /// Four values: pairs (0, 2) and (1, 3), of each pixel.
-    x: [[[[i16; 2]; PIXELS]; 2]; CHUNK / 4],
+    x: [[[[MaybeUninit<i16>; 2]; PIXELS]; 2]; CHUNK / 4],
 }
 
 impl Patch {
     pub(crate) fn new() -> Self {
-        Patch { x: [[[[0; 2]; PIXELS]; 2]; CHUNK / 4] }
+        Patch { x: [[[[MaybeUninit::uninit(); 2]; PIXELS]; 2]; CHUNK / 4] }
     }
 
     /// What is subtracted from an input: the zero point, as long as the difference fits 16 bits.
@@ -51,7 +54,7 @@ impl Patch {
             let [a, b, c, d] = x.map(|x| (x.to_i32() - offset) as i16);
             for (half, pair) in to.iter_mut().zip([[a, c], [b, d]]) {
                 if let Some(to) = half.get_mut(p) {
-                    *to = pair;
+                    *to = pair.map(MaybeUninit::new);
                 }
             }
         }
@@ -69,14 +72,18 @@ impl Patch {
     fn set(&mut self, p: usize, at: usize, value: i32) {
         let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));
         if let Some(to) = pair.and_then(|pair| pair.get_mut(at / 2 % 2)) {
-            *to = value as i16;
+            *to = MaybeUninit::new(value as i16);
         }
     }
 
     /// Value `at` of pixel `p`.
-    pub(super) fn get(&self, p: usize, at: usize) -> i32 {
+    ///
+    /// # Safety
+    /// It has been filled.
+    pub(super) unsafe fn get(&self, p: usize, at: usize) -> i32 {
         let pair = self.x.get(at / 4).and_then(|quad| quad.get(at % 2)).and_then(|half| half.get(p));
-        pair.and_then(|pair| pair.get(at / 2 % 2)).copied().unwrap_or(0).into()
+        // SAFETY: the caller's.
+        pair.and_then(|pair| pair.get(at / 2 % 2)).map_or(0, |x| unsafe { x.assume_init() }.into())
     }
 }
 
@@ -276,12 +283,7 @@ mod asm {
 mod model {
     use super::*;
 
-    fn halves(v: [i16; 2]) -> [i32; 2] {
-        v.map(i32::from)
-    }
-
-    fn smlad(a: [i16; 2], b: [i32; 2], c: i32) -> i32 {
-        let a = halves(a);
+    fn smlad(a: [i32; 2], b: [i32; 2], c: i32) -> i32 {
         c.wrapping_add(a[0] * b[0]).wrapping_add(a[1].wrapping_mul(b[1]))
     }
 
@@ -323,12 +325,15 @@ mod model {
         unsafe {
             while channel.cast_const().cast() != end {
                 let mut acc = (*channel).sums;
-                for (quad, at) in (*x).x.iter().zip((0..n).step_by(4)) {
-                    // A value that does not exist counts as 0.
-                    let weight = |i| if at + i < n { (*w.add(at + i)).to_i32() } else { 0 };
-                    for (half, pairs) in quad.iter().enumerate() {
-                        let w = [weight(half), weight(half + 2)];
-                        acc.iter_mut().zip(pairs).for_each(|(acc, x)| *acc = smlad(*x, w, *acc));
+                for at in (0..n).step_by(4) {
+                    for half in [at, at + 1] {
+                        // A value that does not exist counts as 0.
+                        let weight = |i| if i < n { (*w.add(i)).to_i32() } else { 0 };
+                        let value = |p, i| if i < n { (*x).get(p, i) } else { 0 };
+                        for (p, acc) in acc.iter_mut().enumerate() {
+                            let (x, w) = ([value(p, half), value(p, half + 2)], [weight(half), weight(half + 2)]);
+                            *acc = smlad(x, w, *acc);
+                        }
                     }
                 }
                 let Channel { q, h, e, .. } = *channel;

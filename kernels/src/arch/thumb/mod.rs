@@ -59,24 +59,27 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
-    #[inline(always)]
-    pub(crate) fn new<T: Element>(block: &'a Block<'a, A>) -> Self {
-        let mut job = Job { block, channels: Vec::new(), end: End::Sums, clamps: block.requant.clamps::<T>() };
-        job.start::<T>();
-        job
+    pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
+        Job { block, channels: Vec::new(), end: End::Sums, clamps: false }
     }
 
-    fn start<T: Element>(&mut self) {
+    /// [`portable::Job::start`]
+    #[inline(never)]
+    pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
+        self.channels.clear();
+        self.clamps = block.requant.clamps::<T>();
         let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        for c in 0..block.channels.min(SUMS) {
-            let m = block.multiplier(c);
+        let mut bias = block.bias.iter();
+        // One for each channel, or one again and again.
+        for m in block.multipliers.iter().cycle().take(block.channels) {
             let e = -i32::from(m.shift());
             fits &= (1..=22).contains(&e) && m.q() > 0;
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
             let e = e & 31;
             let h = (1 << e >> 1) + (block.requant.zero << e);
-            let _ = self.channels.push(Channel { sums: [block.bias(c); PIXELS], q: m.q(), h, e }); // there is room
+            let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+            let _ = self.channels.push(Channel { sums, q: m.q(), h, e }); // there is room
         }
         if fits {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
@@ -104,7 +107,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         for (i, channel) in self.channels.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
-                    *sum = sum.mac(patch.get(p, i), w.to_i32());
+                    // SAFETY: the patch holds the values that the run names.
+                    *sum = sum.mac(unsafe { patch.get(p, i) }, w.to_i32());
                 }
             }
         }
@@ -216,6 +220,18 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         for i in (0..count).map(|i| PIXELS * i) {
             self.clamp(y.get_mut(to + i * pitch..).unwrap_or_default(), PIXELS, pitch);
+        }
+    }
+}
+
+impl Patch {
+    /// [`portable::Patch::fill_all`]
+    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+        if size_of::<T>() == 1 && (at | len) % 4 == 0 && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
+            // SAFETY: every element of one byte is an i8, or a transparent wrapper of one; the rest has been checked.
+            unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) };
+        } else {
+            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
         }
     }
 }
