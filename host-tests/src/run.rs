@@ -463,22 +463,18 @@ fn geometry(w: &Window) -> Geometry {
         .groups(w.groups)
 }
 
-/// The target of a resize; the plan's own output size has to be the one wanted.
+/// The target of a resize: sizes, or scales with the sizes that the framework makes of them.
 fn resize(axes: &[Axis; 2]) -> Result<Resize, Refusal> {
     let coordinates = axes[0].coordinates;
+    let (oh, ow) = (axes[0].output, axes[1].output);
     if axes.iter().all(Axis::by_size) {
-        return Ok(Resize::to(axes[0].output, axes[1].output).coordinates(coordinates));
+        return Ok(Resize::to(oh, ow).coordinates(coordinates));
     }
     let ratio = |a: &Axis| Ratio::new(a.scale[0] as usize, a.scale[1] as usize).map_err(|e| unsupported("scale", e));
     let (h, w) = (ratio(&axes[0])?, ratio(&axes[1])?);
     let by = Resize::by(h, w).coordinates(coordinates);
-    for (axis, size) in axes.iter().zip([h.apply(axes[0].input), w.apply(axes[1].input)]) {
-        if size != axis.output {
-            let why = format!("a size of {} by a scale that gives {size}", axis.output);
-            return Err(unsupported("keep_aspect_ratio_policy", why));
-        }
-    }
-    Ok(by)
+    let floor = [h.apply(axes[0].input), w.apply(axes[1].input)];
+    Ok(if floor == [oh, ow] { by } else { by.sized(oh, ow) })
 }
 
 fn shape(t: &Tensor) -> Shape {

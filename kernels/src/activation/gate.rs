@@ -58,6 +58,13 @@ impl Gate16 {
     ///
     /// # Errors
     /// Those of [`sigmoid`](Self::sigmoid).
+    ///
+    /// ```
+    /// use upconv::{Gate16, Pointwise, Quant};
+    /// let tanh = Gate16::tanh(Quant::new(1.0 / 4096.0, 0))?;
+    /// assert_eq!([0i16, 4096, -32768].map(|x| tanh.at(x)), [0, 24956, -32767]); // 0, 0.7616, -0.999999
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn tanh(x: Quant) -> Result<Self, Error> {
         Gate16::new(x, true)
     }
