@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-const TARGETS: [&str; 3] = ["plan", "convolution", "resize"];
+const TARGETS: [&str; 4] = ["plan", "convolution", "resize", "suite"];
 
 /// Fuzzes each target for so many seconds; stops at the first finding.
 pub fn all(seconds: u32) -> Result<()> {
@@ -28,7 +28,7 @@ pub fn all(seconds: u32) -> Result<()> {
     run(nightly(&miri).env("MIRIFLAGS", "-Zmiri-disable-isolation").current_dir(&root))?;
     for target in TARGETS {
         let limit = format!("-max_total_time={seconds}");
-        let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=256", "-print_final_stats=1"];
+        let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=512", "-print_final_stats=1"];
         run(nightly(&fuzz).current_dir(root.join("host-tests/fuzz")))?;
     }
     Ok(())
