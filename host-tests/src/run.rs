@@ -143,6 +143,31 @@ fn bit_for_bit(call: &Call, quantised: &Quantised) -> Result<Measured, Refusal> 
     Ok((worst, worst == 0.0, if differing > 0 { format!("{differing} values differ") } else { String::new() }))
 }
 
+/// How far the kernels lie from the f64 reference on the dequantised inputs of a quantised call, in output steps.
+///
+/// # Errors
+/// A [`Refusal`] where the call is not quantised or the reference has no such operator.
+pub fn distance(call: &Call) -> Result<f64, Refusal> {
+    let q = call.quantised.as_ref().ok_or_else(|| unsupported("numbers", "the call is not quantised"))?;
+    let mut worst = 0.0f64;
+    for Run { x, y } in &call.runs {
+        let real = |(t, q): (&Tensor, &Quant)| {
+            let data = t.data.iter().map(|v| (v - f64::from(q.zero)) * f64::from(q.scale)).collect();
+            Tensor { shape: t.shape, data }
+        };
+        let expected = call.op.reference(&x.iter().zip(&q.x).map(real).collect::<Vec<_>>())?;
+        let (low, high) = match q.y_numbers {
+            Numbers::I8 => q.activation.range::<i8>(q.y),
+            Numbers::I16 => q.activation.range::<i16>(q.y),
+        };
+        for (ours, real) in kernel(&call.op, q, x, y)?.data.iter().zip(&expected.data) {
+            let steps = real / f64::from(q.y.scale) + f64::from(q.y.zero);
+            worst = larger(worst, (ours - steps.clamp(low.into(), high.into())).abs());
+        }
+    }
+    Ok(worst)
+}
+
 /// The kernels on the quantised call against the reference on the dequantised one.
 fn kernels(call: &Call, numbers: Numbers) -> Result<Measured, Refusal> {
     let Quantisation { raw, real, quantised, remark } = quantise(call, numbers)?;

@@ -1,6 +1,7 @@
 //! The committed vectors through the conformance runner, and the runner on cases that are wrong or broken.
 
 use host_tests::cases::{self, Array, Case};
+use host_tests::operators;
 use host_tests::report;
 use host_tests::run::{self, Outcome, Status};
 use serde_json::{Value, json};
@@ -50,6 +51,14 @@ fn onnx_node_tests() {
 #[test]
 fn litert_vectors_bit_for_bit() {
     passes("litert", &[("i8", 243), ("i16", 225)]);
+}
+
+#[test]
+fn the_readme_has_the_table_of_operators() {
+    let readme = include_str!("../../README.md");
+    let table = operators::table().unwrap();
+    let (_, old) = operators::in_readme(readme, &table).unwrap();
+    assert_eq!(old, table, "write it: cargo run --release -p host-tests --bin operators -- --write-docs");
 }
 
 /// An empty folder of that name.
