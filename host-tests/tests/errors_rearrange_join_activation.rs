@@ -200,6 +200,18 @@ fn sums_by_shifts() {
 }
 
 #[test]
+fn clamps_that_hold_no_number() {
+    let s = Shape::new(1, 1, 1);
+    let add = |min, max| {
+        let activation = Activation::Clamp { min, max };
+        Add::plan::<i8>(s, s, Operands { activation, ..operands(ONE, ONE, ONE) }).err()
+    };
+    let empty = Some(Error::Unsupported { what: "a clamp whose smallest output is above its largest" });
+    assert_eq!((add(1.0, 1.0), add(f32::NEG_INFINITY, f32::INFINITY)), (None, None));
+    assert_eq!([add(1.0, 0.5), add(f32::NAN, 1.0), add(0.0, f32::NAN)], [empty; 3]);
+}
+
+#[test]
 fn join_buffers() {
     let s = Shape::new(2, 3, 1);
     let join = Concat::<i8, 2>::plan(Along::Width, [(s, ONE), (s, ONE)], ONE, R).unwrap();

@@ -83,7 +83,9 @@ pub(super) fn tables_16(random: Random<'_>, cases: u32) -> Outcome {
             ((2 * (128 * a + (b - a) * t) + 128).div_euclid(256)) as i16
         })
     });
-    outcome.failed += GATES.iter().filter(|(gate, expected)| digest::<i16>(gate) != *expected).count() as u32;
+    // Miri takes half a minute for each.
+    let gates = if cfg!(miri) { &[] } else { &GATES[..] };
+    outcome.failed += gates.iter().filter(|(gate, expected)| digest::<i16>(gate) != *expected).count() as u32;
     outcome
 }
 

@@ -83,8 +83,8 @@ impl Activation {
     /// Refuses a clamp that holds no number.
     pub(crate) const fn check(&self) -> Result<(), Error> {
         match self {
-            Activation::Clamp { min, max } if !(*min <= *max) => {
-                Err(Error::Unsupported { what: "a clamp whose smallest output is not below its largest" })
+            Activation::Clamp { min, max } if min.is_nan() || max.is_nan() || *min > *max => {
+                Err(Error::Unsupported { what: "a clamp whose smallest output is above its largest" })
             }
             _ => Ok(()),
         }
