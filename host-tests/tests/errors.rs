@@ -3,8 +3,8 @@
 use upconv::{
     Activation, Add, BatchNorm, Bound, Conv, ConvTranspose, Convolution, Coordinates, Error, Geometry, LeakyRelu,
     MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio, Requantize, Resize, Rounding,
-    Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, quantize_bias, quantize_bias_wide, tflite_nearest,
-    torch_nearest,
+    Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr, quantize_bias, quantize_bias_wide,
+    tflite_nearest, torch_nearest,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {
@@ -104,6 +104,12 @@ fn folding_and_biases() {
     for (var, eps) in [([1.0, 0.0], 0.0), ([1.0, -2.0], 1.0), ([1.0, f32::NAN], 1.0), ([f32::INFINITY, 1.0], 1.0)] {
         assert_eq!(fold(var, eps), Err(Error::Scale { what: "a variance plus epsilon" }));
     }
+
+    let of = |by| Err(Error::NotDivisible { what: "the number of values", got: 4, by });
+    assert_eq!(
+        (crd_to_dcr(&[0; 4], 3, 1), crd_to_dcr(&[0; 4], 0, 2), crd_to_dcr(&[0; 4], 2, 0)),
+        (of(3), of(0), of(0))
+    );
 
     let nan = Error::Unsupported { what: "a bias that is no number" };
     assert_eq!(quantize_bias(&[0.0, f32::NAN], 1.0, &[1.0; 2]), Err(nan));

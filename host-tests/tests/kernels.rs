@@ -15,7 +15,7 @@ fn seed() -> u64 {
 fn every_kernel_equals_the_exact_integer_model() {
     let seed = seed();
     for &(name, group) in GROUPS {
-        let outcome = group(Random::new(seed), if cfg!(miri) { 5 } else { 3000 });
+        let outcome = group(Random::new(seed), if cfg!(miri) { 4 } else { 3000 });
         assert_eq!(outcome.failed, 0, "{name}: {outcome:?} with seed {seed}");
         assert_ne!(outcome.digest, 0);
     }
@@ -33,7 +33,7 @@ fn the_suite_repeats_itself_and_depends_on_its_seed() {
 
 /// Holds the tables from every input up to 256 to N outputs to the reference, which PyTorch's and LiteRT's vectors hold.
 fn tables<const N: usize>() {
-    for input in (1..=256).step_by(if cfg!(miri) { 85 } else { 1 }) {
+    for input in 1..=256 {
         let sampled = |by: Interpolation, scale: Option<f64>| -> [u16; N] {
             let to = Axis::to(input, N, Coordinates::Asymmetric);
             let axis = Axis { scale: scale.map_or(to.scale, |s| [s, 1.0]), ..to };
@@ -51,6 +51,7 @@ fn tables<const N: usize>() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a million floats")]
 fn f32_tables_are_those_of_the_reference() {
     macro_rules! sizes { ($($n:literal)*) => { $( tables::<$n>(); )* } }
     sizes!(1 2 3 4 5 7 8 9 11 13 16 23 28 32 41 47 55 61 64 82 96 123 128 164 224 255 256);
