@@ -120,6 +120,25 @@ pub enum Function {
     LeakyRelu(f32),
 }
 
+impl Function {
+    /// The function in f64.
+    pub fn of(self, v: f64) -> f64 {
+        match self {
+            Function::Identity => v,
+            Function::Logistic => 1.0 / (1.0 + (-v).exp()),
+            Function::Tanh => v.tanh(),
+            Function::HardSwish => v * (v + 3.0).clamp(0.0, 6.0) / 6.0,
+            Function::LeakyRelu(alpha) => {
+                if v > 0.0 {
+                    v
+                } else {
+                    f64::from(alpha) * v
+                }
+            }
+        }
+    }
+}
+
 /// The width of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbers {
@@ -426,7 +445,16 @@ impl Op {
             Op::Shuffle { block, order, inverse: true } => reference::space_to_depth(&x[0], *block, *order),
             Op::MaxUnpool { output, .. } => reference::max_unpool(&x[0], &x[1], *output),
             Op::Pad(pads, mode) => reference::pad(&x[0], *pads, *mode),
-            _ => return Err(unsupported("op", "it exists in raw numbers only")),
+            Op::Add { subtract: false } => reference::elementwise(&x[0], &x[1], |a, b| a + b),
+            Op::Add { subtract: true } => reference::elementwise(&x[0], &x[1], |a, b| a - b),
+            Op::Mul => reference::elementwise(&x[0], &x[1], |a, b| a * b),
+            Op::Concat(axis) => reference::concat(x, *axis),
+            Op::Map(function) => {
+                Tensor { shape: x[0].shape, data: x[0].data.iter().map(|v| function.of(*v)).collect() }
+            }
+            Op::Conv { order: WeightOrder::Tflite, .. } => {
+                return Err(unsupported("the weights' order", "the reference has PyTorch's"));
+            }
         })
     }
 }

@@ -9,6 +9,8 @@
 pub mod budget;
 pub mod call;
 pub mod cases;
+
+pub mod operators;
 pub mod reference;
 pub mod report;
 pub mod run;

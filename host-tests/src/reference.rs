@@ -328,3 +328,25 @@ pub fn pad(x: &Tensor, pads: [[isize; 2]; 2], mode: PadMode) -> Tensor {
         _ => outside,
     })
 }
+
+/// `f` of two tensors; height and width of the second may be 1, which then goes with every row and column.
+pub fn elementwise(a: &Tensor, b: &Tensor, f: impl Fn(f64, f64) -> f64) -> Tensor {
+    let [_, h, w] = b.shape;
+    Tensor::from_fn(a.shape, |c, y, x| f(a.at(c, y, x), b.at(c, y.min(h - 1), x.min(w - 1))))
+}
+
+/// `torch.cat` along channels (0), height (1) or width (2).
+pub fn concat(parts: &[Tensor], axis: usize) -> Tensor {
+    let mut shape = parts[0].shape;
+    shape[axis] = parts.iter().map(|t| t.shape[axis]).sum();
+    Tensor::from_fn(shape, |c, y, x| {
+        let mut at = [c, y, x];
+        for part in parts {
+            if at[axis] < part.shape[axis] {
+                return part.at(at[0], at[1], at[2]);
+            }
+            at[axis] -= part.shape[axis];
+        }
+        unreachable!("the parts fill the shape")
+    })
+}

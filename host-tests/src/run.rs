@@ -143,6 +143,31 @@ fn bit_for_bit(call: &Call, quantised: &Quantised) -> Result<Measured, Refusal> 
     Ok((worst, worst == 0.0, if differing > 0 { format!("{differing} values differ") } else { String::new() }))
 }
 
+/// How far the kernels lie from the f64 reference on the dequantised inputs of a quantised call, in output steps.
+///
+/// # Errors
+/// A [`Refusal`] where the call is not quantised or the reference has no such operator.
+pub fn distance(call: &Call) -> Result<f64, Refusal> {
+    let q = call.quantised.as_ref().ok_or_else(|| unsupported("numbers", "the call is not quantised"))?;
+    let mut worst = 0.0f64;
+    for Run { x, y } in &call.runs {
+        let real = |(t, q): (&Tensor, &Quant)| {
+            let data = t.data.iter().map(|v| (v - f64::from(q.zero)) * f64::from(q.scale)).collect();
+            Tensor { shape: t.shape, data }
+        };
+        let expected = call.op.reference(&x.iter().zip(&q.x).map(real).collect::<Vec<_>>())?;
+        let (low, high) = match q.y_numbers {
+            Numbers::I8 => q.activation.range::<i8>(q.y),
+            Numbers::I16 => q.activation.range::<i16>(q.y),
+        };
+        for (ours, real) in kernel(&call.op, q, x, y)?.data.iter().zip(&expected.data) {
+            let steps = real / f64::from(q.y.scale) + f64::from(q.y.zero);
+            worst = larger(worst, (ours - steps.clamp(low.into(), high.into())).abs());
+        }
+    }
+    Ok(worst)
+}
+
 /// The kernels on the quantised call against the reference on the dequantised one.
 fn kernels(call: &Call, numbers: Numbers) -> Result<Measured, Refusal> {
     let Quantisation { raw, real, quantised, remark } = quantise(call, numbers)?;
@@ -463,22 +488,18 @@ fn geometry(w: &Window) -> Geometry {
         .groups(w.groups)
 }
 
-/// The target of a resize; the plan's own output size has to be the one wanted.
+/// The target of a resize: sizes, or scales with the sizes that the framework makes of them.
 fn resize(axes: &[Axis; 2]) -> Result<Resize, Refusal> {
     let coordinates = axes[0].coordinates;
+    let (oh, ow) = (axes[0].output, axes[1].output);
     if axes.iter().all(Axis::by_size) {
-        return Ok(Resize::to(axes[0].output, axes[1].output).coordinates(coordinates));
+        return Ok(Resize::to(oh, ow).coordinates(coordinates));
     }
     let ratio = |a: &Axis| Ratio::new(a.scale[0] as usize, a.scale[1] as usize).map_err(|e| unsupported("scale", e));
     let (h, w) = (ratio(&axes[0])?, ratio(&axes[1])?);
     let by = Resize::by(h, w).coordinates(coordinates);
-    for (axis, size) in axes.iter().zip([h.apply(axes[0].input), w.apply(axes[1].input)]) {
-        if size != axis.output {
-            let why = format!("a size of {} by a scale that gives {size}", axis.output);
-            return Err(unsupported("keep_aspect_ratio_policy", why));
-        }
-    }
-    Ok(by)
+    let floor = [h.apply(axes[0].input), w.apply(axes[1].input)];
+    Ok(if floor == [oh, ow] { by } else { by.sized(oh, ow) })
 }
 
 fn shape(t: &Tensor) -> Shape {

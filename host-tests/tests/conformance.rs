@@ -1,6 +1,7 @@
 //! The committed vectors through the conformance runner, and the runner on cases that are wrong or broken.
 
-use host_tests::cases::{self, Case};
+use host_tests::cases::{self, Array, Case};
+use host_tests::operators;
 use host_tests::report;
 use host_tests::run::{self, Outcome, Status};
 use serde_json::{Value, json};
@@ -50,6 +51,14 @@ fn onnx_node_tests() {
 #[test]
 fn litert_vectors_bit_for_bit() {
     passes("litert", &[("i8", 243), ("i16", 225)]);
+}
+
+#[test]
+fn the_readme_has_the_table_of_operators() {
+    let readme = include_str!("../../README.md");
+    let table = operators::table().unwrap();
+    let (_, old) = operators::in_readme(readme, &table).unwrap();
+    assert_eq!(old, table, "write it: cargo run --release -p host-tests --bin operators -- --write-docs");
 }
 
 /// An empty folder of that name.
@@ -173,4 +182,44 @@ fn an_argument_that_is_not_offered_is_named() {
     let outcomes = run::check("smooth", Case::read(&folder));
     assert_eq!(outcomes.iter().map(|o| o.numbers).collect::<Vec<_>>(), ["f64", "i8", "i16"]);
     assert!(outcomes.iter().all(|o| o.status == Status::Unsupported && o.reason.starts_with("antialias: ")));
+}
+
+#[test]
+fn sizes_that_are_not_the_floor_of_the_scale() {
+    let array = |shape: [usize; 4], data: Vec<f64>| Array {
+        role: String::new(),
+        dtype: "float32".to_owned(),
+        shape: shape.to_vec(),
+        data,
+        quant: None,
+    };
+    let case = |op: &str, arguments: Value, x: [usize; 2], y: [usize; 2], scale: [f64; 2], sizes: Option<Vec<f64>>| {
+        // The plane x[i, j] = i + 10 j, so that an interpolated value is its position.
+        let at = |o: usize, axis: usize| ((o as f64 + 0.5) / scale[axis] - 0.5).clamp(0.0, x[axis] as f64 - 1.0);
+        let input = (0..x[0]).flat_map(|i| (0..x[1]).map(move |j| (i + 10 * j) as f64)).collect();
+        let output = (0..y[0]).flat_map(|i| (0..y[1]).map(move |j| at(i, 0) + 10.0 * at(j, 1))).collect();
+        let sizes = sizes.map(|s| array([s.len(), 1, 1, 1], s));
+        Case {
+            name: op.to_owned(),
+            op: op.to_owned(),
+            arguments: arguments.as_object().unwrap().clone(),
+            opset: 0,
+            inputs: vec![Some(array([1, 1, x[0], x[1]], input)), None, None, sizes],
+            consts: vec![],
+            outputs: vec![array([1, 1, y[0], y[1]], output)],
+        }
+    };
+    // PyTorch: 0.29 * 100 is a little less than 29 in f64, and an output of the input's size is a copy.
+    let torch = json!({"scale_factor": [0.29, 1.3], "mode": "bilinear"});
+    let copy = json!({"scale_factor": [1.04, 1.3], "mode": "bilinear"});
+    // ONNX: the smaller of 5/3 and 13/10 for both axes, 3.9 rows rounded up.
+    let aspect = json!({"mode": "linear", "axes": [2, 3], "keep_aspect_ratio_policy": "not_larger"});
+    for case in [
+        case("interpolate", torch, [100, 10], [28, 13], [0.29, 1.3], None),
+        case("interpolate", copy, [10, 10], [10, 13], [1.0, 1.3], None),
+        case("Resize", aspect, [3, 10], [4, 13], [1.3, 1.3], Some(vec![5.0, 13.0])),
+    ] {
+        let outcomes = run::check("sized", Ok(case));
+        assert!(outcomes.len() == 3 && outcomes.iter().all(|o| o.status <= Status::Within), "{outcomes:#?}");
+    }
 }

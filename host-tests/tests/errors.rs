@@ -1,9 +1,10 @@
 //! Bad input is answered by a typed error that says what, which and by how much.
 
 use upconv::{
-    Activation, Add, Bound, Conv, ConvTranspose, Convolution, Error, Geometry, LeakyRelu, MAX_SIDE, Multiplier,
-    Numerics, Operands, Padding, Plan, Quant, Quantization, Requantize, Resize, Rounding, Same, Shape, SubPixel,
-    Upsample, WeightOrder, Weights, Window,
+    Activation, Add, BatchNorm, Bound, Conv, ConvTranspose, Convolution, Coordinates, Error, Geometry, LeakyRelu,
+    MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio, Requantize, Resize, Rounding,
+    Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr, quantize_bias, quantize_bias_wide,
+    tflite_nearest, torch_nearest,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {
@@ -40,6 +41,8 @@ fn geometry() {
     assert_eq!(op(0, 1), Error::Range { what: "output padding width", got: 1, min: 0, max: 0 });
     let op = Conv::plan(s, 1, g.output_padding(1, 0)).unwrap_err();
     assert_eq!(op, Error::Range { what: "output padding height", got: 1, min: 0, max: 0 });
+    let op = transposed(s, 1, g.output_padding(0, usize::MAX));
+    assert_eq!(op, Error::Range { what: "output padding width", got: i64::MAX, min: 0, max: 0 });
     let pad = Padding { left: MAX_SIDE, right: 1, ..Padding::default() };
     let pad = transposed(s, 1, g.padding(pad));
     assert_eq!(pad, Error::Range { what: "padding left + right", got: 32768, min: 0, max: 32767 });
@@ -65,6 +68,63 @@ fn resizes() {
     assert_eq!(bilinear(0, 1), Error::Zero { what: "output height" });
     assert_eq!(bilinear(1, 0), Error::Zero { what: "output width" });
     assert!(matches!(bilinear(40000, 1), Error::Range { what: "output height", got: 40000, .. }));
+
+    // Beside a scale the size is that of the scale, or one more or less.
+    let by = Resize::by(Ratio::nearest(0.29).unwrap(), Ratio::new(3, 2).unwrap());
+    let sized = |h, w, c| {
+        let resize = by.sized(h, w).coordinates(c);
+        Upsample::bilinear(Shape::new(100, 5, 1), resize, Numerics::Exact).err()
+    };
+    for (h, w) in [(28, 7), (29, 6), (30, 8)] {
+        assert_eq!(sized(h, w, Coordinates::HalfPixelSymmetric), None);
+    }
+    let size = |what, got, min, max| Some(Error::Range { what, got, min, max });
+    assert_eq!(sized(27, 7, Coordinates::HalfPixel), size("output height", 27, 28, 30));
+    assert_eq!(sized(29, 9, Coordinates::Asymmetric), size("output width", 9, 6, 8));
+    let corners = "align_corners by a scale with a size of its own";
+    assert_eq!(sized(28, 7, Coordinates::AlignCorners), Some(Error::Unsupported { what: corners }));
+    assert_eq!(Resize::to(3, 4).sized(5, 6), Resize::to(5, 6));
+    assert_eq!(Ratio::new(MAX_SIDE, 1).unwrap().apply(usize::MAX), usize::MAX);
+    // Tables saturate, and no plan takes such an input.
+    assert_eq!(torch_nearest::<2>(1 << 17, None), [0, u16::MAX]);
+    assert_eq!(tflite_nearest::<2>((1 << 16) + 1, true, false), [0, u16::MAX]);
+}
+
+#[test]
+fn folding_and_biases() {
+    let plan = Conv::plan(Shape::new(1, 1, 1), 2, Geometry::square(1)).unwrap();
+    let fold = |var: [f32; 2], eps| {
+        let (mut w, mut b) = ([1.0, 1.0], [0.0, 0.0]);
+        let norm = BatchNorm { gamma: &[1.0; 2], beta: &[0.0; 2], mean: &[0.0; 2], var: &var, eps };
+        let folded = norm.fold(&plan, &mut w, WeightOrder::Torch, &mut b);
+        assert!(folded.is_ok() || w == [1.0, 1.0], "nothing changes where it is refused");
+        folded
+    };
+    assert_eq!(fold([1.0, 0.0], 1e-5), Ok(()));
+    for (var, eps) in [([1.0, 0.0], 0.0), ([1.0, -2.0], 1.0), ([1.0, f32::NAN], 1.0), ([f32::INFINITY, 1.0], 1.0)] {
+        assert_eq!(fold(var, eps), Err(Error::Scale { what: "a variance plus epsilon" }));
+    }
+
+    let of = |by| Err(Error::NotDivisible { what: "the number of values", got: 4, by });
+    assert_eq!(
+        (crd_to_dcr(&[0; 4], 3, 1), crd_to_dcr(&[0; 4], 0, 2), crd_to_dcr(&[0; 4], 2, 0)),
+        (of(3), of(0), of(0))
+    );
+
+    let nan = Error::Unsupported { what: "a bias that is no number" };
+    assert_eq!(quantize_bias(&[0.0, f32::NAN], 1.0, &[1.0; 2]), Err(nan));
+    assert_eq!(quantize_bias(&[1.0], 1.0, &[0.0]), Err(Error::Scale { what: "a bias scale" }));
+    assert_eq!(quantize_bias(&[-2147483520.0, 0.49999997], 1.0, &[1.0; 2]), Ok([-2147483520, 0]));
+    let overflow = |bound, max| Error::Overflow { channel: 1, bound, max };
+    assert_eq!(quantize_bias(&[0.0, 2147483648.0], 1.0, &[1.0; 2]), Err(overflow(1 << 31, (1 << 31) - 1)));
+    let most = 140737479966720.0; // the f32 below 2^47
+    assert_eq!(quantize_bias_wide(&[most, -2.5], 1.0, &[1.0; 2]), Ok([most as i64, -3]));
+    assert_eq!(quantize_bias_wide(&[0.0, -most * 2.0], 1.0, &[1.0; 2]), Err(overflow(2 * most as u64, (1 << 47) - 1)));
+    assert_eq!(quantize_bias_wide(&[f32::NAN], 1.0, &[1.0]), Err(nan));
+
+    // The last of f32's normal powers of two, and beyond.
+    assert_eq!(Quant::binary_point(126).scale, f32::MIN_POSITIVE);
+    assert_eq!(Quant::binary_point(127).scale, 0.0);
 }
 
 /// One channel in, two out, and everything about its quantisation open to change.
@@ -239,8 +299,9 @@ fn buffers() {
     assert_eq!(Window::ring(&[0i8; 4], 0, 0, 0).unwrap_err(), Error::Zero { what: "the row length" });
     assert_eq!(Window::ring(&[0i8; 5], 2, 0, 0).unwrap_err(), length("the ring", 5, 4));
     assert_eq!(Window::ring(&[0i8; 1], 2, 0, 0).unwrap_err(), length("the ring", 1, 2));
-    let slot = Error::Range { what: "the slot", got: 2, min: 0, max: 1 };
-    assert_eq!(Window::ring(&[0i8; 4], 2, 0, 2).unwrap_err(), slot);
+    let slot = |got| Error::Range { what: "the slot", got, min: 0, max: 1 };
+    assert_eq!(Window::ring(&[0i8; 4], 2, 0, 2).unwrap_err(), slot(2));
+    assert_eq!(Window::ring(&[0i8; 4], 2, 0, usize::MAX).unwrap_err(), slot(i64::MAX));
 }
 
 #[test]

@@ -50,6 +50,9 @@ fn unpooling() {
     let to = |h, w| MaxUnpool::plan_to(s, g, h, w);
     assert_eq!((to(5, 7).unwrap().output(), to(3, 5).unwrap().output()), (Shape::new(5, 7, 1), Shape::new(3, 5, 1)));
     assert_eq!(to(6, 6).unwrap_err(), range("output height", 6, 3, 5));
+    assert_eq!(to(usize::MAX, 6).unwrap_err(), range("output height", i64::MAX, 3, 5));
+    let pad = Padding { top: usize::MAX, ..Padding::default() };
+    assert_eq!(plan(s, g.padding(pad)), range("padding top + bottom", i64::MAX, 0, 32767));
     assert_eq!(to(4, 4).unwrap_err(), range("output width", 4, 5, 7));
     let one = MaxUnpool::plan_to(Shape::new(1, 1, 1), Geometry::square(1).stride(2, 2), 0, 1);
     assert_eq!(one.unwrap_err(), Error::NoOutput { axis: "height", size: 0 });
@@ -80,7 +83,14 @@ fn unpooling_indices() {
     assert_eq!(pack(&second, FlatIndex::Onnx { batch: 1 }), pack(&right, FlatIndex::Torch));
     assert_eq!(pack(&second, FlatIndex::Onnx { batch: 0 }), Err(range("a flat index", 31, 0, 23)));
     assert_eq!(pack(&right, FlatIndex::Onnx { batch: 1 }), Err(range("a flat index", 7, 24, 47)));
-    assert!(matches!(pack(&right, FlatIndex::Onnx { batch: usize::MAX }), Err(Error::Range { .. })));
+    let most = i64::MAX / 24 - 1;
+    for batch in [most as usize + 1, 1 << 63, usize::MAX] {
+        let got = i64::try_from(batch).unwrap_or(i64::MAX);
+        let flat = [i64::MAX; 6];
+        assert_eq!(pack(&flat, FlatIndex::Onnx { batch }), Err(range("the batch", got, 0, most)));
+    }
+    let last = right.map(|v| v + most * 24);
+    assert_eq!(pack(&last, FlatIndex::Onnx { batch: most as usize }), pack(&right, FlatIndex::Torch));
     // ONNX's own test: indices count the 4 x 4 plane of the formula, the output is 5 x 5.
     let g = Geometry::square(2).stride(2, 2);
     let wide = MaxUnpool::plan_to(Shape::new(2, 2, 1), g, 5, 5).unwrap();
@@ -100,15 +110,16 @@ fn padding() {
     let pad = |rows, columns, fill: Fill<i8>| Pad::plan(Shape::new(3, 4, 2), rows, columns, fill).map(|_| ());
     let value = Fill::Value(0);
     assert_eq!(pad([2, 2], [3, 3], Fill::Reflect), Ok(()));
-    assert_eq!(pad([3, 0], [0, 0], Fill::Reflect), Err(range("padding top", 3, -2, 2)));
-    assert_eq!(pad([0, 0], [0, 4], Fill::Reflect), Err(range("padding right", 4, -3, 3)));
+    assert_eq!(pad([3, 0], [0, 0], Fill::Reflect), Err(range("padding top", 3, -3, 2)));
+    assert_eq!(pad([0, 0], [0, 4], Fill::Reflect), Err(range("padding right", 4, -4, 3)));
     assert_eq!(pad([3, 3], [4, 4], Fill::Wrap), Ok(()));
-    assert_eq!(pad([0, 4], [0, 0], Fill::Wrap), Err(range("padding bottom", 4, -2, 3)));
-    assert_eq!(pad([0, 0], [-4, 9], value), Err(range("padding left", -4, -3, 32767)));
+    assert_eq!(pad([0, 4], [0, 0], Fill::Wrap), Err(range("padding bottom", 4, -3, 3)));
+    assert_eq!(pad([0, 0], [-4, 9], value), Ok(()));
+    assert_eq!(pad([0, 0], [-5, 9], value), Err(range("padding left", -5, -4, 32767)));
     assert_eq!(pad([-2, -1], [0, 0], value), Err(Error::NoOutput { axis: "height", size: 0 }));
     assert_eq!(pad([0, 0], [-3, -3], Fill::Replicate), Err(Error::NoOutput { axis: "width", size: -2 }));
     assert_eq!(pad([32767, 0], [0, 0], value), Err(range("output height", 32770, 1, 32767)));
-    assert_eq!(pad([isize::MAX, 0], [0, 0], value), Err(range("padding top", isize::MAX as i64, -2, 32767)));
+    assert_eq!(pad([isize::MAX, 0], [0, 0], value), Err(range("padding top", isize::MAX as i64, -3, 32767)));
 }
 
 const ONE: Quant = Quant::new(1.0, 0);
@@ -186,6 +197,18 @@ fn sums_by_shifts() {
     assert_eq!(sub(off, half, half), zero("the first input's zero point"));
     assert_eq!(sub(half, off, half), zero("the second input's zero point"));
     assert_eq!(sub(half, half, off), zero("the output zero point"));
+}
+
+#[test]
+fn clamps_that_hold_no_number() {
+    let s = Shape::new(1, 1, 1);
+    let add = |min, max| {
+        let activation = Activation::Clamp { min, max };
+        Add::plan::<i8>(s, s, Operands { activation, ..operands(ONE, ONE, ONE) }).err()
+    };
+    let empty = Some(Error::Unsupported { what: "a clamp whose smallest output is above its largest" });
+    assert_eq!((add(1.0, 1.0), add(f32::NEG_INFINITY, f32::INFINITY)), (None, None));
+    assert_eq!([add(1.0, 0.5), add(f32::NAN, 1.0), add(0.0, f32::NAN)], [empty; 3]);
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! row is entered by a [`Reciprocal`] and walked by adding.
 
 use crate::phase::{Reciprocal, gcd};
-use crate::shape::{MAX_SIDE, side};
+use crate::shape::{MAX_SIDE, side, signed};
 use crate::{Error, NearestMode, Shape};
 
 /// Which input position an output position samples, in ONNX's words.
@@ -86,9 +86,10 @@ impl Ratio {
         if last[0] == 0 || last[1] == 0 { Err(error) } else { Ratio::new(last[0] as usize, last[1] as usize) }
     }
 
-    /// Output size of an input: `floor(input * num / den)`.
+    /// Output size of an input: `floor(input * num / den)`, saturating.
     pub const fn apply(&self, input: usize) -> usize {
-        ((input as u64).saturating_mul(self.num as u64) / if self.den == 0 { 1 } else { self.den } as u64) as usize
+        let size = (input as u64).saturating_mul(self.num as u64) / if self.den == 0 { 1 } else { self.den } as u64;
+        if size > usize::MAX as u64 { usize::MAX } else { size as usize }
     }
 }
 
@@ -111,6 +112,7 @@ pub struct Resize {
 enum Side {
     To(usize),
     By(Ratio),
+    Both(Ratio, usize),
 }
 
 impl Resize {
@@ -119,13 +121,33 @@ impl Resize {
         Resize { sides: [Side::To(h), Side::To(w)], coordinates: Coordinates::HalfPixel }
     }
 
-    /// By the scales `h` and `w`, half-pixel. Sizes are `floor(in * scale)`, and positions follow from the scale as it was given:
-    /// PyTorch's `scale_factor=`, ONNX's `scales`.
+    /// By the scales `h` and `w`, half-pixel. Sizes are `floor(in * scale)` unless [`sized`](Self::sized) says otherwise, and positions
+    /// follow from the scale as it was given: PyTorch's `scale_factor=`, ONNX's `scales`.
     ///
     /// With [`Coordinates::AlignCorners`] positions are `i (in - 1) / (in * scale - 1)`, as ONNX has it; PyTorch ignores the scale there:
     /// use [`to`](Self::to).
     pub const fn by(h: Ratio, w: Ratio) -> Self {
         Resize { sides: [Side::By(h), Side::By(w)], coordinates: Coordinates::HalfPixel }
+    }
+
+    /// Gives sizes beside the scales, for a framework that rounds `in * scale` in its own way; by size alone nothing changes but the size.
+    ///
+    /// PyTorch's floor of a float product loses one now and then (0.29 x 100 is 28), and with an output of the input's size its
+    /// linear modes copy, which is [`to`](Self::to); ONNX's `keep_aspect_ratio_policy` rounds to the nearest.
+    ///
+    /// A plan refuses a size that is more than one away from `floor(in * scale)` ([`Error::Range`]), and [`Coordinates::AlignCorners`],
+    /// whose positions could then lie outside the input ([`Error::Unsupported`]).
+    ///
+    /// ```
+    /// use upconv::{Ratio, Resize, Shape};
+    /// let by = Resize::by(Ratio::nearest(0.29)?, Ratio::new(1, 1)?);
+    /// let input = Shape::new(100, 1, 1);
+    /// assert_eq!((by.output(input).h, by.sized(28, 1).output(input).h), (29, 28));
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn sized(mut self, h: usize, w: usize) -> Self {
+        self.sides = [self.sides[0].sized(h), self.sides[1].sized(w)];
+        self
     }
 
     /// Sets which positions are sampled.
@@ -148,10 +170,20 @@ impl Resize {
     pub(crate) const fn axis(&self, axis: usize, input: usize) -> Result<Affine, Error> {
         let side = if axis == 0 { self.sides[0] } else { self.sides[1] };
         let output = side.output(input);
+        if let Side::Both(ratio, size) = side {
+            let floor = signed(ratio.apply(input));
+            let (what, got) = (if axis == 0 { "output height" } else { "output width" }, signed(size));
+            if got < floor - 1 || got > floor + 1 {
+                return Err(Error::Range { what, got, min: floor - 1, max: floor + 1 });
+            }
+            if matches!(self.coordinates, Coordinates::AlignCorners) {
+                return Err(Error::Unsupported { what: "align_corners by a scale with a size of its own" });
+            }
+        }
         let (i, o) = (input as i64, output as i64);
         let (n, d) = match side {
             Side::To(_) => (o, i),
-            Side::By(ratio) => (ratio.num as i64, ratio.den as i64),
+            Side::By(ratio) | Side::Both(ratio, _) => (ratio.num as i64, ratio.den as i64),
         };
         let (start, step, den) = match self.coordinates {
             Coordinates::PytorchHalfPixel if output <= 1 => (0, 0, 1),
@@ -167,9 +199,16 @@ impl Resize {
 }
 
 impl Side {
+    const fn sized(self, size: usize) -> Self {
+        match self {
+            Side::To(_) => Side::To(size),
+            Side::By(ratio) | Side::Both(ratio, _) => Side::Both(ratio, size),
+        }
+    }
+
     const fn output(self, input: usize) -> usize {
         match self {
-            Side::To(size) => size,
+            Side::To(size) | Side::Both(_, size) => size,
             Side::By(ratio) => ratio.apply(input),
         }
     }
@@ -265,9 +304,10 @@ impl Affine {
         i64::from(high) << 15 | i64::from(low)
     }
 
-    /// The position of output `o`, any.
+    /// The position of an output.
     pub(crate) fn at(&self, o: usize) -> Position {
-        // Bounds: a position lies below input + 1, so the quotient is below 2^16.
+        // Bounds: o <= in * scale, so a position is at most in, plus half a step where centres lie at one half, plus less than 1 where
+        // it was rounded. A step is at most MAX_SIDE: the quotient stays below 2^15 + 2^14 + 1 < 2^16. And o * step < 2^15 * 2^31.
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
             return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };

@@ -65,7 +65,12 @@ impl FoldNearest {
             let (pad, axis) = pads[i];
             if pad >= g.kernel[axis] {
                 let max = g.kernel[axis] as i64 - 1;
-                return Err(Error::Range { what: "the padding of a folded convolution", got: pad as i64, min: 0, max });
+                return Err(Error::Range {
+                    what: "the padding of a folded convolution",
+                    got: crate::shape::signed(pad),
+                    min: 0,
+                    max,
+                });
             }
             i += 1;
         }
@@ -299,7 +304,7 @@ impl BatchNorm<'_> {
     /// `w·s` and `(b − mean)·s + β` with `s = γ / sqrt(var + ε)`.
     ///
     /// # Errors
-    /// [`Error::Length`] when a slice has the wrong length.
+    /// [`Error::Length`] when a slice has the wrong length; [`Error::Scale`] when a variance and ε do not add up to a finite number above 0.
     ///
     /// ```
     /// use upconv::*;
@@ -324,6 +329,14 @@ impl BatchNorm<'_> {
         while i < checks.len() {
             if let Err(e) = checks[i] {
                 return Err(e);
+            }
+            i += 1;
+        }
+        i = 0;
+        while i < self.var.len() {
+            let sum = self.var[i] as f64 + self.eps as f64;
+            if !(sum > 0.0 && sum < f64::INFINITY) {
+                return Err(Error::Scale { what: "a variance plus epsilon" });
             }
             i += 1;
         }
@@ -367,30 +380,60 @@ const fn sqrt(v: f64) -> f64 {
 /// Quantises f32 biases to the accumulator's scale: `round(b / (sx·sw[c]))`, ties away from zero.
 ///
 /// # Errors
-/// [`Error::Scale`] when a scale is not finite and above 0; [`Error::Overflow`] when a bias does not fit 32 bits.
+/// [`Error::Scale`] when a scale is not finite and above 0; [`Error::Overflow`] when a bias does not fit 32 bits; [`Error::Unsupported`]
+/// for NaN.
 ///
 /// ```
 /// assert_eq!(upconv::quantize_bias(&[1.0, -0.3], 0.5, &[0.25, 0.25])?, [8, -2]);
 /// # Ok::<(), upconv::Error>(())
 /// ```
 pub const fn quantize_bias<const N: usize>(bias: &[f32; N], sx: f32, sw: &[f32; N]) -> Result<[i32; N], Error> {
-    let mut out = [0; N];
-    let mut o = 0;
+    let (mut out, mut o) = ([0; N], 0);
     while o < N {
-        let scale = sx as f64 * sw[o] as f64;
-        if !(sx > 0.0 && sw[o] > 0.0 && scale < f64::INFINITY) {
-            return Err(Error::Scale { what: "a bias scale" });
+        match bias_steps(bias[o], sx, sw[o], o, i32::MAX as u64) {
+            Ok(steps) => out[o] = steps as i32,
+            Err(e) => return Err(e),
         }
-        let steps = bias[o] as f64 / scale;
-        let magnitude = if steps < 0.0 { -steps } else { steps };
-        if magnitude.is_nan() || magnitude >= i32::MAX as f64 {
-            return Err(Error::Overflow { channel: o, bound: magnitude as u64, max: i32::MAX as u64 });
-        }
-        let whole = (magnitude + 0.5) as i32;
-        out[o] = if steps < 0.0 { -whole } else { whole };
         o += 1;
     }
     Ok(out)
+}
+
+/// [`quantize_bias`] for 64-bit sums (TFLite's int16x8), where a bias has to stay below 2⁴⁷.
+///
+/// # Errors
+/// Those of [`quantize_bias`], [`Error::Overflow`] from 2⁴⁷ on.
+///
+/// ```
+/// assert_eq!(upconv::quantize_bias_wide(&[4096.0, -0.3], 0.5, &[2f32.powi(-24), 0.25])?, [1 << 37, -2]);
+/// # Ok::<(), upconv::Error>(())
+/// ```
+pub const fn quantize_bias_wide<const N: usize>(bias: &[f32; N], sx: f32, sw: &[f32; N]) -> Result<[i64; N], Error> {
+    let (mut out, mut o) = ([0; N], 0);
+    while o < N {
+        match bias_steps(bias[o], sx, sw[o], o, (1 << 47) - 1) {
+            Ok(steps) => out[o] = steps,
+            Err(e) => return Err(e),
+        }
+        o += 1;
+    }
+    Ok(out)
+}
+
+/// One bias in steps of `sx·sw`, at most `max` of them either way.
+const fn bias_steps(bias: f32, sx: f32, sw: f32, channel: usize, max: u64) -> Result<i64, Error> {
+    let scale = sx as f64 * sw as f64;
+    if !(sx > 0.0 && sw > 0.0 && scale < f64::INFINITY) {
+        return Err(Error::Scale { what: "a bias scale" });
+    }
+    if bias.is_nan() {
+        return Err(Error::Unsupported { what: "a bias that is no number" });
+    }
+    let steps = crate::activation::round(bias as f64 / scale);
+    if steps.unsigned_abs() > max {
+        return Err(Error::Overflow { channel, bound: steps.unsigned_abs(), max });
+    }
+    Ok(steps)
 }
 
 #[cfg(test)]

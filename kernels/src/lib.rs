@@ -67,7 +67,7 @@ pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
 pub use element::Element;
 pub use error::{Error, Message};
-pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias};
+pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias, quantize_bias_wide};
 pub use join::{Add, Along, BoundJoin, Concat, Join, Mul, Operands, Product, Sub, Sum};
 pub use pad::{Fill, Pad};
 pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle, ShuffleOrder};

@@ -37,8 +37,8 @@ struct Names {
 
 impl Edges {
     const fn new<T>(input: usize, pads: [isize; 2], fill: &Fill<T>, names: &Names) -> Result<Self, Error> {
-        // A crop leaves something of the input to copy; what is mirrored or wrapped is no larger than the input.
-        let min = 1 - input as isize;
+        // A crop takes the input's own pixels; what is mirrored or wrapped is no larger than the input.
+        let min = -(input as isize);
         let max = match fill {
             Fill::Reflect => input - 1,
             Fill::Wrap => input,
@@ -115,8 +115,8 @@ impl<T: Element> Pad<T> {
     /// [`Fill::Wrap`] take out of their own order.
     ///
     /// # Errors
-    /// [`Error::Range`] for a count that crops the whole axis, is too large, with [`Fill::Reflect`] reaches the axis's size or with
-    /// [`Fill::Wrap`] exceeds it; [`Error::NoOutput`] when two crops leave nothing; others name a size that is 0 or too large.
+    /// [`Error::Range`] for a count that crops more than the axis, is too large, with [`Fill::Reflect`] reaches the axis's size or with
+    /// [`Fill::Wrap`] exceeds it; [`Error::NoOutput`] when crops leave nothing; others name a size that is 0 or too large.
     ///
     /// ```
     /// use upconv::{Bound, Fill, Pad, Shape};

@@ -10,7 +10,7 @@
 //! Divisions happen here, at plan time; at run time they are multiplications by a [`Reciprocal`].
 
 use crate::Error;
-use crate::shape::side;
+use crate::shape::{side, signed};
 
 /// Exact division by a constant: `floor(n / d)` for quotients below 2¹⁶, in one multiplication and one correction.
 ///
@@ -164,7 +164,7 @@ impl Axis {
         }
         let most = if a.stride > a.dilation { a.stride } else { a.dilation } - 1;
         if a.output_padding > most {
-            let (what, got) = (names.output_padding, a.output_padding as i64);
+            let (what, got) = (names.output_padding, signed(a.output_padding));
             return Err(Error::Range { what, got, min: 0, max: most as i64 });
         }
         let size = (a.input as i64 - 1) * a.stride as i64 - (a.pad[0] + a.pad[1]) as i64
@@ -180,7 +180,7 @@ impl Axis {
             return Err(e);
         }
         if a.output_padding != 0 {
-            let (what, got) = (names.output_padding, a.output_padding as i64);
+            let (what, got) = (names.output_padding, signed(a.output_padding));
             return Err(Error::Range { what, got, min: 0, max: 0 });
         }
         let room = (a.input + a.pad[0] + a.pad[1]) as i64 - a.dilation as i64 * (a.kernel as i64 - 1) - 1;

@@ -53,7 +53,12 @@ impl<'a, T> Window<'a, T> {
             return Err(Error::Length { what: "the ring", got: data.len(), need: whole * row_len });
         }
         if slot >= capacity {
-            return Err(Error::Range { what: "the slot", got: slot as i64, min: 0, max: capacity as i64 - 1 });
+            return Err(Error::Range {
+                what: "the slot",
+                got: crate::shape::signed(slot),
+                min: 0,
+                max: capacity as i64 - 1,
+            });
         }
         Ok(Window { data, row_len, capacity, origin, slot })
     }

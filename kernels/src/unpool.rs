@@ -5,7 +5,7 @@
 //! tensor lie in the order of its values (row, pixel, channel), each in the fewest of 1, 2, 4 or 8 bits, low bits of a byte first.
 
 use crate::phase::Reciprocal;
-use crate::shape::{INPUT, MAX_SIDE, OUTPUT, all, only, side};
+use crate::shape::{INPUT, MAX_SIDE, OUTPUT, all, only, side, signed};
 use crate::{Element, Error, Geometry, Layer, Shape, Window};
 use core::ops::Range;
 
@@ -97,6 +97,16 @@ impl MaxUnpool {
     ///
     /// # Errors
     /// Those of [`plan`](Self::plan), and [`Error::Range`] for a size that is a stride or more away.
+    ///
+    /// ```
+    /// use upconv::{Bound, FlatIndex, Geometry, MaxUnpool, Shape};
+    /// let plan = MaxUnpool::plan_to(Shape::new(1, 2, 1), Geometry::new(1, 2).stride(1, 2), 1, 5)?;
+    /// let codes: [u8; 1] = plan.pack(&[1, 2], FlatIndex::Torch)?;
+    /// let (layer, mut y) = (plan.with(&codes, 0i8)?, [0; 5]);
+    /// Bound::whole(&layer, &[7, 9], &mut y)?.run();
+    /// assert_eq!(y, [0, 7, 9, 0, 0]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn plan_to(input: Shape, geometry: Geometry, oh: usize, ow: usize) -> Result<Self, Error> {
         MaxUnpool::new(input, geometry, [Some(oh), Some(ow)])
     }
@@ -172,13 +182,24 @@ impl MaxUnpool {
     ///
     /// # Errors
     /// [`Error::Length`] when `flat` does not have one index per input value or `packed` not [`packed_len`](Self::packed_len) bytes,
-    /// [`Error::Range`] for an index outside its plane, its window or the output.
+    /// [`Error::Range`] for an index outside its plane, its window or the output, or a batch whose indices 64 bits cannot count.
     pub const fn pack_into(&self, flat: &[i64], counts: FlatIndex, packed: &mut [u8]) -> Result<(), Error> {
         if flat.len() != self.input.len() {
             return Err(Error::Length { what: "the indices", got: flat.len(), need: self.input.len() });
         }
         if packed.len() != self.packed_len() {
             return Err(Error::Length { what: "the packed indices", got: packed.len(), need: self.packed_len() });
+        }
+        if let FlatIndex::Onnx { batch } = counts {
+            // As many images as i64 can count the values of.
+            let values = (self.formula[0] as i64).saturating_mul(self.formula[1] as i64 * self.input.c as i64);
+            let max = match i64::MAX.checked_div(values) {
+                Some(images) => images - 1,
+                None => i64::MAX,
+            };
+            if signed(batch) > max {
+                return Err(Error::Range { what: "the batch", got: signed(batch), min: 0, max });
+            }
         }
         let mut i = 0;
         while i < packed.len() {
@@ -216,7 +237,7 @@ impl MaxUnpool {
         let ([h, w], plane) = match counts {
             FlatIndex::Torch => ([self.output.h, self.output.w], 0),
             FlatIndex::Onnx { batch } => {
-                (self.formula, (batch as i64).saturating_mul(self.input.c as i64).saturating_add(c as i64))
+                (self.formula, signed(batch).saturating_mul(self.input.c as i64).saturating_add(c as i64))
             }
         };
         let (h, w) = (h as i64, w as i64);
@@ -296,7 +317,7 @@ const fn sizes(
 ) -> Result<Sizes, Error> {
     let (kernel, stride, pad) = (g.kernel[axis], g.stride[axis], pads[0].saturating_add(pads[1]));
     if pad > MAX_SIDE {
-        return Err(Error::Range { what: names.padding, got: pad as i64, min: 0, max: MAX_SIDE as i64 });
+        return Err(Error::Range { what: names.padding, got: signed(pad), min: 0, max: MAX_SIDE as i64 });
     }
     if let Err(e) = all(&[
         side(names.kernel, kernel),
@@ -309,8 +330,8 @@ const fn sizes(
     let formula = (input as i64 - 1) * stride as i64 - pad as i64 + kernel as i64;
     let (min, max) = (formula - stride as i64 + 1, formula + stride as i64 - 1);
     let output = match asked {
-        Some(size) if (size as i64) < min || size as i64 > max => {
-            return Err(Error::Range { what: names.output, got: size as i64, min, max });
+        Some(size) if signed(size) < min || signed(size) > max => {
+            return Err(Error::Range { what: names.output, got: signed(size), min, max });
         }
         Some(size) => size as i64,
         None => formula,

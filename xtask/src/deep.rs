@@ -1,12 +1,13 @@
-//! `cargo xtask deep`: what takes longer or a nightly compiler. The kernels' suite under Miri, then every fuzz target.
+//! What takes longer or a nightly compiler. `cargo xtask deep`: the kernels' suite under Miri, then every fuzz target. `cargo xtask mutate`:
+//! whether the host's tests notice a change of the kernels.
 
-use crate::cargo::run;
+use crate::cargo::{cargo, run, target_dir};
 use crate::setup::runs;
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
-const TARGETS: [&str; 3] = ["plan", "convolution", "resize"];
+const TARGETS: [&str; 4] = ["plan", "convolution", "resize", "suite"];
 
 /// Fuzzes each target for so many seconds; stops at the first finding.
 pub fn all(seconds: u32) -> Result<()> {
@@ -28,8 +29,20 @@ pub fn all(seconds: u32) -> Result<()> {
     run(nightly(&miri).env("MIRIFLAGS", "-Zmiri-disable-isolation").current_dir(&root))?;
     for target in TARGETS {
         let limit = format!("-max_total_time={seconds}");
-        let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=256", "-print_final_stats=1"];
+        let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=512", "-print_final_stats=1"];
         run(nightly(&fuzz).current_dir(root.join("host-tests/fuzz")))?;
     }
     Ok(())
+}
+
+/// Changes the kernels in one place after another, each time running their tests and the host's; fails when a change survives.
+///
+/// Changes that leave the meaning alone survive too: a bound that is never met, a cost estimate.
+pub fn mutate(part: &str) -> Result<()> {
+    if !runs(cargo("mutants").arg("--version")) {
+        run(cargo("install").args(["--locked", "cargo-mutants"]))?;
+    }
+    let of = ["--package", "upconv", "--test-package", "upconv,host-tests", "--all-features"];
+    let how = ["--sharding", "round-robin", "--shard", part, "--timeout", "120", "--output"];
+    run(cargo("mutants").args(of).args(how).arg(target_dir()?).env_remove("CARGO_TARGET_DIR"))
 }

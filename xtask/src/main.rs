@@ -1,4 +1,4 @@
-//! `cargo xtask demo`, `test` and `ci`: sets up what is missing, builds, and runs.
+//! `cargo xtask demo`, `test`, `ci` and so on: sets up what is missing, builds, and runs.
 
 mod boards;
 mod cargo;
@@ -38,6 +38,12 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Change one place of the kernels after another and see the host's tests fail (cargo-mutants is installed); prints the survivors
+    Mutate {
+        /// Which part of all changes: k/n, every n-th from the k-th on
+        #[arg(default_value = "0/200")]
+        part: String,
+    },
     /// Check formatting, lints and documentation, then run all tests
     Ci,
 }
@@ -53,6 +59,7 @@ fn main() -> ExitCode {
         Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(),
         Task::Deep { seconds } => deep::all(seconds),
+        Task::Mutate { part } => deep::mutate(&part),
         Task::Ci => ci::all(),
     };
     match done {

@@ -6,17 +6,17 @@ use upconv::{
     SubPixel, Upsample, WeightOrder, Weights,
 };
 
-fn input(random: &mut Random) -> Shape {
+fn input(random: &mut Random<'_>) -> Shape {
     Shape::new(random.below(4) + 1, random.below(4) + 1, random.below(4) + 1)
 }
 
-fn convolution(random: &mut Random) -> Geometry {
+fn convolution(random: &mut Random<'_>) -> Geometry {
     let (kh, kw) = (random.below(5) + 1, random.below(4) + 1);
     let mut p = |k: usize| random.below(k);
     Geometry::new(kh, kw).padding(Padding { top: p(kh), bottom: p(kh), left: p(kw), right: p(kw) })
 }
 
-fn quantization<'a>(random: &mut Random, multipliers: &'a mut [Multiplier]) -> Result<Quantization<'a>, Error> {
+fn quantization<'a>(random: &mut Random<'_>, multipliers: &'a mut [Multiplier]) -> Result<Quantization<'a>, Error> {
     for m in multipliers.iter_mut() {
         *m = Multiplier::from_scales(0.25, 0.25 + random.below(1000) as f32 / 500.0, 32.0)?;
     }
@@ -30,8 +30,8 @@ fn quantization<'a>(random: &mut Random, multipliers: &'a mut [Multiplier]) -> R
 }
 
 /// A nearest upsample folded into its convolution equals the two.
-pub(super) fn nearest(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let (input, g) = (input(random), convolution(random));
         let groups = if input.c % 2 == 0 { *random.pick(&[1, 2]) } else { 1 };
         let (g, channels) = (g.groups(groups), groups * (random.below(CHANNELS / groups / 2) + 1));
@@ -71,8 +71,8 @@ pub(super) fn nearest(seed: u64, cases: u32) -> Outcome {
 }
 
 /// A sub-pixel convolution equals a convolution whose output is shuffled.
-pub(super) fn sub_pixel(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn sub_pixel(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let (input, r, channels) = (input(random), random.below(3) + 1, random.below(3) + 1);
         let g = convolution(random).stride(random.below(2) + 1, random.below(2) + 1);
         let plan = SubPixel::plan(input, channels, r, g)?;

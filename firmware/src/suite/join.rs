@@ -9,7 +9,7 @@ use upconv::{
 
 /// Runs a join whole and by rows and compares both with the model; [`check`](super::check) for N inputs.
 fn check<T: Element, const N: usize>(
-    random: &mut Random,
+    random: &mut Random<'_>,
     join: &dyn Join<T>,
     model: impl FnOnce([&[T]; N], &mut [T]),
 ) -> Result<(bool, u32), Error> {
@@ -67,19 +67,19 @@ fn rows_equal<T: Element, const N: usize>(join: &dyn Join<T>, x: [&[T]; N], expe
 const ROUNDINGS: [Rounding; 2] = [Rounding::TfliteDouble, Rounding::TfliteSingle];
 
 /// A scale from 0.002 to 0.8 and a zero point, often at one end.
-fn quant<T: Element>(random: &mut Random) -> Quant {
+fn quant<T: Element>(random: &mut Random<'_>) -> Quant {
     Quant::new((random.below(400) + 1) as f32 / 500.0, *random.pick(&[T::MIN, T::MAX, 0, -3]))
 }
 
-pub(super) fn concat<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| match random.below(3) {
+pub(super) fn concat<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| match random.below(3) {
         0 => concat_of::<T, 1>(random),
         1 => concat_of::<T, 2>(random),
         _ => concat_of::<T, 3>(random),
     })
 }
 
-fn concat_of<T: Element, const N: usize>(random: &mut Random) -> Result<(bool, u32), Error> {
+fn concat_of<T: Element, const N: usize>(random: &mut Random<'_>) -> Result<(bool, u32), Error> {
     let along = *random.pick(&[Along::Height, Along::Width, Along::Channels]);
     let (first, y, rounding) = (shape(random), quant::<T>(random), *random.pick(&ROUNDINGS));
     let mut inputs = [(first, y); N];
@@ -118,13 +118,13 @@ fn concat_of<T: Element, const N: usize>(random: &mut Random) -> Result<(bool, u
 }
 
 /// Two shapes that go together, the second one broadcast now and then.
-fn pair(random: &mut Random) -> (Shape, Shape) {
+fn pair(random: &mut Random<'_>) -> (Shape, Shape) {
     let a = shape(random);
     let h = if random.below(4) == 0 { 1 } else { a.h };
     (a, Shape::new(h, if random.below(4) == 0 { 1 } else { a.w }, a.c))
 }
 
-fn operands<T: Element>(random: &mut Random) -> Operands {
+fn operands<T: Element>(random: &mut Random<'_>) -> Operands {
     let activations = [Activation::None, Activation::None, Activation::Relu, Activation::Relu6, Activation::ReluN1To1];
     Operands {
         a: quant::<T>(random),
@@ -137,7 +137,7 @@ fn operands<T: Element>(random: &mut Random) -> Operands {
 
 /// Runs `join` against a formula of two raw values.
 fn elementwise<T: Element>(
-    random: &mut Random,
+    random: &mut Random<'_>,
     join: &dyn Join<T>,
     formula: impl Fn(i64, i64) -> T,
 ) -> Result<(bool, u32), Error> {
@@ -151,8 +151,8 @@ fn elementwise<T: Element>(
     })
 }
 
-pub(super) fn sum<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn sum<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let ((a, b), o, subtract) = (pair(random), operands::<T>(random), random.below(2) == 0);
         let join = if subtract { Sub::plan(a, b, o) } else { Add::plan(a, b, o) }?;
         let bits = if T::MAX > 127 { 15 } else { 20 };
@@ -169,8 +169,8 @@ pub(super) fn sum<T: Element>(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn sum_by_shifts(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn sum_by_shifts(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let ((a, b), mut o, subtract) = (pair(random), operands::<i16>(random), random.below(2) == 0);
         let (shift, second) = (random.below(16) as u32, random.below(2) == 0);
         let (whole, part) = (Quant::binary_point(8), Quant::binary_point(8 + shift));
@@ -187,8 +187,8 @@ pub(super) fn sum_by_shifts(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn product<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn product<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let ((a, b), mut o) = (pair(random), operands::<T>(random));
         if T::MAX > 127 {
             // Products of values further from their zero points leave 32 bits.

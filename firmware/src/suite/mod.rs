@@ -46,8 +46,8 @@ pub struct Outcome {
     pub digest: u32,
 }
 
-/// A group of cases: a seed and how many cases to run.
-pub type Group = fn(u64, u32) -> Outcome;
+/// A group of cases: where its numbers come from, and how many cases to run.
+pub type Group = fn(Random<'_>, u32) -> Outcome;
 
 /// The groups of the suite.
 pub const GROUPS: &[(&str, Group)] = &[
@@ -89,7 +89,7 @@ pub const GROUPS: &[(&str, Group)] = &[
 /// Runs every group and reports each.
 pub fn run(board: &mut impl Board) {
     for &(name, group) in GROUPS {
-        let Outcome { cases, failed, digest } = group(SEED, CASES);
+        let Outcome { cases, failed, digest } = group(Random::new(SEED), CASES);
         send(board, &Report::Suite { name, cases, failed, digest });
     }
     send(board, &Report::Done);
@@ -98,25 +98,28 @@ pub fn run(board: &mut impl Board) {
 /// `Weights::layer` for some pair of weight and bias types.
 type Make<T, W, A> = for<'a> fn(Weights<'a, W, A>, &Plan, Quantization<'a>) -> Result<Convolution<'a, T, W, A>, Error>;
 
-fn conv_transpose<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| convolution::<T, i8, i32>(random, Some(true), |w, plan, q| w.layer(plan, q)))
+fn conv_transpose<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| convolution::<T, i8, i32>(random, Some(true), |w, plan, q| w.layer(plan, q)))
 }
 
-fn conv<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| convolution::<T, i8, i32>(random, Some(false), |w, plan, q| w.layer(plan, q)))
+fn conv<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| convolution::<T, i8, i32>(random, Some(false), |w, plan, q| w.layer(plan, q)))
 }
 
-fn conv_16x8(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| convolution::<i16, i8, i64>(random, None, |w, plan, q| w.layer(plan, q)))
+fn conv_16x8(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| convolution::<i16, i8, i64>(random, None, |w, plan, q| w.layer(plan, q)))
 }
 
-fn conv_8x16(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| convolution::<i8, i16, i32>(random, None, |w, plan, q| w.layer(plan, q)))
+fn conv_8x16(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| convolution::<i8, i16, i32>(random, None, |w, plan, q| w.layer(plan, q)))
 }
 
 /// Draws until `cases` of them ran; `case` answers an error when it drew what cannot be planned or does not fit.
-fn group(seed: u64, cases: u32, mut case: impl FnMut(&mut Random) -> Result<(bool, u32), Error>) -> Outcome {
-    let mut random = Random::new(seed);
+fn group(
+    mut random: Random<'_>,
+    cases: u32,
+    mut case: impl FnMut(&mut Random<'_>) -> Result<(bool, u32), Error>,
+) -> Outcome {
     let mut outcome = Outcome::default();
     while outcome.cases < cases {
         if let Ok((equal, digest)) = case(&mut random) {
@@ -129,7 +132,7 @@ fn group(seed: u64, cases: u32, mut case: impl FnMut(&mut Random) -> Result<(boo
 }
 
 #[inline(never)]
-fn shape(random: &mut Random) -> Shape {
+fn shape(random: &mut Random<'_>) -> Shape {
     Shape::new(random.side(), random.side(), random.below(CHANNELS) + 1)
 }
 
@@ -142,7 +145,7 @@ fn room<T>(memory: &mut [T], len: usize) -> Result<&mut [T], Error> {
 }
 
 /// A random geometry, seams preferred.
-fn geometry(random: &mut Random, transposed: bool) -> Geometry {
+fn geometry(random: &mut Random<'_>, transposed: bool) -> Geometry {
     let groups = *random.pick(&[1, 1, 1, 2, 3, 4]);
     let mut g = Geometry::new(random.below(5) + 1, random.below(5) + 1)
         .stride(random.below(4) + 1, random.below(4) + 1)
@@ -162,7 +165,7 @@ fn geometry(random: &mut Random, transposed: bool) -> Geometry {
 }
 
 fn convolution<T: Element, W: Element, A: Accumulator>(
-    random: &mut Random,
+    random: &mut Random<'_>,
     transposed: Option<bool>,
     make: Make<T, W, A>,
 ) -> Result<(bool, u32), Error> {
@@ -221,7 +224,7 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
 
 /// Runs a layer whole and by rows and compares both with the model. Answers (equal, digest of the output).
 fn check<T: Element>(
-    random: &mut Random,
+    random: &mut Random<'_>,
     layer: &dyn Layer<T>,
     mut model: impl FnMut(&[T], &mut [T]),
 ) -> Result<(bool, u32), Error> {
@@ -231,7 +234,7 @@ fn check<T: Element>(
 /// One for all models, so that the suite fits a small flash.
 #[inline(never)]
 fn check_dyn<T: Element>(
-    random: &mut Random,
+    random: &mut Random<'_>,
     layer: &dyn Layer<T>,
     model: &mut dyn FnMut(&[T], &mut [T]),
 ) -> Result<(bool, u32), Error> {

@@ -2,21 +2,34 @@
 
 use upconv::Element;
 
-/// A seeded generator. Nothing of it is inlined: it is called everywhere, and the suite has to fit a small flash.
-pub struct Random(u64);
+/// A seeded generator, or bytes that somebody chose. Nothing of it is inlined: it is called everywhere, and the suite has to fit a
+/// small flash.
+pub struct Random<'a> {
+    state: u64,
+    bytes: &'a [u8],
+}
 
-impl Random {
+impl<'a> Random<'a> {
     /// A generator whose numbers depend on the seed alone.
     pub fn new(seed: u64) -> Self {
-        Random(seed)
+        Random { state: seed, bytes: &[] }
+    }
+
+    /// A generator that takes a byte for each number, so that a fuzzer's bytes are the choices; a fixed seed where they end.
+    pub fn of_bytes(bytes: &'a [u8]) -> Self {
+        Random { state: 0, bytes }
     }
 
     /// The next 64 bits.
     #[inline(never)]
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        if let [byte, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return u64::from(*byte) * 0x0101_0101_0101_0101;
+        }
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
@@ -28,7 +41,7 @@ impl Random {
     }
 
     /// One of some values.
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn pick<'b, T>(&mut self, of: &'b [T]) -> &'b T {
         &of[self.below(of.len())]
     }
 

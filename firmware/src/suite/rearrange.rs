@@ -6,7 +6,7 @@ use upconv::{
 };
 
 /// A block, the shape of a fine tensor that is whole blocks, and an order.
-fn blocks(random: &mut Random) -> (usize, usize, Shape, ShuffleOrder) {
+fn blocks(random: &mut Random<'_>) -> (usize, usize, Shape, ShuffleOrder) {
     let (rh, rw) = (random.below(3) + 1, random.below(3) + 1);
     let fine = Shape::new(rh * (random.below(4) + 1), rw * (random.below(4) + 1), random.below(4) + 1);
     (rh, rw, fine, *random.pick(&[ShuffleOrder::Dcr, ShuffleOrder::Crd]))
@@ -25,8 +25,8 @@ fn pairs(rh: usize, rw: usize, fine: Shape, order: ShuffleOrder, mut f: impl FnM
     }
 }
 
-pub(super) fn shuffle(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn shuffle(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let (rh, rw, fine, order) = blocks(random);
         let coarse = Shape::new(fine.h / rh, fine.w / rw, fine.c * rh * rw);
         let layer = PixelShuffle::plan(coarse, rh, rw, order)?;
@@ -34,8 +34,8 @@ pub(super) fn shuffle(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn unshuffle(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn unshuffle(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let (rh, rw, fine, order) = blocks(random);
         let layer = PixelUnshuffle::plan(fine, rh, rw, order)?;
         check(random, &layer, |x: &[i16], y| pairs(rh, rw, fine, order, |fine, coarse| y[coarse] = x[fine]))
@@ -45,8 +45,8 @@ pub(super) fn unshuffle(seed: u64, cases: u32) -> Outcome {
 /// Values of an unpooling's input: as many 64-bit indices have to fit.
 const POOLED: usize = 96;
 
-pub(super) fn unpool<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn unpool<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = Shape::new(random.below(4) + 1, random.below(4) + 1, random.below(6) + 1);
         let (kh, kw) = *random.pick(&[(1, 1), (1, 2), (2, 2), (3, 2), (2, 4), (3, 3), (5, 4), (1, 5)]);
         let (sh, sw) = (random.below(4) + 1, random.below(4) + 1);
@@ -106,8 +106,8 @@ fn source<T>(i: isize, size: isize, fill: Fill<T>) -> Option<usize> {
     Some(i as usize)
 }
 
-pub(super) fn pad<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn pad<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let mut side = || random.below(7) as isize - 2;
         let (rows, columns) = ([side(), side()], [side(), side()]);

@@ -5,7 +5,7 @@ use super::{Outcome, Random, check, group, shape};
 use upconv::{Coordinates, Cubic, Element, Error, NearestMode, Numerics, Ratio, Resize, Rounding, Shape, Upsample};
 
 /// A resize, and the model's view of it.
-fn resize(random: &mut Random, input: Shape) -> Result<(Resize, [Axis; 2]), Error> {
+fn resize(random: &mut Random<'_>, input: Shape) -> Result<(Resize, [Axis; 2]), Error> {
     use Coordinates::*;
     let coordinates = *random.pick(&[HalfPixel, AlignCorners, Asymmetric, PytorchHalfPixel, HalfPixelSymmetric]);
     let axis = |input: usize, output: usize, (n, d): (usize, usize)| Axis {
@@ -26,7 +26,7 @@ fn resize(random: &mut Random, input: Shape) -> Result<(Resize, [Axis; 2]), Erro
     Ok((Resize::to(h, w).coordinates(coordinates), axes))
 }
 
-fn sizes(random: &mut Random, input: Shape) -> (usize, usize) {
+fn sizes(random: &mut Random<'_>, input: Shape) -> (usize, usize) {
     match random.below(4) {
         0 => (2 * input.h, 2 * input.w),
         1 => (4 * input.h, input.w),
@@ -34,8 +34,8 @@ fn sizes(random: &mut Random, input: Shape) -> (usize, usize) {
     }
 }
 
-pub(super) fn nearest(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let (resize, axes) = resize(random, input)?;
         use NearestMode::*;
@@ -45,8 +45,8 @@ pub(super) fn nearest(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn repeat(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn repeat(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let (fh, fw) = (random.below(4) + 1, random.below(4) + 1);
         let layer = Upsample::nearest(input, fh, fw)?;
@@ -59,8 +59,8 @@ pub(super) fn repeat(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn bilinear<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn bilinear<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let (resize, axes) = resize(random, input)?;
         let numerics = *random.pick(&[
@@ -74,8 +74,8 @@ pub(super) fn bilinear<T: Element>(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn bicubic<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn bicubic<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let (resize, axes) = resize(random, input)?;
         let cubic = *random.pick(&[Cubic::Pytorch, Cubic::Tensorflow]);
@@ -84,8 +84,8 @@ pub(super) fn bicubic<T: Element>(seed: u64, cases: u32) -> Outcome {
     })
 }
 
-pub(super) fn area<T: Element>(seed: u64, cases: u32) -> Outcome {
-    group(seed, cases, |random| {
+pub(super) fn area<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
         let input = shape(random);
         let (h, w) = sizes(random, input);
         let axis = |input: usize, output: usize| Axis {

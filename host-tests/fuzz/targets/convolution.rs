@@ -1,14 +1,19 @@
-//! Any small convolution or transposed convolution, any data: the exact model's values, guard values intact.
+//! Any small convolution or transposed convolution of 8x8, 16x8, 8x16 or 64-bit sums, any data: the exact model's values, guard values
+//! intact.
 
 #![no_main]
 
 use arbitrary::{Arbitrary, Unstructured};
 use firmware::suite::exact::{self, Problem};
+use guarded::guarded;
 use libfuzzer_sys::fuzz_target;
 use upconv::*;
 
+mod guarded;
+
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
+    numbers: u8,
     transposed: bool,
     shape: [u8; 3],
     channels: u8,
@@ -18,17 +23,17 @@ struct Input<'a> {
     output_padding: [u8; 2],
     dilation: [u8; 2],
     groups: u8,
-    zero: [i8; 2],
+    zero: [i16; 2],
     scale: f32,
     single: bool,
     torch: bool,
-    bias: i32,
+    bias: i64,
     data: &'a [u8],
 }
 
-const GUARD: usize = 16;
+type Make<T, W, A> = for<'a> fn(Weights<'a, W, A>, &Plan, Quantization<'a>) -> Result<Convolution<'a, T, W, A>, Error>;
 
-fn run(i: Input<'_>) -> Result<(), Error> {
+fn run<T: Element, W: Element, A: Accumulator>(i: Input<'_>, make: Make<T, W, A>) -> Result<(), Error> {
     let side = |v: u8| usize::from(v % 12) + 1;
     let small = |v: u8| usize::from(v % 6);
     let input = Shape::new(side(i.shape[0]), side(i.shape[1]), side(i.shape[2]));
@@ -41,39 +46,50 @@ fn run(i: Input<'_>) -> Result<(), Error> {
         .groups(small(i.groups));
     let transposed = i.transposed;
     let plan = if transposed { ConvTranspose::plan } else { Conv::plan }(input, side(i.channels), geometry)?;
-    if plan.output().h * plan.output().w > 512 {
+    let output = plan.output();
+    if output.h * output.w > 512 {
         return Ok(()); // more than the model's memory
     }
-    // The data repeats as often as it must.
-    let byte = |at: usize| i.data.get(at % i.data.len().max(1)).map_or(7, |b| *b as i8);
-    let x: Vec<i8> = (0..input.len()).map(byte).collect();
-    let weights: Vec<i8> = (0..plan.weight_len()).map(|n| byte(n + x.len())).collect();
-    let bias: Vec<i32> = (0..plan.output().c).map(|n| (i.bias >> 8) * (n as i32 + 1)).collect();
+    // The data repeats as often as it must; two bytes in turn make 16 bits.
+    let byte = |at: usize| i32::from(i.data.get(at % i.data.len().max(1)).map_or(7, |b| *b as i8));
+    let wide = |at: usize| byte(at) << 8 | byte(at + 1) & 0xFF;
+    let x: Vec<T> = (0..input.len()).map(|n| T::from_i32(if T::MAX > 127 { wide(n) } else { byte(n) })).collect();
+    let weight = |n: usize| W::from_i32(if W::MAX > 127 { wide(n + x.len()) } else { byte(n + x.len()) });
+    let weights: Vec<W> = (0..plan.weight_len()).map(weight).collect();
+    let drop = if size_of::<A>() == 8 { 16 } else { 40 };
+    let bias: Vec<A> = (0..output.c).map(|n| A::from_i64((i.bias >> drop) * (n as i64 + 1))).collect();
     let order = if i.torch { WeightOrder::Torch } else { WeightOrder::Tflite };
-    let mut packed = vec![0; weights.len()];
-    plan.pack_into(&weights, order, &mut packed)?;
+    let (packed, done) = guarded(weights.len(), W::from_i32(0x55), |packed| plan.pack_into(&weights, order, packed));
+    done?;
+    let zero = |v: i16| if T::MAX > 127 { i32::from(v) } else { i32::from(v as i8) };
     let quant = Quantization {
-        x: Quant::new(1.0, i.zero[0].into()),
-        y: Quant::new(1.0, i.zero[1].into()),
+        x: Quant::new(1.0, zero(i.zero[0])),
+        y: Quant::new(1.0, zero(i.zero[1])),
         multipliers: &[Multiplier::from_scales(i.scale, 1.0, 64.0)?],
         activation: Activation::None,
-        rounding: if i.single { Rounding::TfliteSingle } else { Rounding::TfliteDouble },
+        rounding: match i.single {
+            _ if size_of::<A>() == 8 => Rounding::Tflite16x8,
+            true => Rounding::TfliteSingle,
+            false => Rounding::TfliteDouble,
+        },
     };
-    let layer: Convolution<i8> = Weights { packed: &packed[..], bias: &bias[..] }.layer(&plan, quant)?;
-    let len = plan.output().len();
-    let mut guarded = vec![0x55; len + 2 * GUARD];
-    Bound::whole(&layer, &x, &mut guarded[GUARD..GUARD + len])?.run();
-    let mut expected = vec![0; len];
-    let output = plan.output();
+    let layer = make(Weights { packed: &packed[..], bias: &bias[..] }, &plan, quant)?;
+    let (y, done) = guarded(output.len(), T::from_i32(0x55), |y| Bound::whole(&layer, &x, y).map(|mut b| b.run()));
+    done?;
+    let mut expected = vec![T::default(); y.len()];
     let problem = Problem { input, output, geometry, transposed, weights: &weights, order, bias: &bias, quant };
     exact::convolution(&problem, &x, &mut expected);
-    assert_eq!(guarded[GUARD..GUARD + len], expected);
-    assert!(guarded[..GUARD].iter().chain(&guarded[GUARD + len..]).all(|v| *v == 0x55));
+    assert_eq!(y, expected);
     Ok(())
 }
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(bytes)) {
-        let _ = run(input);
+        let _ = match input.numbers % 4 {
+            0 => run::<i8, i8, i32>(input, |w, plan, q| w.layer(plan, q)),
+            1 => run::<i16, i8, i32>(input, |w, plan, q| w.layer(plan, q)),
+            2 => run::<i8, i16, i32>(input, |w, plan, q| w.layer(plan, q)),
+            _ => run::<i16, i8, i64>(input, |w, plan, q| w.layer(plan, q)),
+        };
     }
 });

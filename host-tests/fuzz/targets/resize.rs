@@ -4,8 +4,11 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use firmware::suite::exact::{self, Axis};
+use guarded::guarded;
 use libfuzzer_sys::fuzz_target;
 use upconv::*;
+
+mod guarded;
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
@@ -18,8 +21,6 @@ struct Input<'a> {
     operator: u8,
     data: &'a [u8],
 }
-
-const GUARD: usize = 16;
 
 fn run(i: Input<'_>) -> Result<(), Error> {
     use Coordinates::*;
@@ -49,13 +50,11 @@ fn run(i: Input<'_>) -> Result<(), Error> {
     let x: Vec<i8> = (0..input.len()).map(|n| i.data.get(n % i.data.len().max(1)).map_or(7, |b| *b as i8)).collect();
     let check = |layer: &dyn Layer<i8>, model: &dyn Fn(&mut [i8])| {
         let len = layer.output().len();
-        let mut guarded = vec![0x55; len + 2 * GUARD];
-        Bound::whole(layer, &x, &mut guarded[GUARD..GUARD + len])?.run();
+        let (y, run) = guarded(len, 0x55, |y| Bound::whole(layer, &x, y).map(|mut bound| bound.run()));
         let mut expected = vec![0; len];
         model(&mut expected);
-        assert_eq!(guarded[GUARD..GUARD + len], expected);
-        assert!(guarded[..GUARD].iter().chain(&guarded[GUARD + len..]).all(|v| *v == 0x55));
-        Ok(())
+        assert_eq!(y, expected);
+        run
     };
     match i.operator % 6 {
         0 => {
@@ -73,9 +72,9 @@ fn run(i: Input<'_>) -> Result<(), Error> {
             let numerics = Numerics::Tflite(Rounding::TfliteDouble);
             check(&Upsample::bilinear(input, resize, numerics)?, &|y| exact::bilinear(&x, axes, numerics, y))
         }
-        4 => check(&Upsample::bicubic(input, resize, Cubic::Pytorch)?, &|y| {
-            exact::bicubic(&x, axes, Cubic::Pytorch, y)
-        }),
+        4 => {
+            check(&Upsample::bicubic(input, resize, Cubic::Pytorch)?, &|y| exact::bicubic(&x, axes, Cubic::Pytorch, y))
+        }
         _ if i.by_scale => Ok(()),
         _ => check(&Upsample::area(input, num[0], num[1])?, &|y| exact::area(&x, axes, y)),
     }

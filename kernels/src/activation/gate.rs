@@ -26,7 +26,8 @@ static SIGMOID: [u16; 256] = {
 
 /// Sigmoid or tanh of a 16-bit value, bit for bit LiteRT's.
 ///
-/// The output always has the scale and zero point [`OUTPUT`](Self::OUTPUT). Within 1.5 steps for sigmoid, 3 for tanh
+/// The output always has the scale and zero point [`OUTPUT`](Self::OUTPUT). Within 1.5 steps for sigmoid, 3 for tanh; but scales within
+/// 0.07 % of 2⁻¹², and for tanh of 2⁻¹¹, are taken for it, as LiteRT takes them, which makes 7 and 13
 /// (`tests::gates_lie_within_their_bounds`).
 #[derive(Clone, Copy, Debug)]
 pub struct Gate16 {
@@ -58,6 +59,13 @@ impl Gate16 {
     ///
     /// # Errors
     /// Those of [`sigmoid`](Self::sigmoid).
+    ///
+    /// ```
+    /// use upconv::{Gate16, Pointwise, Quant};
+    /// let tanh = Gate16::tanh(Quant::new(1.0 / 4096.0, 0))?;
+    /// assert_eq!([0i16, 4096, -32768].map(|x| tanh.at(x)), [0, 24956, -32767]); // 0, 0.7616, -0.999999
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn tanh(x: Quant) -> Result<Self, Error> {
         Gate16::new(x, true)
     }
@@ -136,12 +144,15 @@ mod tests {
 
     #[test]
     fn gates_lie_within_their_bounds() {
-        for i in 0..60 {
-            let x = Quant::new(1e-5 * 1.25f32.powi(i), 0);
+        let steep = (0..60).map(|i| (1e-5 * 1.25f32.powi(i), 1.5, 3.0));
+        let near = |power: f32| [0.99931, 0.9999, 1.0006, 1.00069].map(|f| (f * power, 7.0, 13.0));
+        for (scale, most_sigmoid, most_tanh) in steep.chain(near(1.0 / 4096.0)).chain(near(1.0 / 2048.0)) {
+            let x = Quant::new(scale, 0);
             let (sigmoid, tanh) = (Gate16::sigmoid(x).unwrap(), Gate16::tanh(x).unwrap());
             let sigmoid_error = error::<i16>(&sigmoid, x, Gate16::OUTPUT, |v| 1.0 / (1.0 + (-v).exp()));
             let tanh_error = error::<i16>(&tanh, x, Gate16::OUTPUT, f64::tanh);
-            assert!(sigmoid_error < 1.5 && tanh_error < 3.0, "{x:?}: {sigmoid_error} {tanh_error}");
+            let within = sigmoid_error < most_sigmoid && tanh_error < most_tanh;
+            assert!(within, "{x:?}: {sigmoid_error} {tanh_error}");
         }
     }
 }

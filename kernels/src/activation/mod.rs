@@ -20,7 +20,7 @@ mod table;
 
 pub use gate::Gate16;
 pub use leaky::LeakyRelu;
-pub(crate) use real::log2;
+pub(crate) use real::{log2, round};
 pub use requantize::Requantize;
 pub use table::{Table8, Table16};
 

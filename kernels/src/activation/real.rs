@@ -59,7 +59,7 @@ pub(super) const fn tanh(x: f64) -> f64 {
 }
 
 /// The whole number nearest to `v`, ties away from zero. Beyond 64 bits it saturates.
-pub(super) const fn round(v: f64) -> i64 {
+pub(crate) const fn round(v: f64) -> i64 {
     let whole = v as i64;
     let rest = v - whole as f64; // exact below 2^53, and 0 above
     if rest >= 0.5 {

@@ -67,6 +67,12 @@ impl Table8 {
     ///
     /// # Errors
     /// [`Error::Scale`] and [`Error::Range`] for scales and zero points that are not valid.
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Table8, must};
+    /// static SIGMOID: Table8 = must!(Table8::sigmoid(Quant::new(1.0 / 16.0, 0), Quant::new(1.0 / 256.0, -128)));
+    /// assert_eq!([0i8, 16].map(|x| SIGMOID.at(x)), [0, 59]); // 0.5, 0.7311
+    /// ```
     pub const fn sigmoid(x: Quant, y: Quant) -> Result<Self, Error> {
         if let Err(e) = check::<i8>(x, y) {
             return Err(e);
@@ -86,6 +92,12 @@ impl Table8 {
     ///
     /// # Errors
     /// [`Error::Scale`] and [`Error::Range`] for scales and zero points that are not valid.
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Table8, must};
+    /// static TANH: Table8 = must!(Table8::tanh(Quant::new(1.0 / 16.0, 0), Quant::new(1.0 / 128.0, 0)));
+    /// assert_eq!([0i8, 16, -128].map(|x| TANH.at(x)), [0, 97, -128]); // 0, 0.7616, -1
+    /// ```
     pub const fn tanh(x: Quant, y: Quant) -> Result<Self, Error> {
         if let Err(e) = check::<i8>(x, y) {
             return Err(e);
@@ -105,6 +117,12 @@ impl Table8 {
     /// # Errors
     /// [`Error::Scale`] and [`Error::Range`] for scales and zero points that are not valid, [`Error::Unsupported`] when the output scale is
     /// less than 1/128 of the input's.
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Table8, must};
+    /// static HARD_SWISH: Table8 = must!(Table8::hard_swish(Quant::new(1.0 / 16.0, 0), Quant::new(1.0 / 16.0, 0)));
+    /// assert_eq!([-64i8, -16, 16, 64].map(|x| HARD_SWISH.at(x)), [0, -5, 11, 64]); // 0, -1/3, 2/3, 4
+    /// ```
     pub const fn hard_swish(x: Quant, y: Quant) -> Result<Self, Error> {
         if let Err(e) = check::<i8>(x, y) {
             return Err(e);
@@ -132,6 +150,13 @@ impl Table8 {
     ///
     /// # Errors
     /// Those of [`LeakyRelu::plan`].
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Rounding, Table8, must};
+    /// const Q: Quant = Quant::new(0.1, 0);
+    /// static LEAKY: Table8 = must!(Table8::leaky_relu(Q, Q, 0.25, Rounding::TfliteDouble));
+    /// assert_eq!([100i8, -100].map(|x| LEAKY.at(x)), [100, -25]);
+    /// ```
     pub const fn leaky_relu(x: Quant, y: Quant, alpha: f32, rounding: Rounding) -> Result<Self, Error> {
         let leaky: LeakyRelu<i8> = match LeakyRelu::plan(x, y, alpha, rounding) {
             Ok(leaky) => leaky,
@@ -218,6 +243,12 @@ pub struct Table16 {
 
 impl Table16 {
     /// The real value of position `i` of 0 ..= 1024, which are 64 raw values apart: entries, and between them the middle of each cell.
+    ///
+    /// ```
+    /// use upconv::{Quant, Table16};
+    /// let x = Quant::new(1.0 / 32768.0, 0);
+    /// assert_eq!((Table16::input(x, 0), Table16::input(x, 1024)), (-1.0, 32767.0 / 32768.0));
+    /// ```
     pub const fn input(x: Quant, i: usize) -> f32 {
         let min = x.scale * (i16::MIN as i32 - x.zero) as f32;
         let max = x.scale * (i16::MAX as i32 - x.zero) as f32;
@@ -236,6 +267,21 @@ impl Table16 {
     ///
     /// Each entry is lowered by half the interpolation's error in the middle of its cell, as LiteRT's `LUTPopulate` does, in f32. That
     /// function maps the output's 65535 steps to 65536, which costs half a step at full scale.
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Table16, must};
+    /// const Q: Quant = Quant::new(1.0 / 16384.0, 0);
+    /// const SQUARES: [f32; 1025] = {
+    ///     let (mut values, mut i) = ([0.0; 1025], 0);
+    ///     while i < 1025 {
+    ///         values[i] = Table16::input(Q, i) * Table16::input(Q, i);
+    ///         i += 1;
+    ///     }
+    ///     values
+    /// };
+    /// static SQUARE: Table16 = must!(Table16::from_values(&SQUARES, Q));
+    /// assert_eq!([0i16, 8192, -16384].map(|x| SQUARE.at(x)), [0, 4095, 16385]); // 0, 1/4, 1, each within a step
+    /// ```
     ///
     /// # Errors
     /// [`Error::Scale`] and [`Error::Range`] for a scale and zero point that are not valid.
@@ -265,6 +311,13 @@ impl Table16 {
     ///
     /// # Errors
     /// [`Error::Scale`] and [`Error::Range`] for scales and zero points that are not valid.
+    ///
+    /// ```
+    /// use upconv::{Pointwise, Quant, Table16, must};
+    /// const Q: Quant = Quant::new(1.0 / 4096.0, 0);
+    /// static HARD_SWISH: Table16 = must!(Table16::hard_swish(Q, Q));
+    /// assert_eq!([-16384i16, -4096, 4096, 16384].map(|x| HARD_SWISH.at(x)), [0, -1366, 2730, 16384]); // 0, -1/3, 2/3, 4
+    /// ```
     pub const fn hard_swish(x: Quant, y: Quant) -> Result<Self, Error> {
         if let Err(e) = check::<i16>(x, y) {
             return Err(e);

@@ -38,6 +38,7 @@ impl Operands {
             self.a.check::<T>("the first input's scale", "the first input's zero point"),
             self.b.check::<T>("the second input's scale", "the second input's zero point"),
             self.y.check::<T>("the output scale", "the output zero point"),
+            self.activation.check(),
             self.rounding.check_32(),
         ])
     }
@@ -135,6 +136,17 @@ impl Add {
     ///
     /// # Errors
     /// [`Error::Range`] when the shapes do not fit each other or a zero point is not 0; [`Error::Unsupported`] for other scales.
+    ///
+    /// ```
+    /// use upconv::{Activation, Add, BoundJoin, Operands, Quant, Rounding, Shape};
+    /// let (a, b) = (Quant::binary_point(8), Quant::binary_point(10));
+    /// let (activation, rounding) = (Activation::None, Rounding::TfliteDouble);
+    /// let (s, mut y) = (Shape::new(1, 2, 1), [0i16; 2]);
+    /// let add = Add::plan_shift(s, s, Operands { a, b, y: a, activation, rounding })?;
+    /// BoundJoin::whole(&add, [&[100, 100], &[40, -42]], &mut y)?.run();
+    /// assert_eq!(y, [110, 89]); // 42 / 4 = 10.5 away from zero
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn plan_shift(a: Shape, b: Shape, operands: Operands) -> Result<Sum<i16>, Error> {
         Sum::new_shift(a, b, operands, false)
     }
@@ -148,6 +160,17 @@ impl Sub {
     ///
     /// # Errors
     /// Those of [`Add::plan`].
+    ///
+    /// ```
+    /// use upconv::{Activation, BoundJoin, Operands, Quant, Rounding, Shape, Sub};
+    /// let (half, one) = (Quant::new(0.5, 0), Quant::new(1.0, 0));
+    /// let (activation, rounding) = (Activation::None, Rounding::TfliteDouble);
+    /// let (s, mut y) = (Shape::new(1, 2, 1), [0i8; 2]);
+    /// let sub = Sub::plan(s, s, Operands { a: one, b: half, y: one, activation, rounding })?;
+    /// BoundJoin::whole(&sub, [&[7, 7], &[4, -4]], &mut y)?.run();
+    /// assert_eq!(y, [5, 9]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn plan<T: Element>(a: Shape, b: Shape, operands: Operands) -> Result<Sum<T>, Error> {
         Sum::new(a, b, operands, true)
     }
@@ -156,6 +179,17 @@ impl Sub {
     ///
     /// # Errors
     /// Those of [`Add::plan_shift`].
+    ///
+    /// ```
+    /// use upconv::{Activation, BoundJoin, Operands, Quant, Rounding, Shape, Sub};
+    /// let (a, b) = (Quant::binary_point(10), Quant::binary_point(8));
+    /// let (activation, rounding) = (Activation::None, Rounding::TfliteDouble);
+    /// let (s, mut y) = (Shape::new(1, 1, 1), [0i16]);
+    /// let sub = Sub::plan_shift(s, s, Operands { a, b, y: b, activation, rounding })?;
+    /// BoundJoin::whole(&sub, [&[40], &[100]], &mut y)?.run();
+    /// assert_eq!(y, [-90]); // 40 / 4 - 100
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn plan_shift(a: Shape, b: Shape, operands: Operands) -> Result<Sum<i16>, Error> {
         Sum::new_shift(a, b, operands, true)
     }

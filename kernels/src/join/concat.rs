@@ -36,6 +36,16 @@ impl<T: Element, const N: usize> Concat<T, N> {
     /// # Errors
     /// [`Error::Zero`] when there is no input, [`Error::Range`] when the inputs' other sides differ, [`Error::Scale`] and [`Error::Range`]
     /// for scales and zero points that are not valid; others name a size that is 0 or too large.
+    ///
+    /// ```
+    /// use upconv::{Along, BoundJoin, Concat, Quant, Rounding, Shape};
+    /// let (half, one, s) = (Quant::new(0.5, 0), Quant::new(1.0, 0), Shape::new(1, 2, 1));
+    /// let join = Concat::<i8, 2>::plan(Along::Channels, [(s, one), (s, half)], one, Rounding::TfliteDouble)?;
+    /// let mut y = [0; 4];
+    /// BoundJoin::whole(&join, [&[1, 2], &[20, 40]], &mut y)?.run();
+    /// assert_eq!(y, [1, 10, 2, 20]); // two pixels of two channels
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub const fn plan(along: Along, inputs: [(Shape, Quant); N], y: Quant, rounding: Rounding) -> Result<Self, Error> {
         if N == 0 {
             return Err(Error::Zero { what: "the number of inputs" });

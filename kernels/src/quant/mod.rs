@@ -30,13 +30,16 @@ impl Quant {
         Quant { scale, zero }
     }
 
-    /// Scale and zero point of a binary-point format with `frac` fractional bits (0 ..= 30): `2^-frac` and 0.
+    /// Scale and zero point of a binary-point format with `frac` fractional bits: `2^-frac` and 0.
+    ///
+    /// Beyond 126 bits, where f32 has no such normal number, the scale is 0, which every plan refuses.
     ///
     /// ```
     /// assert_eq!(upconv::Quant::binary_point(7).scale, 1.0 / 128.0); // I1F7
+    /// assert_eq!(upconv::Quant::binary_point(31).scale, 0.5f32.powi(31));
     /// ```
     pub const fn binary_point(frac: u32) -> Self {
-        Quant::new(1.0 / (1u32 << (frac % 31)) as f32, 0)
+        Quant::new(f32::from_bits(127u32.saturating_sub(frac) << 23), 0)
     }
 
     /// `raw - zero` for the real value `v`: `round(v / scale)` in f32, ties away from zero, as TFLite does it.
@@ -77,6 +80,16 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Refuses a clamp that holds no number.
+    pub(crate) const fn check(&self) -> Result<(), Error> {
+        match self {
+            Activation::Clamp { min, max } if min.is_nan() || max.is_nan() || *min > *max => {
+                Err(Error::Unsupported { what: "a clamp whose smallest output is above its largest" })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The range of raw outputs, never empty: both ends are first brought into the element's range.
     pub const fn range<T: Element>(self, y: Quant) -> (i32, i32) {
         let (min, max) = match self {

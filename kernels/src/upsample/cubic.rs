@@ -51,7 +51,7 @@ impl Bicubic {
     fn taps(&self, axis: &Affine, p: Position) -> [Tap<i64>; 4] {
         const ONE: i64 = 1 << 30;
         let a = -self.a() * (ONE / 4);
-        // Bounds: every factor is at most 6 * 2^30 in size, products are below 2^66 / 2^3 < 2^63.
+        // Bounds: the largest product is (A d - 5 A) d at d = 2, 6 |A| <= 4.5 in size: 4.5 * 2^60 < 2^63.
         let mul = |p: i64, q: i64| (p * q + ONE / 2) >> 30;
         let near = |d: i64| mul(mul(mul(a + 2 * ONE, d) - (a + 3 * ONE), d), d) + ONE;
         let far = |d: i64| mul(mul(mul(a, d) - 5 * a, d) + 8 * a, d) - 4 * a;
@@ -95,7 +95,8 @@ impl<T: Element> Layer<T> for Bicubic {
         let down = self.y.at(oy);
         let rows = self.taps(&self.y, down).map(|(iy, w)| (x.row(iy), w));
         // Bits dropped from a column's sum, so that the sum over columns fits 64:
-        // |column| < 2^15 * 2^30 * 1.6 / 2^15 < 2^31, times 2^30 * 1.6 is below 2^62. The same for i8 with 7 bits each.
+        // Bounds: four weights are at most 1.375 in size together, so |column| <= 2^15 * 1.375 * 2^30 / 2^15 < 2^31, and times
+        // 1.375 * 2^30 below 2^61. The same for i8 with 7 bits each.
         let drop = if T::MAX > 127 { 15 } else { 7 };
         let (unit, shift) = (1i64 << (60 - drop), 60 - drop);
         for (out, along) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
@@ -112,11 +113,13 @@ impl<T: Element> Layer<T> for Bicubic {
                 }
                 let below = sum >> shift;
                 let over_half = (sum & (unit - 1)) - unit / 2;
-                // Bounds: the sum is off by less than 2^-9 steps, by the 16 products of weights off by 2^-28 with values below 2^15.
+                // Bounds: t is off by 2^-30 and every product in a weight by 2^-31, which makes 2.9 or, for the outer tap, 4.3 times 2^-30;
+                // the last weight has the errors of all others, 10 * 2^-30, the four together 20 * 2^-30. Along two axes that is
+                // 2 * 20 * 1.375 * 2^-30 of values up to 2^15, with the dropped bits less than 2^-9 steps.
                 let up = if over_half.abs() >> (shift - 8) > 0 {
                     over_half >= 0
                 } else {
-                    // Bounds: den <= 2^17, so each weight is below 2^54, and the sum below 2^(54 + 54 + 16 + 2) < 2^127.
+                    // Bounds: den < 2^17, so four weights are below 1.375 * 4 * 2^51 together, and twice the sum below 2^(54 + 54 + 15 + 1).
                     let (wy, wx) = (self.exact(&self.y, down), self.exact(&self.x, along));
                     let mut twice = 0i128;
                     for ((ix, _), wx) in columns.into_iter().zip(wx) {

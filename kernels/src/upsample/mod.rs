@@ -29,6 +29,15 @@ impl Upsample {
     ///
     /// `nn.Upsample(scale_factor=(fh, fw), mode="nearest")`, exact.
     ///
+    /// ```
+    /// use upconv::{Bound, Shape, Upsample};
+    /// let up = Upsample::nearest(Shape::new(1, 2, 1), 2, 3)?;
+    /// let mut y = [0i8; 12];
+    /// Bound::whole(&up, &[1, 2], &mut y)?.run();
+    /// assert_eq!(y, [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error`] names a factor or size that is 0 or too large.
     pub const fn nearest(input: Shape, fh: usize, fw: usize) -> Result<Nearest, Error> {
@@ -55,6 +64,19 @@ impl Upsample {
     /// Picks rows and columns by tables: `y[oy, ox] = x[rows[oy], columns[ox]]`.
     ///
     /// For results that come from a float computation, such as [`torch_nearest`] and [`tflite_nearest`], and for flips and crops.
+    ///
+    /// ```
+    /// use upconv::{Bound, Shape, Upsample, torch_nearest};
+    /// static COLUMNS: [u16; 5] = torch_nearest(3, None);
+    /// let (up, mut y) = (Upsample::gather(Shape::new(1, 3, 1), &[0], &COLUMNS)?, [0i8; 5]);
+    /// Bound::whole(&up, &[1, 2, 3], &mut y)?.run();
+    /// assert_eq!(y, [1, 1, 2, 2, 3]);
+    /// let flip = Upsample::gather(Shape::new(1, 3, 1), &[0], &[2, 1, 0])?;
+    /// # let mut y = [0i8; 3];
+    /// # Bound::whole(&flip, &[1, 2, 3], &mut y)?.run();
+    /// # assert_eq!(y, [3, 2, 1]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error`] names a size that is 0 or too large, or a table entry outside the input.

@@ -158,7 +158,7 @@ impl<T: Element> Layer<T> for Gather<'_> {
 /// The source indices of PyTorch's `interpolate(mode="nearest")` from `input` to N: `min(floor(f32(i)·f32(s)), input − 1)`.
 ///
 /// s is `1 / scale_factor` where one is given and not recomputed, else `input / N`. (In 2-D PyTorch itself takes shortcuts for
-/// `N = input` and `N = 2·input`, which agree with s = input / N.)
+/// `N = input` and `N = 2·input`, which agree with s = input / N.) Indices saturate at 65,535, beyond every plan's input.
 ///
 /// ```
 /// use upconv::torch_nearest;
@@ -172,6 +172,10 @@ pub const fn torch_nearest<const N: usize>(input: usize, scale_factor: Option<f6
 /// The source indices of PyTorch's `interpolate(mode="nearest-exact")` on f32 tensors: `min(floor(f32(i + 1/2)·f32(s)), input − 1)`.
 ///
 /// Read off PyTorch 2.15; its vectorised 1-D kernel rounds differently at 13 of 5,040 size pairs.
+///
+/// ```
+/// assert_eq!(upconv::torch_nearest_exact::<5>(3, None), [0, 0, 1, 2, 2]);
+/// ```
 pub const fn torch_nearest_exact<const N: usize>(input: usize, scale_factor: Option<f64>) -> [u16; N] {
     table(input, torch_step(input, N, scale_factor), 0.5, false)
 }
@@ -180,6 +184,12 @@ pub const fn torch_nearest_exact<const N: usize>(input: usize, scale_factor: Opt
 ///
 /// `s = align_corners and N > 1 ? (input − 1) / (N − 1) : input / N` in f32;
 /// `min(align_corners ? round((i + o)·s) : floor((i + o)·s), input − 1)` with o = 1/2 for half-pixel centres, else 0.
+///
+/// ```
+/// use upconv::tflite_nearest;
+/// assert_eq!(tflite_nearest::<5>(3, false, true), [0, 0, 1, 2, 2]);
+/// assert_eq!(tflite_nearest::<5>(3, true, false), [0, 1, 1, 2, 2]);
+/// ```
 pub const fn tflite_nearest<const N: usize>(input: usize, align_corners: bool, half_pixel_centers: bool) -> [u16; N] {
     let step = if align_corners && N > 1 { (input as f32 - 1.0) / (N as f32 - 1.0) } else { input as f32 / N as f32 };
     table(input, step, if half_pixel_centers { 0.5 } else { 0.0 }, align_corners)
@@ -199,7 +209,7 @@ const fn table<const N: usize>(input: usize, step: f32, offset: f32, round: bool
         let position = (i as f32 + offset) * step;
         // Not negative, so that `as` is floor; rounding is half away from zero.
         let whole = if round { (position as f64 + 0.5) as usize } else { position as usize };
-        let last = input.saturating_sub(1);
+        let last = if input > 1 << 16 { u16::MAX as usize } else { input.saturating_sub(1) };
         table[i] = if whole < last { whole } else { last } as u16;
         i += 1;
     }

@@ -3,6 +3,9 @@
 use core::fmt::Write;
 use core::hint::black_box;
 use core::mem::MaybeUninit;
+use fixed::types::extra::{U5, U12};
+use fixed::types::{I1F7, I1F15};
+use fixed::{FixedI8, FixedI16};
 use upconv::*;
 
 /// The linker starts here; nothing ever runs.
@@ -24,6 +27,9 @@ extern "C" fn _start() {
         black_box(());
     }
     if resizes::<i8>().and_then(|()| resizes::<i16>()).is_err() {
+        black_box(());
+    }
+    if binary_point().and_then(|()| reals::<i8>()).and_then(|()| reals::<i16>()).is_err() {
         black_box(());
     }
 }
@@ -48,6 +54,7 @@ fn convolution<T: Element>(plan: Plan) -> Result<(), Error> {
     black_box(Multiplier::per_channel::<8>(unknown(), unknown(), unknown())?);
     let multiplier = Multiplier::from_scales(unknown(), unknown(), unknown())?;
     black_box(multiplier.apply(unknown(), unknown()));
+    black_box(Multiplier::power_of_two(unknown())?.apply(unknown(), unknown()));
     let narrow: Weights<'_> = unknown();
     layer::<T>(&narrow.layer(&plan, quantization)?)?;
     let folded: Weights<'_, i16> = unknown();
@@ -68,8 +75,26 @@ fn folds<T: Element>() -> Result<(), Error> {
     norm.fold(&plan, unknown(), unknown(), unknown())?;
     black_box(crd_to_dcr::<u32, 24>(unknown(), unknown(), unknown())?);
     black_box(quantize_bias::<8>(unknown(), unknown(), unknown())?);
+    black_box(quantize_bias_wide::<8>(unknown(), unknown(), unknown())?);
     let geometry: Geometry = unknown();
     black_box(geometry.same(unknown(), unknown()).to_output(unknown(), unknown(), unknown(), unknown()));
+    Ok(())
+}
+
+/// Numbers of the `fixed` crate.
+fn binary_point() -> Result<(), Error> {
+    let plan = ConvTranspose::plan(unknown(), unknown(), unknown())?;
+    let quantization = Quantization { x: Quant::binary_point(unknown()), ..unknown() };
+    let narrow: Weights<'_, FixedI8<U5>> = unknown();
+    layer::<I1F7>(&narrow.layer(&plan, quantization)?)?;
+    let folded: Weights<'_, FixedI16<U12>> = unknown();
+    layer::<I1F15>(&folded.layer(&plan, quantization)?)
+}
+
+/// Real numbers on the device, by micromath.
+fn reals<T: Element>() -> Result<(), Error> {
+    let quant: Quant = unknown();
+    black_box((quant.quantize::<T>(unknown()), quant.dequantize::<T>(unknown()), sigmoid(unknown())));
     Ok(())
 }
 
@@ -140,6 +165,7 @@ fn resizes<T: Element>() -> Result<(), Error> {
     black_box(tflite_nearest::<9>(unknown(), unknown(), unknown()));
     black_box(
         Resize::by(Ratio::new(unknown(), unknown())?, Ratio::nearest(unknown())?)
+            .sized(unknown(), unknown())
             .coordinates(unknown())
             .output(unknown()),
     );
