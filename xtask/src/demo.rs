@@ -17,11 +17,11 @@ pub fn digits(board: &Board, write_docs: bool) -> Result<()> {
     setup::board(board)?;
     cargo::board(board)?;
 
-    let mut host = reports::on_host(digits::run);
+    let mut host = reports::on_host(digits::run, &[]);
     let bar = ProgressBar::new(reports::count(&host));
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} reports, {elapsed}")?);
     bar.set_message(board.name);
-    let mut device = emulator::run(board, "digits", &bar)?;
+    let mut device = emulator::run(board, "digits", &[], &bar)?;
     bar.finish_and_clear();
 
     let device = reports::decode(&mut device)?;

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`, `test` and `ci`: sets up what is missing, builds, and runs.
 
+mod bench;
 mod boards;
 mod cargo;
 mod ci;
@@ -32,6 +33,8 @@ enum Task {
     },
     /// Run all tests, on this host and on every emulated board
     Test,
+    /// Count the instructions of layers on every emulated core
+    Bench(bench::Options),
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
     Deep {
         /// Seconds for each fuzz target
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(),
+        Task::Bench(options) => bench::run(&options),
         Task::Deep { seconds } => deep::all(seconds),
         Task::Ci => ci::all(),
     };

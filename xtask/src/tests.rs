@@ -48,12 +48,12 @@ fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'stati
 
 /// All bytes that a program sends on the device.
 fn on_device(board: &Board, program: &str) -> Result<Vec<u8>> {
-    emulator::run(board, program, &ProgressBar::hidden())
+    emulator::run(board, program, &[], &ProgressBar::hidden())
 }
 
 /// Runs the kernels' suite on all boards at once; each group is a test.
 fn kernels() -> Result<Vec<Trial>> {
-    let mut host = reports::on_host(suite::run);
+    let mut host = reports::on_host(suite::run, &[]);
     let host = reports::decode(&mut host)?;
     let mut trials = Vec::new();
     thread::scope(|scope| {
@@ -86,7 +86,7 @@ fn group(name: &str, device: &Result<Vec<Report<'_>>>, host: &[Report<'_>]) -> R
 }
 
 fn digits_are_the_hosts(board: &Board) -> Result<()> {
-    let (mut host, mut device) = (reports::on_host(digits::run), on_device(board, "digits")?);
+    let (mut host, mut device) = (reports::on_host(digits::run, &[]), on_device(board, "digits")?);
     reports::compare(&reports::decode(&mut device)?, &reports::decode(&mut host)?)
 }
 
