@@ -214,8 +214,7 @@ impl Measured {
             "MACs",
             "outputs",
             "insns",
-            "per MAC",
-            "per output",
+            "per MAC or output",
             "scratch",
             "stack",
             "weights",
@@ -239,14 +238,12 @@ impl Measured {
                 .map(|peer| format!("{} {}", peer.name, short(peer.cost.per_unit(units(line, cost)) / ours)))
                 .collect();
             let n = cost.instructions;
-            let per = |units: u64| if units == 0 { String::new() } else { short(n as f64 / units as f64) };
             rows.push(vec![
                 name.map_or(String::new(), |name| format!("{name}: ")) + line,
                 count(cost.macs),
                 count(cost.outputs.into()),
                 count(n),
-                per(cost.macs),
-                per(cost.outputs.into()),
+                short(ours),
                 count(cost.scratch.into()),
                 count(cost.stack.into()),
                 count(cost.weights.into()),
@@ -265,7 +262,11 @@ impl Measured {
         }
         if cost.unfolded > 0 {
             let ratio = cost.instructions as f64 / cost.unfolded as f64;
-            verdicts.push(format!("{} of the pair, {}", short(ratio), judged(ratio, Target { must: targets::FOLD, aim: None })));
+            verdicts.push(format!(
+                "{} of the pair, {}",
+                short(ratio),
+                judged(ratio, Target { must: targets::FOLD, aim: None })
+            ));
         }
         if core == "m4"
             && let Some(int8) = line.strip_suffix(" i16x8").and_then(|line| self.cost(line, core))
@@ -367,22 +368,19 @@ fn budgets_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/budgets.json")
 }
 
-/// The layers of a core that take more than 2 % above their budget, and by how much; and those without a budget.
-pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static Core, Vec<String>)>> {
+/// The cores and layers that take more than 2 % above their budget, with by how much; and those without a budget.
+pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
     let text = fs::read_to_string(budgets_path()).context("benches/budgets.json cannot be read")?;
     let budgets: BTreeMap<String, BTreeMap<String, u64>> =
         serde_json::from_str(&text).context("benches/budgets.json is damaged")?;
-    let over = |core: &&'static Core| {
-        let over = measured.layers.iter().filter_map(|line| {
-            let now = measured.cost(line, core.name)?.instructions;
-            match budgets.get(line).and_then(|cores| cores.get(core.name)) {
-                None => Some(format!("`{line}` has no budget")),
-                Some(&budget) => too_much(line, budget, now),
-            }
-        });
-        (*core, over.collect())
+    let over = |(core, line, cost): (&'static str, &str, &Cost)| {
+        let over = match budgets.get(line).and_then(|cores| cores.get(core)) {
+            None => Some(format!("`{line}` has no budget")),
+            Some(&budget) => too_much(line, budget, cost.instructions),
+        };
+        over.map(|over| (core, over))
     };
-    Ok(measured.cores.iter().map(over).collect())
+    Ok(measured.all().filter_map(over).collect())
 }
 
 fn too_much(line: &str, budget: u64, now: u64) -> Option<String> {

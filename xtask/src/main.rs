@@ -11,6 +11,7 @@ mod figures;
 mod reports;
 mod setup;
 mod sheet;
+mod size;
 mod terminal;
 mod tests;
 
@@ -35,6 +36,8 @@ enum Task {
     Test,
     /// Count the instructions of layers on every emulated core
     Bench(bench::Options),
+    /// Link each operator alone and print how much code it is on each core
+    Size,
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
     Deep {
         /// Seconds for each fuzz target
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(),
+        Task::Size => size::run(),
         Task::Bench(options) => bench::run(&options),
         Task::Deep { seconds } => deep::all(seconds),
         Task::Ci => ci::all(),
