@@ -1,8 +1,9 @@
 //! `cargo xtask bench`: what layers cost on every core, against what others need, what is allowed, and what it was before.
 
 use crate::boards::{CORES, Core};
+use crate::plot::Panel;
 use crate::terminal::markdown;
-use crate::{cargo, emulator, reports, setup};
+use crate::{cargo, emulator, plot, readme, reports, setup};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::targets::{self, Target};
 use benches::{LAYERS, cliffs, peers};
@@ -11,7 +12,7 @@ use firmware::report::Report;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fs, iter, thread};
 
 /// What is asked for on the command line.
@@ -67,8 +68,13 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(path) = &options.json {
         fs::write(path, measured.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
     }
+    if options.write_docs {
+        readme::write("cargo xtask bench", &measured.summary())?;
+        plot::write(&readme::path("docs/bench.png"), &measured.panels())?;
+        println!("Written: docs/bench.png and the table in README.md.");
+    }
     if options.write_budgets {
-        fs::write(budgets_path(), measured.budgets())?;
+        fs::write(readme::path(BUDGETS), measured.budgets())?;
         println!("Written: benches/budgets.json.");
     }
     Ok(())
@@ -318,6 +324,55 @@ impl Measured {
         format!("Targets met: {met}, missed: {}.", missed.len())
     }
 
+    /// The layers that peers have been counted on, the cores, and of both our cost and the best peer's.
+    fn compared(&self) -> Vec<(&'static benches::Layer, Vec<(&'static Core, f64, Option<f64>)>)> {
+        let peers = peers::all();
+        let layers = LAYERS.iter().filter(|layer| peers.iter().any(|peer| peer.layer == layer.name));
+        let cores = |layer: &benches::Layer| {
+            let core = |core: &&'static Core| {
+                let cost = self.cost(layer.spec, core.name)?;
+                let same = peers.iter().filter(|peer| peer.layer == layer.name && peer.core == core.name);
+                let best = same.map(|peer| peer.cost.per_unit(units(layer.spec, cost))).min_by(f64::total_cmp);
+                Some((*core, per_unit(layer.spec, cost), best))
+            };
+            self.cores.iter().filter_map(core).collect()
+        };
+        layers.map(|layer| (layer, cores(layer))).collect()
+    }
+
+    /// The README's picture and table.
+    fn summary(&self) -> String {
+        let mut rows = vec![vec!["layer".to_string()]];
+        rows[0].extend(self.cores.iter().map(|core| core.board.core.to_string()));
+        for (layer, cores) in self.compared() {
+            let mut row = vec![format!("{}: {}", layer.name, layer.spec)];
+            row.extend(cores.iter().map(|(_, ours, best)| match best {
+                Some(best) => format!("{} ({})", short(*ours), short(*best)),
+                None => short(*ours),
+            }));
+            rows.push(row);
+        }
+        format!(
+            "![Instructions per MAC or output value, ours and the peers', per layer and core](docs/bench.png)\n\n{}",
+            markdown(&rows)
+        )
+    }
+
+    fn panels(&self) -> Vec<Panel> {
+        let compared = self.compared();
+        let panel = |core: &&'static Core| Panel {
+            title: core.board.core.into(),
+            bars: compared
+                .iter()
+                .flat_map(|(layer, cores)| {
+                    let of = cores.iter().filter(|(c, ..)| c.name == core.name);
+                    of.map(|(_, ours, best)| (layer.name, *ours, *best))
+                })
+                .collect(),
+        };
+        self.cores.iter().map(panel).collect()
+    }
+
     fn json(&self) -> Result<String> {
         #[derive(Serialize)]
         struct Entry<'a> {
@@ -364,13 +419,11 @@ impl Measured {
 /// How much more than its budget a layer may take.
 const SLACK: f64 = 0.02;
 
-fn budgets_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/budgets.json")
-}
+const BUDGETS: &str = "benches/budgets.json";
 
 /// The cores and layers that take more than 2 % above their budget, with by how much; and those without a budget.
 pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
-    let text = fs::read_to_string(budgets_path()).context("benches/budgets.json cannot be read")?;
+    let text = fs::read_to_string(readme::path(BUDGETS)).context("benches/budgets.json cannot be read")?;
     let budgets: BTreeMap<String, BTreeMap<String, u64>> =
         serde_json::from_str(&text).context("benches/budgets.json is damaged")?;
     let over = |(core, line, cost): (&'static str, &str, &Cost)| {

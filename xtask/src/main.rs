@@ -2,12 +2,15 @@
 
 mod bench;
 mod boards;
+mod canvas;
 mod cargo;
 mod ci;
 mod deep;
 mod demo;
 mod emulator;
 mod figures;
+mod plot;
+mod readme;
 mod reports;
 mod setup;
 mod sheet;
