@@ -52,6 +52,9 @@ pub struct Measured {
     costs: Vec<Vec<Cost>>,
 }
 
+/// A core, what a layer costs there per unit, and what the best peer needs.
+type Compared = (&'static Core, f64, Option<f64>);
+
 /// Counts, prints, and writes what is asked for. Nothing is written when anything fails.
 pub fn run(options: &Options) -> Result<()> {
     let cores = cores(&options.cores)?;
@@ -325,7 +328,7 @@ impl Measured {
     }
 
     /// The layers that peers have been counted on, the cores, and of both our cost and the best peer's.
-    fn compared(&self) -> Vec<(&'static benches::Layer, Vec<(&'static Core, f64, Option<f64>)>)> {
+    fn compared(&self) -> Vec<(&'static benches::Layer, Vec<Compared>)> {
         let peers = peers::all();
         let layers = LAYERS.iter().filter(|layer| peers.iter().any(|peer| peer.layer == layer.name));
         let cores = |layer: &benches::Layer| {
