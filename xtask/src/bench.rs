@@ -419,8 +419,8 @@ impl Measured {
     }
 }
 
-/// How much more than its budget a layer may take.
-const SLACK: f64 = 0.02;
+/// Per cent that a layer may take more than its budget.
+const SLACK: u64 = 2;
 
 const BUDGETS: &str = "benches/budgets.json";
 
@@ -440,9 +440,9 @@ pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
 }
 
 fn too_much(line: &str, budget: u64, now: u64) -> Option<String> {
-    let more = now as f64 / budget as f64 - 1.0;
-    (more > SLACK)
-        .then(|| format!("`{line}` takes {now} instructions, {:.1} % more than its budget of {budget}", 100.0 * more))
+    let more = 100.0 * (now as f64 / budget as f64 - 1.0);
+    let text = || format!("`{line}` takes {now} instructions, {more:.1} % more than its budget of {budget}");
+    (100 * now > (100 + SLACK) * budget).then(text)
 }
 
 #[cfg(test)]
