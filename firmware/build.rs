@@ -7,6 +7,9 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    // What `cargo xtask size` sets.
+    println!("cargo::rustc-check-cfg=cfg(operator, values(any()))");
+    println!("cargo::rustc-check-cfg=cfg(operator)");
     digits::generate();
     link_boards()
 }

@@ -2,6 +2,7 @@
 
 #![cfg_attr(target_os = "none", no_std)]
 
+pub mod bench;
 pub mod digits;
 pub mod report;
 #[cfg(target_os = "none")]
@@ -15,6 +16,9 @@ pub use stub::stub;
 
 /// What a demo needs of a board.
 pub trait Board {
+    /// Hands over each argument of the program in its turn.
+    fn arguments(&mut self, each: impl FnMut(&mut Self, &str));
+
     /// Sends bytes to the host, waiting until the last one has left.
     fn send(&mut self, bytes: &[u8]);
 

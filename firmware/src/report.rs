@@ -1,6 +1,7 @@
 //! What a board tells the host: messages in postcard's format, framed by COBS, one after the other on one line.
 
 use crate::Board;
+use crate::bench::Cost;
 use serde::{Deserialize, Serialize};
 
 /// One message.
@@ -38,6 +39,13 @@ pub enum Report<'a> {
         failed: u32,
         /// A digest of all output bytes.
         digest: u32,
+    },
+    /// A layer was measured.
+    Layer(Cost),
+    /// A layer could not be.
+    Refused {
+        /// Why, in a sentence.
+        why: &'a str,
     },
     /// Nothing follows.
     Done,

@@ -29,6 +29,8 @@ pub struct Emulator {
     pub program: &'static str,
     /// An instruction takes 2^shift ns of a board's time. How the firmware counts instructions depends on it.
     pub shift: u32,
+    /// What its boards need besides.
+    pub arguments: &'static [&'static str],
     /// The package that holds it, in the order of [`MANAGERS`].
     pub packages: [&'static str; MANAGERS.len()],
 }
@@ -36,12 +38,15 @@ pub struct Emulator {
 const ARM: &Emulator = &Emulator {
     program: "qemu-system-arm",
     shift: 6,
+    arguments: &[],
     packages: ["qemu-system-arm", "qemu-system-arm", "qemu-system-arm", "qemu-arm", "qemu", QEMU],
 };
 
 const RISCV: &Emulator = &Emulator {
     program: "qemu-system-riscv32",
     shift: 0,
+    // No firmware of the emulator's own.
+    arguments: &["-bios", "none"],
     // Debian has moved it: the first of the two until 12, the second since 13.
     packages: ["'^qemu-system-(misc|riscv)$'", "qemu-system-riscv", "qemu-system-riscv", "qemu-extra", "qemu", QEMU],
 };
@@ -78,6 +83,15 @@ pub const BOARDS: &[Board] = &[
         machine: "mps2-an385",
     },
     Board {
+        name: "mps2-an500",
+        core: "Cortex-M7",
+        target: "thumbv7em-none-eabihf",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "mps2-an500",
+    },
+    Board {
         name: "mps2-an505",
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
@@ -104,6 +118,35 @@ pub const BOARDS: &[Board] = &[
         emulator: RISCV,
         machine: "sifive_e,revb=true",
     },
+];
+
+/// A core that the bench counts on: its name on the command line, and the bench's own board, whose memory is as large as the emulated one's.
+pub struct Core {
+    /// Its short name.
+    pub name: &'static str,
+    /// What runs it.
+    pub board: Board,
+}
+
+const fn core(
+    name: &'static str,
+    core: &'static str,
+    target: &'static str,
+    [board, machine]: [&'static str; 2],
+    emulator: &'static Emulator,
+) -> Core {
+    Core { name, board: Board { name: board, core, target, profile: "release", ram: 1 << 20, emulator, machine } }
+}
+
+/// The cores of the bench. The M0's code is counted on an M3, which executes it as it is: boards with an M0 have too little memory.
+pub const CORES: &[Core] = &[
+    core("m0", "Cortex-M0", "thumbv6m-none-eabi", ["bench-mps2", "mps2-an385"], ARM),
+    core("m3", "Cortex-M3", "thumbv7m-none-eabi", ["bench-mps2", "mps2-an385"], ARM),
+    core("m4", "Cortex-M4F", "thumbv7em-none-eabihf", ["bench-mps2", "mps2-an386"], ARM),
+    core("m7", "Cortex-M7", "thumbv7em-none-eabihf", ["bench-mps2", "mps2-an500"], ARM),
+    core("m33", "Cortex-M33", "thumbv8m.main-none-eabihf", ["bench-an505", "mps2-an505"], ARM),
+    core("m55", "Cortex-M55", "thumbv8m.main-none-eabihf", ["bench-an547", "mps3-an547"], ARM),
+    core("rv32", "RV32IMAC", "riscv32imac-unknown-none-elf", ["bench-virt", "virt"], RISCV),
 ];
 
 impl Board {

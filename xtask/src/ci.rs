@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
-use crate::boards::BOARDS;
+use crate::boards::{BOARDS, CORES};
 use crate::cargo::{cargo, run};
 use crate::{setup, tests};
 use anyhow::Result;
@@ -16,6 +16,10 @@ pub fn all() -> Result<()> {
     for board in BOARDS {
         let firmware = ["--package", "firmware", "--lib", "--bin", "no-panic", "--bin", "panics", "--bin", board.name];
         run(cargo("clippy").args(firmware).args(["--target", board.target]).args(warnings))?;
+    }
+    for core in CORES {
+        let firmware = ["--package", "firmware", "--bin", "size", "--bin", core.board.name];
+        run(cargo("clippy").args(firmware).args(["--target", core.board.target]).args(warnings))?;
     }
     run(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     tests::run()

@@ -33,14 +33,14 @@ impl Drop for Emulator {
 }
 
 /// The bytes of all reports; `bar` moves by one for each.
-pub fn run(board: &Board, program: &str, bar: &ProgressBar) -> Result<Vec<u8>> {
+pub fn run(board: &Board, program: &str, arguments: &[String], bar: &ProgressBar) -> Result<Vec<u8>> {
     let elf = cargo::elf(board)?;
     let elf_bytes = fs::read(&elf).with_context(|| format!("{} cannot be read", elf.display()))?;
     let table = Table::parse(&elf_bytes)?.context("the firmware holds no log table")?;
     let mut decoder = table.new_stream_decoder();
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let mut emulator = start(board, program, &elf, listener.local_addr()?.port())?;
+    let mut emulator = start(board, program, arguments, &elf, listener.local_addr()?.port())?;
     let (to, outputs) = mpsc::channel();
     forward(emulator.0.stdout.take().context("no standard output")?, to.clone(), Output::Log);
     forward(connect(&listener, &mut emulator.0)?, to, Output::Reports);
@@ -73,13 +73,16 @@ pub fn run(board: &Board, program: &str, bar: &ProgressBar) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn start(board: &Board, program: &str, elf: &Path, port: u16) -> Result<Emulator> {
+fn start(board: &Board, program: &str, arguments: &[String], elf: &Path, port: u16) -> Result<Emulator> {
     let qemu = board.emulator;
     let mut command = Command::new(qemu.program);
     command.args(["-M", board.machine, "-icount", &format!("shift={}", qemu.shift)]);
     command.args(["-display", "none", "-monitor", "none"]);
     command.args(["-chardev", &format!("socket,id=uart,host=127.0.0.1,port={port}"), "-serial", "chardev:uart"]);
-    let semihosting = format!("enable=on,target=native,arg={},arg={program}", board.name);
+    command.args(qemu.arguments);
+    let mut semihosting = format!("enable=on,target=native,arg={},arg={program}", board.name);
+    // QEMU joins them with blanks; the quotes are the firmware's, a doubled comma is QEMU's single one.
+    arguments.iter().for_each(|argument| semihosting += &format!(",arg=\"{}\"", argument.replace(',', ",,")));
     command.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(elf);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(Emulator(command.spawn().with_context(|| format!("{} could not be started", qemu.program))?))

@@ -1,15 +1,20 @@
 //! `cargo xtask demo`, `test`, `ci` and so on: sets up what is missing, builds, and runs.
 
+mod bench;
 mod boards;
+mod canvas;
 mod cargo;
 mod ci;
 mod deep;
 mod demo;
 mod emulator;
 mod figures;
+mod plot;
+mod readme;
 mod reports;
 mod setup;
 mod sheet;
+mod size;
 mod terminal;
 mod tests;
 
@@ -32,6 +37,10 @@ enum Task {
     },
     /// Run all tests, on this host and on every emulated board
     Test,
+    /// Count the instructions of layers on every emulated core
+    Bench(bench::Options),
+    /// Link each operator alone and print how much code it is on each core
+    Size,
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
     Deep {
         /// Seconds for each fuzz target
@@ -58,6 +67,8 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
         Task::Test => tests::run(),
+        Task::Size => size::run(),
+        Task::Bench(options) => bench::run(&options),
         Task::Deep { seconds } => deep::all(seconds),
         Task::Mutate { part } => deep::mutate(&part),
         Task::Ci => ci::all(),

@@ -6,11 +6,20 @@ use firmware::report::Report;
 
 /// A board that keeps all bytes, and neither counts instructions nor measures its stack.
 #[derive(Default)]
-pub struct Host(Vec<u8>);
+pub struct Host {
+    arguments: Vec<String>,
+    sent: Vec<u8>,
+}
 
 impl firmware::Board for Host {
+    fn arguments(&mut self, mut each: impl FnMut(&mut Self, &str)) {
+        for argument in std::mem::take(&mut self.arguments) {
+            each(self, &argument);
+        }
+    }
+
     fn send(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
+        self.sent.extend(bytes);
     }
 
     fn instructions(&mut self) -> u64 {
@@ -25,10 +34,10 @@ impl firmware::Board for Host {
 }
 
 /// All bytes that a program sends when it runs on this host.
-pub fn on_host(program: fn(&mut Host)) -> Vec<u8> {
-    let mut host = Host::default();
+pub fn on_host(program: fn(&mut Host), arguments: &[String]) -> Vec<u8> {
+    let mut host = Host { arguments: arguments.to_vec(), sent: Vec::new() };
     program(&mut host);
-    host.0
+    host.sent
 }
 
 /// The number of messages: each ends with the only zero in it.
@@ -70,7 +79,7 @@ mod tests {
             let data = [1, 2, 3 ^ if row == 1 { damage } else { 0 }];
             send(&mut host, &Report::Row { decoder: 1, sample: 7, row, data: &data });
         }
-        host.0
+        host.sent
     }
 
     #[test]

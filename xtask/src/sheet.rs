@@ -1,16 +1,13 @@
 //! The demo's result on one sheet: every sample as test image, PyTorch and device, and the table below.
 
+use crate::canvas::{Canvas, INK};
 use crate::figures::{COLUMNS, Digits, NOTES, test_image, torch};
 use anyhow::{Context, Result};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_10X20};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Gray8;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::Rectangle;
-use embedded_graphics::text::{Alignment, Text};
+use embedded_graphics::text::Alignment;
 use firmware::digits::{DECODERS, SAMPLES, SIDE};
-use std::convert::Infallible;
-use std::fs::{self, File};
 use std::path::Path;
 
 // Lengths in pixels of the sheet.
@@ -33,12 +30,9 @@ const FIRST_COLUMN: i32 = 300;
 const COLUMN: i32 = 200;
 const TABLE_WIDTH: i32 = FIRST_COLUMN + DECODERS.len() as i32 * COLUMN;
 
-const PAPER: Gray8 = Gray8::WHITE;
-const INK: Gray8 = Gray8::new(40);
-
 /// Draws the sheet into a PNG file.
 pub fn write(path: &Path, title: &str, digits: &Digits, table: &[[String; COLUMNS]]) -> Result<()> {
-    let mut sheet = Sheet::new(TABLE + table.len() as i32 * LINE + MARGIN);
+    let mut sheet = Canvas::new(WIDTH, TABLE + table.len() as i32 * LINE + MARGIN);
     sheet.text(title, Point::new(MARGIN, MARGIN), &FONT_10X20, Alignment::Left);
     for sample in 0..SAMPLES {
         let block = MARGIN + (sample / ROWS) as i32 * (BLOCK + MARGIN);
@@ -51,25 +45,7 @@ pub fn write(path: &Path, title: &str, digits: &Digits, table: &[[String; COLUMN
     sheet.save(path).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-struct Sheet {
-    grey: Vec<u8>,
-    size: Size,
-}
-
-impl Sheet {
-    fn new(height: i32) -> Self {
-        let size = Size::new(WIDTH as u32, height as u32);
-        Sheet { grey: vec![PAPER.luma(); (size.width * size.height) as usize], size }
-    }
-
-    fn text(&mut self, text: &str, at: Point, font: &MonoFont<'_>, alignment: Alignment) {
-        let Ok(_) = Text::with_alignment(text, at, MonoTextStyle::new(font, INK), alignment).draw(self);
-    }
-
-    fn fill(&mut self, at: Point, size: Size, colour: Gray8) {
-        let Ok(()) = self.fill_solid(&Rectangle::new(at, size), colour);
-    }
-
+impl Canvas {
     /// Above the tiles of a block that starts at column `x`.
     fn headings(&mut self, x: i32) {
         let below = |x| Point::new(x + TILE / 2, TOP - 8);
@@ -119,35 +95,5 @@ impl Sheet {
             let at = Point::new(MARGIN + TABLE_WIDTH + MARGIN, TABLE + (i as i32 + 2) * LINE - 7);
             self.text(note, at, &FONT_7X13, Alignment::Left);
         }
-    }
-
-    fn save(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut png = png::Encoder::new(File::create(path)?, self.size.width, self.size.height);
-        png.set_color(png::ColorType::Grayscale);
-        png.set_compression(png::Compression::High);
-        png.write_header()?.write_image_data(&self.grey)?;
-        Ok(())
-    }
-}
-
-impl OriginDimensions for Sheet {
-    fn size(&self) -> Size {
-        self.size
-    }
-}
-
-impl DrawTarget for Sheet {
-    type Color = Gray8;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        let inside = self.bounding_box();
-        for Pixel(at, grey) in pixels.into_iter().filter(|pixel| inside.contains(pixel.0)) {
-            self.grey[at.y as usize * self.size.width as usize + at.x as usize] = grey.luma();
-        }
-        Ok(())
     }
 }

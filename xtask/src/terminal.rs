@@ -54,18 +54,24 @@ fn shade(top: u32, bottom: u32) -> String {
     char::from(SHADES[((top + bottom) as usize * (SHADES.len() - 1)) / 510]).into()
 }
 
-/// A table in Markdown, and what its figures are.
+/// The table of figures, and what they are.
 pub fn table(rows: &[[String; COLUMNS]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let rows: Vec<_> = rows.iter().map(|row| row.to_vec()).collect();
+    format!("{}\n\n{}", markdown(&rows), NOTES.map(|note| format!("- {note}")).join("\n"))
+}
+
+/// A table in Markdown, headings first, all but the first column right-aligned.
+pub fn markdown(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(3);
     let mut lines = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         let cells = row.iter().enumerate().skip(1).map(|(c, cell)| format!(" {cell:>0$} |", width(c)));
         lines.push(format!("| {:<1$} |{2}", row[0], width(0), cells.collect::<String>()));
         if i == 0 {
-            let rules = (1..COLUMNS).map(|c| format!(" {}: |", "-".repeat(width(c) - 1)));
+            let rules = (1..columns).map(|c| format!(" {}: |", "-".repeat(width(c) - 1)));
             lines.push(format!("| {} |{}", "-".repeat(width(0)), rules.collect::<String>()));
         }
     }
-    let notes = NOTES.map(|note| format!("- {note}"));
-    format!("{}\n\n{}", lines.join("\n"), notes.join("\n"))
+    lines.join("\n")
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything on this host, then the same kernels on every emulated board.
 
-use crate::boards::{self, BOARDS, Board};
-use crate::{cargo, emulator, reports, setup};
+use crate::boards::{self, BOARDS, Board, CORES, Core};
+use crate::{bench, cargo, emulator, reports, setup};
 use anyhow::{Context, Result, anyhow, ensure};
 use firmware::report::Report;
 use firmware::{digits, suite};
@@ -35,6 +35,7 @@ pub fn run() -> Result<()> {
         trials.push(trial(board.name, "digits_are_the_hosts", || digits_are_the_hosts(board)));
     }
     trials.extend(kernels()?);
+    trials.extend(budgets());
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
     ensure!(!devices.has_failed(), "tests on the boards failed");
@@ -48,12 +49,12 @@ fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'stati
 
 /// All bytes that a program sends on the device.
 fn on_device(board: &Board, program: &str) -> Result<Vec<u8>> {
-    emulator::run(board, program, &ProgressBar::hidden())
+    emulator::run(board, program, &[], &ProgressBar::hidden())
 }
 
 /// Runs the kernels' suite on all boards at once; each group is a test.
 fn kernels() -> Result<Vec<Trial>> {
-    let mut host = reports::on_host(suite::run);
+    let mut host = reports::on_host(suite::run, &[]);
     let host = reports::decode(&mut host)?;
     let mut trials = Vec::new();
     thread::scope(|scope| {
@@ -85,8 +86,23 @@ fn group(name: &str, device: &Result<Vec<Report<'_>>>, host: &[Report<'_>]) -> R
     Ok(())
 }
 
+/// Counts every layer of the bench on every core; each core is a test.
+fn budgets() -> Vec<Trial> {
+    let verdict = bench::measure(CORES.iter().collect(), bench::all_layers()).and_then(|m| bench::over_budget(&m));
+    let verdict = verdict.map_err(|error| format!("{error:#}"));
+    let of = |core: &'static Core| {
+        let over = verdict.clone().map(|over| over.into_iter().filter(|(c, _)| *c == core.name).collect::<Vec<_>>());
+        trial(core.name, "no layer is over its budget", move || {
+            let over: Vec<_> = over.map_err(|error| anyhow!(error))?.into_iter().map(|(_, layer)| layer).collect();
+            ensure!(over.is_empty(), "{}; `cargo xtask bench --write-budgets` makes them the budget", over.join(", "));
+            Ok(())
+        })
+    };
+    CORES.iter().map(of).collect()
+}
+
 fn digits_are_the_hosts(board: &Board) -> Result<()> {
-    let (mut host, mut device) = (reports::on_host(digits::run), on_device(board, "digits")?);
+    let (mut host, mut device) = (reports::on_host(digits::run, &[]), on_device(board, "digits")?);
     reports::compare(&reports::decode(&mut device)?, &reports::decode(&mut host)?)
 }
 

@@ -16,35 +16,41 @@ use defmt::Display2Format;
 use defmt_semihosting as _;
 use semihosting::{experimental::env, process};
 
-/// The binary of a board: its UART, what counts its instructions, and the programs that fit it.
+/// The binary of a board: its UART, what counts its instructions, the programs that fit it, and room for a long command line.
 ///
 /// A program is a module of this crate with a function `run`. On a host the binary is a stub.
 #[macro_export]
 macro_rules! board {
     ($uart:expr, $counter:expr, [$($program:ident),+]) => {
+        $crate::board!($uart, $counter, [$($program),+], 64);
+    };
+    ($uart:expr, $counter:expr, [$($program:ident),+], $command_line:expr) => {
         #[$crate::rt::entry]
         fn main() -> ! {
             use $crate::rt::*;
-            run(env!("CARGO_BIN_NAME"), $uart, $counter, &[$((stringify!($program), $crate::$program::run)),+])
+            let programs: &[Program<_, _, { $command_line }>] = &[$((stringify!($program), $crate::$program::run)),+];
+            run(env!("CARGO_BIN_NAME"), $uart, $counter, programs)
         }
     };
 }
 
 /// A program and its name.
-pub type Program<U, C> = (&'static str, fn(&mut Device<U, C>));
+pub type Program<U, C, const N: usize> = (&'static str, fn(&mut Device<U, C, N>));
 
 /// Runs the program that the command line names and ends the emulation; exit code 2 when it names none.
-pub fn run<U: Uart, C: Counter>(name: &str, uart: U, counter: C, programs: &[Program<U, C>]) -> ! {
+///
+/// N bytes hold the command line.
+pub fn run<U: Uart, C: Counter, const N: usize>(name: &str, uart: U, counter: C, programs: &[Program<U, C, N>]) -> ! {
     // The first argument is the binary's own name.
-    let arguments = env::args::<64>();
-    let wanted = arguments.as_ref().ok().and_then(|all| all.into_iter().nth(1)?.ok()).unwrap_or_default();
-    let Some((_, program)) = programs.iter().find(|(program, _)| *program == wanted) else {
+    let arguments = env::args::<N>().ok();
+    let wanted = arguments.as_ref().and_then(|all| all.into_iter().nth(1)?.ok()).unwrap_or_default();
+    let Some((program, run)) = programs.iter().find(|(program, _)| *program == wanted) else {
         defmt::error!("{=str}: there is no program `{=str}`", name, wanted);
         process::exit(2)
     };
-    defmt::info!("{=str}: {=str} starts", name, wanted);
-    program(&mut Device::new(uart, counter));
-    defmt::info!("{=str}: {=str} is through", name, wanted);
+    defmt::info!("{=str}: {=str} starts", name, program);
+    run(&mut Device::new(arguments, uart, counter));
+    defmt::info!("{=str}: {=str} is through", name, program);
     process::exit(0)
 }
 
@@ -70,6 +76,16 @@ impl Register {
         unsafe { (self.0 as *const u32).read_volatile() }
     }
 
+    fn read_byte(self) -> u8 {
+        // SAFETY: as above.
+        unsafe { (self.0 as *const u8).read_volatile() }
+    }
+
+    fn write_byte(self, value: u8) {
+        // SAFETY: as below.
+        unsafe { (self.0 as *mut u8).write_volatile(value) }
+    }
+
     fn write(self, value: u32) {
         // SAFETY: the drivers name registers only, of devices that do not touch memory.
         unsafe { (self.0 as *mut u32).write_volatile(value) }
@@ -83,7 +99,9 @@ pub trait Counter {
 }
 
 /// A board of a UART, which carries the reports, and a counter.
-pub struct Device<U, C> {
+pub struct Device<U, C, const N: usize> {
+    /// What the program has not taken yet.
+    arguments: Option<env::Args<N>>,
     uart: U,
     counter: C,
     /// Instructions of one call of [`Board::instructions`], which are not counted, and of all calls so far.
@@ -91,9 +109,9 @@ pub struct Device<U, C> {
     calls: u64,
 }
 
-impl<U: Uart, C: Counter> Device<U, C> {
-    fn new(uart: U, counter: C) -> Self {
-        let mut device = Device { uart, counter, call: 0, calls: 0 };
+impl<U: Uart, C: Counter, const N: usize> Device<U, C, N> {
+    fn new(arguments: Option<env::Args<N>>, uart: U, counter: C) -> Self {
+        let mut device = Device { arguments, uart, counter, call: 0, calls: 0 };
         // Many calls in a row, to be exact where the counter has coarser steps than an instruction.
         const CALLS: u64 = 64;
         let start = device.instructions();
@@ -105,7 +123,13 @@ impl<U: Uart, C: Counter> Device<U, C> {
     }
 }
 
-impl<U: Uart, C: Counter> Board for Device<U, C> {
+impl<U: Uart, C: Counter, const N: usize> Board for Device<U, C, N> {
+    fn arguments(&mut self, mut each: impl FnMut(&mut Self, &str)) {
+        if let Some(arguments) = self.arguments.take() {
+            arguments.into_iter().for_each(|argument| each(self, argument.unwrap_or_default()));
+        }
+    }
+
     fn send(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.uart.send(*byte));
         self.uart.flush();

@@ -2,7 +2,7 @@
 
 use super::{Counter, fail};
 use core::arch::asm;
-use riscv::register::{mcause, mepc, minstret};
+use riscv::register::{mcause, mcycle, mepc, minstret};
 use riscv_rt::TrapFrame;
 pub use riscv_rt::entry;
 
@@ -42,5 +42,14 @@ pub struct Minstret;
 impl Counter for Minstret {
     fn count(&mut self) -> u64 {
         minstret::read64()
+    }
+}
+
+/// The counter of cycles, for silicon: name it in a board's `main.rs`, and every «instruction» is a cycle.
+pub struct Mcycle;
+
+impl Counter for Mcycle {
+    fn count(&mut self) -> u64 {
+        mcycle::read64()
     }
 }

@@ -104,3 +104,29 @@ impl Uart for Fe310 {
         while self.txdata.read() & Self::TXDATA_FULL != 0 {}
     }
 }
+
+/// The 16550 of QEMU's `virt` boards, which needs no setting up.
+pub struct Ns16550 {
+    data: Register,
+    state: Register,
+}
+
+impl Ns16550 {
+    const STATE_TX_EMPTY: u8 = 1 << 5;
+
+    /// With registers of a byte each.
+    pub fn new(base: usize) -> Self {
+        Ns16550 { data: Register(base), state: Register(base + 5) }
+    }
+}
+
+impl Uart for Ns16550 {
+    fn send(&mut self, byte: u8) {
+        self.flush();
+        self.data.write_byte(byte);
+    }
+
+    fn flush(&mut self) {
+        while self.state.read_byte() & Self::STATE_TX_EMPTY == 0 {}
+    }
+}

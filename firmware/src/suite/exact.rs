@@ -67,11 +67,14 @@ impl<W: Element, A: Accumulator> Problem<'_, W, A> {
     }
 }
 
+/// The most output pixels of a convolution here.
+pub const PIXELS: usize = 512;
+
 /// Transposed convolution in scatter form, or convolution. One output channel's accumulators at a time.
 pub fn convolution<T: Element, W: Element, A: Accumulator>(p: &Problem<'_, W, A>, x: &[T], y: &mut [T]) {
     let (per_in, per_out) = (p.input.c / p.geometry.groups, p.output.c / p.geometry.groups);
     for o in 0..p.output.c {
-        let mut acc = [0i64; 512];
+        let mut acc = [0i64; PIXELS];
         let acc = &mut acc[..p.output.h * p.output.w];
         acc.fill(p.bias.get(o).map_or(0, |b| b.to_i64()));
         p.pairs(|[oy, ox], [iy, ix], [ky, kx]| {

@@ -1,0 +1,477 @@
+//! `cargo xtask bench`: what layers cost on every core, against what others need, what is allowed, and what it was before.
+
+use crate::boards::{CORES, Core};
+use crate::plot::Panel;
+use crate::terminal::markdown;
+use crate::{cargo, emulator, plot, readme, reports, setup};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use benches::targets::{self, Target};
+use benches::{LAYERS, cliffs, peers};
+use firmware::bench::{self, COMMAND_LINE, Cost, Spec};
+use firmware::report::Report;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::{fs, iter, thread};
+
+/// What is asked for on the command line.
+#[derive(clap::Args)]
+pub struct Options {
+    /// A core: m0, m3, m4, m7, m33, m55 or rv32; without any, all
+    #[arg(long = "core", value_name = "CORE")]
+    cores: Vec<String>,
+    /// A layer in a line such as "conv_transpose 8x8x64 k2x2 s2x2 p0,0,0,0 op0,0 d1 g1 c32 i8"; without any, those of the README's table and the shapes around them
+    #[arg(long = "layer", value_name = "SPEC", long_help = layer_help())]
+    layers: Vec<String>,
+    /// Also write {layer, core, macs, outputs, insns, scratch_bytes, weight_bytes, …} of every layer and core to a file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write the table and the plot into the README and docs/
+    #[arg(long, conflicts_with_all = ["cores", "layers"])]
+    write_docs: bool,
+    /// Also write the counts to benches/budgets.json, which `cargo xtask test` holds them to
+    #[arg(long, conflicts_with_all = ["cores", "layers"])]
+    write_budgets: bool,
+}
+
+fn layer_help() -> String {
+    format!(
+        "A layer to count; may be given many times. Without any: those of the README's table and the shapes around them.\n\n{}",
+        bench::GRAMMAR
+    )
+}
+
+/// What every layer costs on every core.
+pub struct Measured {
+    /// The cores.
+    pub cores: Vec<&'static Core>,
+    /// The lines.
+    pub layers: Vec<String>,
+    /// Cores x layers.
+    costs: Vec<Vec<Cost>>,
+}
+
+/// A core, what a layer costs there per unit, and what the best peer needs.
+type Compared = (&'static Core, f64, Option<f64>);
+
+/// Counts, prints, and writes what is asked for. Nothing is written when anything fails.
+pub fn run(options: &Options) -> Result<()> {
+    let cores = cores(&options.cores)?;
+    let asked = !options.layers.is_empty();
+    let layers = if asked { options.layers.clone() } else { all_layers() };
+    let measured = measure(cores, layers)?;
+    for core in &measured.cores {
+        println!("{}", measured.table(core));
+    }
+    if !asked {
+        println!("{}", measured.cliffs());
+    }
+    println!("{}", measured.verdict());
+    if let Some(path) = &options.json {
+        fs::write(path, measured.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if options.write_docs {
+        readme::write("cargo xtask bench", &measured.summary())?;
+        plot::write(&readme::path("docs/bench.png"), &measured.panels())?;
+        println!("Written: docs/bench.png and the table in README.md.");
+    }
+    if options.write_budgets {
+        fs::write(readme::path(BUDGETS), measured.budgets())?;
+        println!("Written: benches/budgets.json.");
+    }
+    Ok(())
+}
+
+/// The cores of these names; all when there are none.
+fn cores(names: &[String]) -> Result<Vec<&'static Core>> {
+    let find = |name: &String| {
+        let known = || CORES.iter().map(|core| core.name).collect::<Vec<_>>().join(", ");
+        CORES
+            .iter()
+            .find(|core| core.name == name)
+            .with_context(|| format!("there is no core `{name}`; known: {}", known()))
+    };
+    let mut found: Vec<&Core> = Vec::new();
+    for core in names.iter().map(find) {
+        let core = core?;
+        if found.iter().all(|f| f.name != core.name) {
+            found.push(core);
+        }
+    }
+    Ok(if names.is_empty() { CORES.iter().collect() } else { found })
+}
+
+/// Every layer that has a budget, each once.
+pub fn all_layers() -> Vec<String> {
+    let mut all: Vec<String> = LAYERS.iter().map(|layer| layer.spec.into()).collect();
+    for layer in cliffs().into_iter().flat_map(|cliff| [cliff.odd, cliff.even]) {
+        if !all.contains(&layer) {
+            all.push(layer);
+        }
+    }
+    all
+}
+
+/// Runs layers on the host, then on the cores, whose outputs must be the host's: one build and one run for each core.
+///
+/// # Errors
+/// The first line that cannot be read or planned, before anything is built.
+pub fn measure(cores: Vec<&'static Core>, layers: Vec<String>) -> Result<Measured> {
+    for line in &layers {
+        Spec::parse(line).map_err(|error| anyhow!("in the layer `{line}`, {error}"))?;
+    }
+    let length: usize = layers.iter().map(|line| line.len() + 3).sum();
+    const ROOM: usize = COMMAND_LINE - 64;
+    ensure!(length <= ROOM, "the layers make a command line of {length} bytes; at most {ROOM} fit");
+    let mut host = reports::on_host(bench::run, &layers);
+    let host = costs(&reports::decode(&mut host)?, &layers)?;
+
+    for core in &cores {
+        setup::board(&core.board)?;
+        cargo::board(&core.board)?;
+    }
+    let bar = ProgressBar::new((cores.len() * (layers.len() + 1)) as u64);
+    bar.set_style(ProgressStyle::with_template("bench {wide_bar} {pos}/{len} layers, {elapsed}")?);
+    let device = |core: &Core| -> Result<Vec<Cost>> {
+        let mut bytes = emulator::run(&core.board, "bench", &layers, &bar)?;
+        let device = costs(&reports::decode(&mut bytes)?, &layers)?;
+        for ((device, host), line) in device.iter().zip(&host).zip(&layers) {
+            let same = device.digest == host.digest && device.macs == host.macs;
+            ensure!(same, "the output of `{line}` on {} is not that of the host's portable kernel", core.name);
+        }
+        Ok(device)
+    };
+    let costs = thread::scope(|scope| {
+        let runs: Vec<_> = cores.iter().map(|core| scope.spawn(|| device(core))).collect();
+        let end = |run: thread::ScopedJoinHandle<'_, _>| {
+            run.join().unwrap_or_else(|_| Err(anyhow!("the emulator's thread panicked")))
+        };
+        runs.into_iter().map(end).collect::<Result<Vec<_>>>()
+    })?;
+    bar.finish_and_clear();
+    Ok(Measured { cores, layers, costs })
+}
+
+/// One cost for each layer, or the first refusal.
+fn costs(reports: &[Report<'_>], layers: &[String]) -> Result<Vec<Cost>> {
+    let cost = |(report, line): (&Report<'_>, &String)| match report {
+        Report::Layer(cost) => Ok(*cost),
+        Report::Refused { why } => bail!("the layer `{line}` is refused: {why}"),
+        _ => bail!("a report that does not belong to the bench"),
+    };
+    ensure!(reports.len() == layers.len() + 1, "{} reports came for {} layers", reports.len(), layers.len());
+    reports.iter().zip(layers).map(cost).collect()
+}
+
+/// The name of a layer, if it has one.
+pub fn name(line: &str) -> Option<&'static str> {
+    LAYERS
+        .iter()
+        .find(|layer| layer.spec == line || Spec::parse(layer.spec) == Spec::parse(line))
+        .map(|layer| layer.name)
+}
+
+/// MACs, or output values where there are none: what «per unit» means. An interpolation's multiplications are nobody's MACs.
+pub fn units(line: &str, cost: &Cost) -> u64 {
+    let counts_macs = line.starts_with("conv") || line.starts_with("fold");
+    if counts_macs && cost.macs > 0 { cost.macs } else { u64::from(cost.outputs) }.max(1)
+}
+
+fn per_unit(line: &str, cost: &Cost) -> f64 {
+    cost.instructions as f64 / units(line, cost) as f64
+}
+
+/// A number of three digits.
+pub fn short(n: f64) -> String {
+    if n < 10.0 {
+        format!("{n:.2}")
+    } else if n < 100.0 {
+        format!("{n:.1}")
+    } else {
+        format!("{n:.0}")
+    }
+}
+
+/// Whether a cost is within a target.
+fn judged(cost: f64, target: Target) -> String {
+    let must = if cost <= target.must { "met" } else { "missed" };
+    let aim = target
+        .aim
+        .map_or(String::new(), |aim| format!(", {} {}", short(aim), if cost <= aim { "met" } else { "missed" }));
+    format!("{} {must}{aim}", short(target.must))
+}
+
+impl Measured {
+    /// What a layer costs on a core, where both were measured.
+    pub fn cost(&self, line: &str, core: &str) -> Option<&Cost> {
+        let core = self.cores.iter().position(|c| c.name == core)?;
+        let layer = self.layers.iter().position(|l| l == line)?;
+        self.costs.get(core)?.get(layer)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Cost)> {
+        iter::zip(&self.cores, &self.costs).flat_map(|(core, costs)| {
+            iter::zip(&self.layers, costs).map(|(line, cost)| (core.name, line.as_str(), cost))
+        })
+    }
+
+    /// Everything about a core.
+    fn table(&self, core: &Core) -> String {
+        let heads = [
+            "layer",
+            "MACs",
+            "outputs",
+            "insns",
+            "per MAC or output",
+            "scratch",
+            "stack",
+            "weights",
+            "peers / ours",
+            "must, aim",
+        ];
+        let mut rows = vec![heads.map(String::from).to_vec()];
+        let peers = peers::all();
+        // The shapes around the layers are in the list of cliffs.
+        let default = self.layers == all_layers();
+        for line in &self.layers {
+            let (Some(cost), name) = (self.cost(line, core.name), name(line)) else { continue };
+            if default && name.is_none() {
+                continue;
+            }
+            let count = |n: u64| HumanCount(n).to_string();
+            let ours = per_unit(line, cost);
+            let ratios: Vec<_> = peers
+                .iter()
+                .filter(|peer| Some(peer.layer) == name && peer.core == core.name)
+                .map(|peer| format!("{} {}", peer.name, short(peer.cost.per_unit(units(line, cost)) / ours)))
+                .collect();
+            let n = cost.instructions;
+            rows.push(vec![
+                name.map_or(String::new(), |name| format!("{name}: ")) + line,
+                count(cost.macs),
+                count(cost.outputs.into()),
+                count(n),
+                short(ours),
+                count(cost.scratch.into()),
+                count(cost.stack.into()),
+                count(cost.weights.into()),
+                ratios.join(", "),
+                self.verdicts(core.name, line, cost).join(", "),
+            ]);
+        }
+        format!("{} ({})\n\n{}\n", core.name, core.board.core, markdown(&rows))
+    }
+
+    /// How a layer stands to its targets.
+    fn verdicts(&self, core: &str, line: &str, cost: &Cost) -> Vec<String> {
+        let mut verdicts = Vec::new();
+        if let Some(target) = name(line).and_then(|name| targets::target(name, core)) {
+            verdicts.push(judged(per_unit(line, cost), target));
+        }
+        if cost.unfolded > 0 {
+            let ratio = cost.instructions as f64 / cost.unfolded as f64;
+            verdicts.push(format!(
+                "{} of the pair, {}",
+                short(ratio),
+                judged(ratio, Target { must: targets::FOLD, aim: None })
+            ));
+        }
+        if core == "m4"
+            && let Some(int8) = line.strip_suffix(" i16x8").and_then(|line| self.cost(line, core))
+        {
+            let ratio = cost.instructions as f64 / int8.instructions as f64;
+            verdicts.push(format!(
+                "{} of int8, {}",
+                short(ratio),
+                judged(ratio, Target { must: targets::I16X8, aim: None })
+            ));
+        }
+        verdicts
+    }
+
+    /// Odd shapes against their even neighbours, per MAC or output value, on every core.
+    fn cliffs(&self) -> String {
+        let mut rows = vec![vec!["shape, against its neighbour".to_string(), String::new()]];
+        rows[0].extend(self.cores.iter().map(|core| core.name.to_string()));
+        for cliff in cliffs() {
+            let ratio = |core: &&Core| {
+                let per = |line: &str| self.cost(line, core.name).map(|cost| per_unit(line, cost));
+                let ratio = per(&cliff.odd).zip(per(&cliff.even)).map(|(odd, even)| odd / even);
+                ratio.map_or(String::new(), |r| format!("{r:.2}{}", if r > targets::CLIFF { " missed" } else { "" }))
+            };
+            let mut row = vec![cliff.odd.clone(), cliff.even.clone()];
+            row.extend(self.cores.iter().map(ratio));
+            rows.push(row);
+        }
+        format!(
+            "Instructions per MAC or output value, at most {} times the neighbour's\n\n{}\n",
+            targets::CLIFF,
+            markdown(&rows)
+        )
+    }
+
+    /// How many musts are met.
+    fn verdict(&self) -> String {
+        let mut missed = Vec::new();
+        let mut met = 0;
+        for (core, line, cost) in self.all() {
+            for verdict in self.verdicts(core, line, cost) {
+                if verdict.contains("missed") {
+                    missed.push(format!("{core} {}: {verdict}", name(line).unwrap_or(line)));
+                } else {
+                    met += 1;
+                }
+            }
+        }
+        format!("Targets met: {met}, missed: {}.", missed.len())
+    }
+
+    /// The layers that peers have been counted on, the cores, and of both our cost and the best peer's.
+    fn compared(&self) -> Vec<(&'static benches::Layer, Vec<Compared>)> {
+        let peers = peers::all();
+        let layers = LAYERS.iter().filter(|layer| peers.iter().any(|peer| peer.layer == layer.name));
+        let cores = |layer: &benches::Layer| {
+            let core = |core: &&'static Core| {
+                let cost = self.cost(layer.spec, core.name)?;
+                let same = peers.iter().filter(|peer| peer.layer == layer.name && peer.core == core.name);
+                let best = same.map(|peer| peer.cost.per_unit(units(layer.spec, cost))).min_by(f64::total_cmp);
+                Some((*core, per_unit(layer.spec, cost), best))
+            };
+            self.cores.iter().filter_map(core).collect()
+        };
+        layers.map(|layer| (layer, cores(layer))).collect()
+    }
+
+    /// The README's picture and table.
+    fn summary(&self) -> String {
+        let mut rows = vec![vec!["layer".to_string()]];
+        rows[0].extend(self.cores.iter().map(|core| core.board.core.to_string()));
+        for (layer, cores) in self.compared() {
+            let mut row = vec![format!("{}: {}", layer.name, layer.spec)];
+            row.extend(cores.iter().map(|(_, ours, best)| match best {
+                Some(best) => format!("{} ({})", short(*ours), short(*best)),
+                None => short(*ours),
+            }));
+            rows.push(row);
+        }
+        format!(
+            "![Instructions per MAC or output value, ours and the peers', per layer and core](docs/bench.png)\n\n{}",
+            markdown(&rows)
+        )
+    }
+
+    fn panels(&self) -> Vec<Panel> {
+        let compared = self.compared();
+        let panel = |core: &&'static Core| Panel {
+            title: core.board.core.into(),
+            bars: compared
+                .iter()
+                .flat_map(|(layer, cores)| {
+                    let of = cores.iter().filter(|(c, ..)| c.name == core.name);
+                    of.map(|(_, ours, best)| (layer.name, *ours, *best))
+                })
+                .collect(),
+        };
+        self.cores.iter().map(panel).collect()
+    }
+
+    fn json(&self) -> Result<String> {
+        #[derive(Serialize)]
+        struct Entry<'a> {
+            layer: &'a str,
+            core: &'a str,
+            macs: u64,
+            outputs: u32,
+            insns: u64,
+            scratch_bytes: u32,
+            weight_bytes: u32,
+            stack_bytes: u32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            unfolded_insns: Option<u64>,
+            digest: u32,
+        }
+        let entry = |(core, layer, cost): (_, _, &Cost)| Entry {
+            layer,
+            core,
+            macs: cost.macs,
+            outputs: cost.outputs,
+            insns: cost.instructions,
+            scratch_bytes: cost.scratch,
+            weight_bytes: cost.weights,
+            stack_bytes: cost.stack,
+            unfolded_insns: (cost.unfolded > 0).then_some(cost.unfolded),
+            digest: cost.digest,
+        };
+        let entries = self.all().map(|(c, l, cost)| entry((c, l, cost))).collect::<Vec<_>>();
+        Ok(serde_json::to_string_pretty(&entries)? + "\n")
+    }
+
+    /// The file of budgets: a line for each layer.
+    fn budgets(&self) -> String {
+        let lines = self.layers.iter().map(|line| {
+            let counts = self.cores.iter().filter_map(|core| {
+                self.cost(line, core.name).map(|cost| format!("\"{}\": {}", core.name, cost.instructions))
+            });
+            format!("  \"{line}\": {{ {} }}", counts.collect::<Vec<_>>().join(", "))
+        });
+        format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))
+    }
+}
+
+/// Per cent that a layer may take more than its budget.
+const SLACK: u64 = 2;
+
+const BUDGETS: &str = "benches/budgets.json";
+
+/// The cores and layers that take more than 2 % above their budget, with by how much; and those without a budget.
+pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
+    let text = fs::read_to_string(readme::path(BUDGETS)).context("benches/budgets.json cannot be read")?;
+    let budgets: BTreeMap<String, BTreeMap<String, u64>> =
+        serde_json::from_str(&text).context("benches/budgets.json is damaged")?;
+    let over = |(core, line, cost): (&'static str, &str, &Cost)| {
+        let over = match budgets.get(line).and_then(|cores| cores.get(core)) {
+            None => Some(format!("`{line}` has no budget")),
+            Some(&budget) => too_much(line, budget, cost.instructions),
+        };
+        over.map(|over| (core, over))
+    };
+    Ok(measured.all().filter_map(over).collect())
+}
+
+fn too_much(line: &str, budget: u64, now: u64) -> Option<String> {
+    let more = 100.0 * (now as f64 / budget as f64 - 1.0);
+    let text = || format!("`{line}` takes {now} instructions, {more:.1} % more than its budget of {budget}");
+    (100 * now > (100 + SLACK) * budget).then(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_that_is_unknown_is_named() {
+        let error = cores(&["m4".into(), "m9".into()]).err().unwrap().to_string();
+        assert_eq!(error, "there is no core `m9`; known: m0, m3, m4, m7, m33, m55, rv32");
+        let names: Vec<_> = cores(&["m7".into(), "m0".into(), "m7".into()]).unwrap().iter().map(|c| c.name).collect();
+        assert_eq!(names, ["m7", "m0"]);
+    }
+
+    #[test]
+    fn more_than_two_per_cent_is_too_much() {
+        assert_eq!(too_much("x", 1000, 1020), None);
+        assert_eq!(too_much("x", 1000, 900), None);
+        assert_eq!(
+            too_much("x", 1000, 1021).unwrap(),
+            "`x` takes 1021 instructions, 2.1 % more than its budget of 1000"
+        );
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_planned_is_refused_before_anything_is_built() {
+        let says = |line: &str| measure(CORES.iter().collect(), vec![line.into()]).err().unwrap().to_string();
+        assert!(says("conv 8x8x3 k3 g2 c4").contains("input channels is 3; it must be a multiple of 2"));
+        assert!(says("conv 8x8 k3 c4").starts_with("in the layer `conv 8x8 k3 c4`, `8x8` stands where"));
+        assert!(says("upsample nearest 128x128x64 256x256").contains("arena"));
+    }
+}
