@@ -332,8 +332,22 @@ impl Affine {
     }
 
     /// The input at or before a position, inside the input.
+    #[inline]
     pub(crate) fn nearest(&self, p: Position) -> usize {
-        (p.i.max(0) as usize).min(self.input - 1)
+        self.inside(p.i)
+    }
+
+    /// The input nearest to a whole position.
+    #[inline]
+    pub(crate) fn inside(&self, i: i32) -> usize {
+        (i.max(0) as usize).min(self.input - 1)
+    }
+
+    /// The whole factor F of half-pixel positions `(2i + 1) / 2F − 1/2`, where it is 2, 4 or 8; else 0.
+    pub(crate) const fn half_pixel_factor(&self) -> usize {
+        let f = self.den / 2;
+        let half_pixel = self.den == 2 * f && self.step == 2 && self.start == 1 - f as i64;
+        if half_pixel && matches!(f, 2 | 4 | 8) && self.output == f as usize * self.input { f as usize } else { 0 }
     }
 
     /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.

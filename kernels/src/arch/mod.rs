@@ -4,6 +4,8 @@
 //! |-------------------------------|--------------|---------------------------------------------------------|
 //! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       |
 
+#[allow(unsafe_code)]
+pub(crate) mod blend;
 mod portable;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
 #[cfg_attr(upconv_backend = "portable", allow(dead_code))]
@@ -17,3 +19,6 @@ use thumb as chosen;
 
 pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixels, Run};
+
+/// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
+const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));
