@@ -214,6 +214,51 @@ impl Side {
     }
 }
 
+/// Exact division by a constant in 32 bits: `floor(n / d) = (2n · m >> 32) >> shift`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divide {
+    d: u32,
+    m: u32,
+    shift: u32,
+}
+
+impl Divide {
+    /// d = 1 ..= 2²² − 1; `None` beyond.
+    ///
+    /// With d of b bits, `m = ceil(2^(b+30) / d)` is at most 2³¹ and less than 1 too large. For n < 2^q · d that makes less than
+    /// n / 2^(b+30), which is at most 1 / d where 2^q · d² <= 2^(b+30), thus where q + b <= 30: there the quotient is exact, and 2n fits.
+    pub(crate) const fn new(d: u32) -> Option<Self> {
+        let bits = u32::BITS - d.leading_zeros();
+        if d == 0 || bits > 22 {
+            return None;
+        }
+        let m = (1u64 << (bits + 30)).div_ceil(d as u64) as u32;
+        Some(Divide { d, m, shift: bits - 1 })
+    }
+
+    /// Whether it holds for quotients of so many bits.
+    pub(crate) const fn gives(&self, bits: u32) -> bool {
+        self.shift + 1 + bits <= 30
+    }
+
+    /// The divisor.
+    pub(crate) fn divisor(&self) -> u32 {
+        self.d
+    }
+
+    /// `floor(n / d)`
+    #[inline(always)]
+    pub(crate) fn quotient(&self, n: u32) -> u32 {
+        self.half_of(2 * n)
+    }
+
+    /// `floor(twice / 2d)`
+    #[inline(always)]
+    pub(crate) fn half_of(&self, twice: u32) -> u32 {
+        ((u64::from(twice) * u64::from(self.m)) >> 32) as u32 >> self.shift
+    }
+}
+
 /// The positions `(start + o * step) / den` along one axis.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Affine {
@@ -228,6 +273,8 @@ pub(crate) struct Affine {
     first: i32,
     first_rest: u32,
     by_den: Reciprocal,
+    /// The same where positions fit 32 bits.
+    by: Option<Divide>,
 }
 
 /// A position `i + t / den`; i is -1 for every position below 0.
@@ -267,6 +314,10 @@ impl Affine {
             first,
             first_rest: first_rest as u32,
             by_den: Reciprocal::new(den as u32),
+            by: match Divide::new(den as u32) {
+                Some(by) if by.gives(16) => Some(by),
+                _ => None,
+            },
         })
     }
 
@@ -341,6 +392,13 @@ impl Affine {
     #[inline]
     pub(crate) fn inside(&self, i: i32) -> usize {
         (i.max(0) as usize).min(self.input - 1)
+    }
+
+    /// The whole factor F where `floor` of position i is `i / F`; else 0.
+    pub(crate) const fn repeats(&self) -> usize {
+        let f = if self.step == 0 { 0 } else { self.den as u64 / self.step };
+        let repeats = f * self.step == self.den as u64 && 0 <= self.start && self.start < self.step as i64;
+        if repeats && self.output as u64 == f * self.input as u64 { f as usize } else { 0 }
     }
 
     /// The whole factor F of half-pixel positions `(2i + 1) / 2F − 1/2`, where it is 2, 4 or 8; else 0.

@@ -6,6 +6,10 @@
 
 #[allow(unsafe_code)]
 pub(crate) mod blend;
+#[allow(unsafe_code)]
+mod blend_dsp;
+#[allow(unsafe_code)]
+pub(crate) mod copy;
 mod portable;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
 #[cfg_attr(upconv_backend = "portable", allow(dead_code))]

@@ -10,8 +10,8 @@
 //! power of two the sum is small and the division a shift. TFLite differs only in its positions, which have 10 bits.
 
 use super::{axes, shapes};
-use crate::arch::blend::{Divide, Rows};
-use crate::coords::{Affine, Coordinates};
+use crate::arch::blend::Rows;
+use crate::coords::{Affine, Coordinates, Divide};
 use crate::phase::Reciprocal;
 use crate::rows::cut;
 use crate::{Element, Error, Layer, Resize, Rounding, Shape, Window};
@@ -130,7 +130,7 @@ impl<T: Element> Layer<T> for Bilinear {
             // Bounds: the denominator divides 16.
             let scale = 4 - den.trailing_zeros().min(4);
             Rows { weights: rows.weights.map(|w| w << scale), ..rows }.repeat(&self.x, self.factor, y);
-        } else if let Some(by) = self.by.filter(Divide::divides::<T>) {
+        } else if let Some(by) = self.by.filter(|by| by.gives(u8::BITS * size_of::<T>() as u32)) {
             rows.any(&self.x, by, y);
         } else {
             self.wide(&rows, y);

@@ -5,8 +5,8 @@
 //! computed as they do, at compile time.
 
 use super::{axes, shapes};
+use crate::arch::copy::{pick_pixels, repeat_pixels};
 use crate::coords::{Affine, Coordinates};
-use crate::rows::cut;
 use crate::shape::side;
 use crate::{Element, Error, Layer, Ratio, Resize, Shape, Window};
 use core::ops::Range;
@@ -31,6 +31,8 @@ pub struct Nearest {
     channels: usize,
     y: Affine,
     x: Affine,
+    /// Every column is repeated so often; 0 where that is not all.
+    factor: usize,
 }
 
 impl Nearest {
@@ -53,7 +55,7 @@ impl Nearest {
             Err(e) => return Err(e),
         };
         match (y.rounded(mode), x.rounded(mode)) {
-            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x }),
+            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x, factor: x.repeats() }),
             (Err(e), _) | (_, Err(e)) => Err(e),
         }
     }
@@ -87,15 +89,10 @@ impl<T: Element> Layer<T> for Nearest {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = x.row(self.y.nearest(self.y.at(oy)));
-        copy_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
-    }
-}
-
-/// `y[ox] = row[columns[ox]]`, pixel by pixel.
-fn copy_pixels<T: Copy>(row: &[T], channels: usize, columns: impl Iterator<Item = usize>, y: &mut [T]) {
-    for (to, ix) in y.chunks_exact_mut(channels.max(1)).zip(columns) {
-        for (y, x) in to.iter_mut().zip(cut(row, ix * channels, channels)) {
-            *y = *x;
+        if self.factor > 0 {
+            repeat_pixels(row, self.channels, self.x.input, self.factor, y);
+        } else {
+            pick_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
         }
     }
 }
@@ -151,7 +148,7 @@ impl<T: Element> Layer<T> for Gather<'_> {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = self.rows.get(oy).map_or(&[][..], |iy| x.row((*iy).into()));
-        copy_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
+        pick_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
     }
 }
 

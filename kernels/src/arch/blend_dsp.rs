@@ -1,0 +1,179 @@
+//! Twice the columns with the DSP instructions of Armv7E-M and Armv8-M, four int8 channels along a row.
+//!
+//! `SXTAB16` widens two bytes and adds them to two halves, so that with K = 342 in each
+//!
+//! ```text
+//! v  = 3 (K + near) + far                                6 for a column
+//! y  = 3 v[j] + v[j + 1],  v[j] + 3 v[j + 1]             6
+//!    = 9a + 3b + 3c + d + 12 K,   12 K = 2^12 + 8
+//! ```
+//!
+//! whose bits 4 ..= 11 are the rounded mean: no bias to add or take away.
+
+/// The same in safe Rust: the sums of a gap between two columns, for the bytes `near` and `far` of both.
+#[cfg(test)]
+fn model(near: [i8; 2], far: [i8; 2], away: bool) -> [i8; 2] {
+    let v = [0, 1].map(|i| 3 * (342 + i32::from(near[i])) + i32::from(far[i]));
+    assert!(v.iter().all(|v| *v >= 0));
+    [3 * v[0] + v[1], v[0] + 3 * v[1]].map(|sum| {
+        assert!(sum < 1 << 16);
+        let sum = if away { sum - 1 } else { sum };
+        ((if away { sum + (sum >> 12 & 1) } else { sum }) >> 4) as i8
+    })
+}
+
+#[test]
+fn bits_4_to_11_are_the_rounded_mean() {
+    let bytes = (i8::MIN..=i8::MAX).filter(|v| v % 9 == 0 || v.unsigned_abs() > 120 || v.abs() < 3);
+    for (a, b) in bytes.clone().flat_map(|a| bytes.clone().map(move |b| (a, b))) {
+        for (c, d) in bytes.clone().flat_map(|c| bytes.clone().map(move |d| (c, d))) {
+            let [[a1, b1], [c1, d1]] = [[a, b], [c, d]].map(|row| row.map(i32::from));
+            let sums = [9 * a1 + 3 * b1 + 3 * c1 + d1, 3 * a1 + 9 * b1 + c1 + 3 * d1];
+            assert_eq!(model([a, b], [c, d], false), sums.map(|sum| ((sum + 8) >> 4) as i8));
+            assert_eq!(model([a, b], [c, d], true), sums.map(|sum| ((sum.abs() + 8) / 16 * sum.signum()) as i8));
+        }
+    }
+}
+
+#[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
+pub(super) use asm::double;
+
+/// [`asm::double`] where its instructions do not exist.
+///
+/// # Safety
+/// None is needed.
+#[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
+pub(super) unsafe fn double<T, const AWAY: bool>(_: *const T, _: *const T, _: *mut T, _: usize, _: usize) -> bool {
+    false
+}
+
+#[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
+mod asm {
+    use core::arch::naked_asm;
+
+    /// Four channels of all columns of a row, twice each: `near` and `far` are weighted 3 : 1, or the same. True.
+    ///
+    /// # Safety
+    /// `near` and `far` have so many columns, and y twice as many, of c values of one byte, at least four of which are there.
+    #[inline(always)]
+    pub(in super::super) unsafe fn double<T, const AWAY: bool>(
+        near: *const T,
+        far: *const T,
+        y: *mut T,
+        c: usize,
+        columns: usize,
+    ) -> bool {
+        let row = if AWAY { away } else { up };
+        // SAFETY: the caller's.
+        unsafe {
+            row(near.cast(), far as isize - near as isize, y.cast(), c, near.cast::<i8>().wrapping_add(c * columns))
+        };
+        true
+    }
+
+    /// Stamps the loop along a row: what is done to sums before they are doubled, to those of outputs, and before r4 is compared as `end`.
+    ///
+    /// r0 near, r1 how far `far` lies from it, r2 y, r3 c, r5 K in both halves, r6 a byte's mask for both, r8 ..= r11 the sums of two columns.
+    macro_rules! stamp {
+        ($name:ident $less:literal $up:literal $last:literal) => {
+            /// # Safety
+            /// From `near` to `end`, and `far` bytes further, pixels of c bytes can be read, four bytes of each, and y has room for those of twice as many.
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(near: *const i8, far: isize, y: *mut i8, c: usize, end: *const i8) {
+                naked_asm!(
+                    ".macro column low, high",
+                    "ldr r12, [r0]",
+                    "ldr lr, [r0, r1]",
+                    "add r0, r3",
+                    "sxtab16 \\low, r5, r12",
+                    "sxtab16 \\high, r5, r12, ror #8",
+                    "add \\low, \\low, \\low, lsl #1",
+                    "add \\high, \\high, \\high, lsl #1",
+                    "sxtab16 \\low, \\low, lr",
+                    "sxtab16 \\high, \\high, lr, ror #8",
+                    ".endm",
+                    ".macro less sum",
+                    $less,
+                    ".endm",
+                    ".macro up sum, free",
+                    $up,
+                    ".endm",
+                    ".macro pack low, high",
+                    "and \\low, r6, \\low, lsr #4",
+                    "and \\high, r6, \\high, lsr #4",
+                    "orr \\low, \\low, \\high, lsl #8",
+                    ".endm",
+                    // Both outputs between two columns, the first of which is used up.
+                    ".macro gap low, high, next_low, next_high",
+                    "column \\next_low, \\next_high",
+                    "add r12, \\low, \\next_low",
+                    "less r12",
+                    "add \\low, r12, \\low, lsl #1",
+                    "add r12, r12, \\next_low, lsl #1",
+                    "up \\low, lr",
+                    "up r12, lr",
+                    "add lr, \\high, \\next_high",
+                    "less lr",
+                    "add \\high, lr, \\high, lsl #1",
+                    "add lr, lr, \\next_high, lsl #1",
+                    "up \\high, r4",
+                    "up lr, r4",
+                    "pack \\low, \\high",
+                    "str \\low, [r2]",
+                    "pack r12, lr",
+                    "str r12, [r2, r3]",
+                    "add r2, r2, r3, lsl #1",
+                    ".endm",
+                    ".macro edge low, high",
+                    "lsl r12, \\low, #2",
+                    "lsl lr, \\high, #2",
+                    "less r12",
+                    "less lr",
+                    "up r12, r4",
+                    "up lr, r4",
+                    "pack r12, lr",
+                    "str r12, [r2]",
+                    ".endm",
+                    ".macro last",
+                    $last,
+                    "cmp r0, r4",
+                    ".endm",
+                    "push {{r4-r11, lr}}",
+                    "movw r5, #342",
+                    "movt r5, #342",
+                    "mov r6, #0x00FF00FF",
+                    "mov r7, #0x00010001",
+                    "column r8, r9",
+                    "edge r8, r9",
+                    "add r2, r3",
+                    "ldr r4, [sp, #36]",
+                    "cmp r0, r4",
+                    "beq 4f",
+                    "2:",
+                    "gap r8, r9, r10, r11",
+                    "last",
+                    "beq 3f",
+                    "gap r10, r11, r8, r9",
+                    "last",
+                    "bne 2b",
+                    "b 4f",
+                    "3:",
+                    "mov r8, r10",
+                    "mov r9, r11",
+                    "4:",
+                    "edge r8, r9",
+                    "pop {{r4-r11, pc}}",
+                    ".purgem column",
+                    ".purgem less",
+                    ".purgem up",
+                    ".purgem pack",
+                    ".purgem gap",
+                    ".purgem edge",
+                    ".purgem last",
+                )
+            }
+        };
+    }
+    stamp!(up "" "" "");
+    stamp!(away "sub \\sum, r7" "and \\free, r7, \\sum, lsr #12\nadd \\sum, \\free" "ldr r4, [sp, #36]");
+}
