@@ -246,6 +246,16 @@ impl Divide {
         self.d
     }
 
+    /// m of the formula.
+    pub(crate) fn factor(&self) -> u32 {
+        self.m
+    }
+
+    /// Its shift.
+    pub(crate) fn shift(&self) -> u32 {
+        self.shift
+    }
+
     /// `floor(n / d)`
     #[inline(always)]
     pub(crate) fn quotient(&self, n: u32) -> u32 {

@@ -12,7 +12,7 @@
 //! Ties away from zero: half is one less, and a sum that is not negative gains it back.
 
 use super::UNALIGNED;
-use super::blend_dsp::double;
+use super::blend_dsp::{self, double};
 use crate::Element;
 use crate::coords::{Affine, Divide};
 
@@ -245,6 +245,30 @@ impl<T: Element> Line<T> for Any<'_> {
         // Twice all sums, so that one instruction less divides them. Bounds: they are below 2 · 2^B · d < 2^31.
         let zero = 2 * by.divisor() * T::MIN.unsigned_abs();
         let half = 2 * (by.divisor() / 2 - u32::from(away) + by.divisor() * U::NEGATIVE);
+        let first = axis.at(0);
+        let dsp = N == 2 && !away && axis.whole() == 0 && axis.den() < 1 << 14 && w0 + w1 < 256;
+        if dsp {
+            let start = axis.inside(first.i) * c;
+            let [from, last] = [start, (axis.input - 1) * c].map(|at| near.cast::<i8>().wrapping_add(at));
+            let mut columns = blend_dsp::Columns {
+                near: from,
+                far: far as isize - near as isize,
+                last,
+                c,
+                weights: [w0, w1],
+                offset: 128 * (w0 + w1) * U::ONES,
+                shift: by.shift(),
+                den: 2 * axis.den(),
+                step: 2 * axis.rest(),
+                t: 2 * (first.t + if first.i < 0 { 0 } else { axis.den() }),
+                m: by.factor(),
+                half: half + zero,
+            };
+            // SAFETY: the caller's; 128 · 255 and 2 den are below 2^15.
+            if unsafe { blend_dsp::any(&mut columns, y.cast(), axis.output) } {
+                return;
+            }
+        }
         let column = |i: i32| {
             let at = axis.inside(i) * c;
             // SAFETY: a column of the input.

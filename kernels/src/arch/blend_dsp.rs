@@ -36,7 +36,38 @@ fn bits_4_to_11_are_the_rounded_mean() {
 }
 
 #[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
-pub(super) use asm::double;
+pub(super) use asm::{any, double};
+
+/// What [`any`] reads and keeps beside the registers.
+#[repr(C)]
+#[cfg_attr(not(all(upconv_backend = "dsp", target_arch = "arm")), allow(dead_code))]
+pub(super) struct Columns {
+    /// The column loaded last, how far the other row lies from it, and the last of the row.
+    pub(super) near: *const i8,
+    pub(super) far: isize,
+    pub(super) last: *const i8,
+    pub(super) c: usize,
+    pub(super) weights: [u32; 2],
+    /// 128 (w₀ + w₁) in both halves.
+    pub(super) offset: u32,
+    pub(super) shift: u32,
+    /// Twice the denominator of positions, their step, below it, and the first: it is above where the first column is passed already.
+    pub(super) den: u32,
+    pub(super) step: u32,
+    pub(super) t: u32,
+    pub(super) m: u32,
+    /// Twice what makes sums positive and rounds them.
+    pub(super) half: u32,
+}
+
+/// [`asm::any`] where its instructions do not exist.
+///
+/// # Safety
+/// None is needed.
+#[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
+pub(super) unsafe fn any(_: &mut Columns, _: *mut i8, _: usize) -> bool {
+    false
+}
 
 /// [`asm::double`] where its instructions do not exist.
 ///
@@ -176,4 +207,99 @@ mod asm {
     }
     stamp!(up "" "" "");
     stamp!(away "sub \\sum, r7" "and \\free, r7, \\sum, lsr #12\nadd \\sum, \\free" "ldr r4, [sp, #36]");
+
+    /// Four channels of `count` outputs along a row at any positions that step by less than a column. True.
+    ///
+    /// `v` are signed sums of a column, two in a word: `n = 2 (den − t) v[j] + 2t v[j + 1] + half` is two `SMLABB` or `SMLATB`, `n / 2d` is
+    /// `UMULL` and `LSR`: 33 instructions for four outputs and 29 for a column.
+    ///
+    /// # Safety
+    /// From `near` to `last`, and `far` bytes further, c bytes apart, four bytes can be read, and `count` times be written from y on, once at
+    /// least. |v| and 2 den are below 2^15.
+    #[inline(always)]
+    pub(in super::super) unsafe fn any(columns: &mut super::Columns, y: *mut i8, count: usize) -> bool {
+        // SAFETY: the caller's.
+        unsafe { any_row(columns, y, count) };
+        true
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn any_row(columns: *mut super::Columns, y: *mut i8, count: usize) {
+        naked_asm!(
+            // The sums of the column at r10 into r6 and r7.
+            ".macro column",
+            "ldr lr, [r0, #4]",
+            "ldr r11, [r10]",
+            "ldr r12, [r10, lr]",
+            "ldrd r10, lr, [r0, #16]",
+            "eor r11, r11, #0x80808080",
+            "eor r12, r12, #0x80808080",
+            "uxtb16 r6, r11",
+            "uxtb16 r7, r11, ror #8",
+            "mul r6, r6, r10",
+            "mul r7, r7, r10",
+            "uxtb16 r10, r12",
+            "uxtb16 r12, r12, ror #8",
+            "mla r6, r10, lr, r6",
+            "mla r7, r12, lr, r7",
+            "ldr r10, [r0, #24]",
+            "usub16 r6, r6, r10",
+            "usub16 r7, r7, r10",
+            ".endm",
+            // Two outputs of the sums `a` and `b`, 16 bits apart in `low`; `high` is used.
+            ".macro outputs a, b, low, high",
+            "smlabb \\low, \\a, r12, r9",
+            "smlatb \\high, \\a, r12, r9",
+            "smlabb \\low, \\b, r8, \\low",
+            "smlatb \\high, \\b, r8, \\high",
+            "umull lr, \\low, \\low, r3",
+            "umull lr, \\high, \\high, r3",
+            "ldr lr, [r0, #28]",
+            "lsr \\low, \\low, lr",
+            "lsr \\high, \\high, lr",
+            "orr \\low, \\low, \\high, lsl #16",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "ldr r10, [r0]",
+            "column",
+            "mov r4, r6",
+            "mov r5, r7",
+            "ldr r8, [r0, #40]",
+            "ldr r3, [r0, #44]",
+            "ldr r9, [r0, #48]",
+            "ldr r10, [r0, #32]",
+            "b 3f",
+            "2:",
+            "ldrd r10, r11, [r0, #32]",
+            "add r8, r11",
+            "3:",
+            "cmp r8, r10",
+            "blo 4f",
+            "sub r8, r10",
+            "mov r4, r6",
+            "mov r5, r7",
+            "ldrd r11, lr, [r0, #8]",
+            "ldr r10, [r0]",
+            "cmp r10, r11",
+            "it ne",
+            "addne r10, lr",
+            "str r10, [r0]",
+            "column",
+            "4:",
+            "ldr r12, [r0, #32]",
+            "sub r12, r8",
+            "outputs r4, r6, r10, r11",
+            "outputs r5, r7, r11, r12",
+            "orr r10, r10, r11, lsl #8",
+            "ldr lr, [r0, #12]",
+            "eor r10, r10, #0x80808080",
+            "str r10, [r1]",
+            "add r1, lr",
+            "subs r2, #1",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
+            ".purgem column",
+            ".purgem outputs",
+        )
+    }
 }
