@@ -369,6 +369,15 @@ impl Affine {
     pub(crate) fn at(&self, o: usize) -> Position {
         // Bounds: o <= in * scale, so a position is at most in, plus half a step where centres lie at one half, plus less than 1 where
         // it was rounded. A step is at most MAX_SIDE: the quotient stays below 2^15 + 2^14 + 1 < 2^16. And o * step < 2^15 * 2^31.
+        if let Some(by) = &self.by {
+            // Bounds: it gives quotients of 16 bits, so positions are below 2^30.
+            let position = (o as u32).wrapping_mul(self.step as u32).wrapping_add(self.start as u32);
+            if (position as i32) < 0 {
+                return Position { i: -1, t: (position as i32 + self.den as i32).max(0) as u32 };
+            }
+            let i = by.quotient(position);
+            return Position { i: i as i32, t: position - i * self.den };
+        }
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
             return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };
@@ -406,7 +415,7 @@ impl Affine {
 
     /// The whole factor F where `floor` of position i is `i / F`; else 0.
     pub(crate) const fn repeats(&self) -> usize {
-        let f = if self.step == 0 { 0 } else { self.den as u64 / self.step };
+        let Some(f) = (self.den as u64).checked_div(self.step) else { return 0 };
         let repeats = f * self.step == self.den as u64 && 0 <= self.start && self.start < self.step as i64;
         if repeats && self.output as u64 == f * self.input as u64 { f as usize } else { 0 }
     }

@@ -161,7 +161,7 @@ fn channels<T: Element>(
     };
     if !quads || c < 4 {
         (0..c).for_each(one);
-    } else if !UNALIGNED && (near as usize | far as usize | y as usize | c) % 4 == 0 {
+    } else if !UNALIGNED && (near as usize | far as usize | y as usize | c).is_multiple_of(4) {
         (0..c).step_by(4).for_each(word);
     } else {
         // The last four may overlap those before: they are computed twice.

@@ -35,12 +35,12 @@ fn bits_4_to_11_are_the_rounded_mean() {
     }
 }
 
-#[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
+#[cfg(all(any(upconv_backend = "dsp", upconv_backend = "mve"), target_arch = "arm"))]
 pub(super) use asm::{any, double};
 
 /// What [`any`] reads and keeps beside the registers.
 #[repr(C)]
-#[cfg_attr(not(all(upconv_backend = "dsp", target_arch = "arm")), allow(dead_code))]
+#[cfg_attr(not(all(any(upconv_backend = "dsp", upconv_backend = "mve"), target_arch = "arm")), allow(dead_code))]
 pub(super) struct Columns {
     /// The column loaded last, how far the other row lies from it, and the last of the row.
     pub(super) near: *const i8,
@@ -64,7 +64,7 @@ pub(super) struct Columns {
 ///
 /// # Safety
 /// None is needed.
-#[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
+#[cfg(not(all(any(upconv_backend = "dsp", upconv_backend = "mve"), target_arch = "arm")))]
 pub(super) unsafe fn any(_: &mut Columns, _: *mut i8, _: usize) -> bool {
     false
 }
@@ -73,12 +73,12 @@ pub(super) unsafe fn any(_: &mut Columns, _: *mut i8, _: usize) -> bool {
 ///
 /// # Safety
 /// None is needed.
-#[cfg(not(all(upconv_backend = "dsp", target_arch = "arm")))]
+#[cfg(not(all(any(upconv_backend = "dsp", upconv_backend = "mve"), target_arch = "arm")))]
 pub(super) unsafe fn double<T, const AWAY: bool>(_: *const T, _: *const T, _: *mut T, _: usize, _: usize) -> bool {
     false
 }
 
-#[cfg(all(upconv_backend = "dsp", target_arch = "arm"))]
+#[cfg(all(any(upconv_backend = "dsp", upconv_backend = "mve"), target_arch = "arm"))]
 mod asm {
     use core::arch::naked_asm;
 

@@ -9,7 +9,7 @@ use core::slice;
 fn words<'a, T: Element>(x: &'a [T], y: &'a mut [T]) -> Option<(&'a [u32], &'a mut [u32])> {
     let (len_x, len_y) = (size_of_val(x), size_of_val(y));
     let (from, to) = (x.as_ptr().cast(), y.as_mut_ptr().cast());
-    if (from as usize | to as usize | len_x | len_y) % 4 != 0 {
+    if !(from as usize | to as usize | len_x | len_y).is_multiple_of(4) {
         return None;
     }
     // SAFETY: the same memory, aligned; elements are integers without padding, and so is a word.
@@ -35,7 +35,7 @@ macro_rules! by_length {
 /// `y[i] = x[from(i)]` for pixels of n values.
 #[inline(always)]
 pub(crate) fn pick_pixels<T: Element>(x: &[T], n: usize, from: impl Iterator<Item = usize>, y: &mut [T]) {
-    if n * size_of::<T>() % 4 == 0
+    if (n * size_of::<T>()).is_multiple_of(4)
         && let Some((x, y)) = words(x, y)
     {
         return by_length!(x, n * size_of::<T>() / 4, y, pick(from));
@@ -46,7 +46,7 @@ pub(crate) fn pick_pixels<T: Element>(x: &[T], n: usize, from: impl Iterator<Ite
 /// `y[i] = x[i / factor]` for pixels of n values.
 pub(crate) fn repeat_pixels<T: Element>(x: &[T], n: usize, count: usize, factor: usize, y: &mut [T]) {
     if factor == 2 {
-        if n * size_of::<T>() % 4 == 0
+        if (n * size_of::<T>()).is_multiple_of(4)
             && let Some((x, y)) = words(x, y)
         {
             return chosen::double(x, n * size_of::<T>() / 4, y);
@@ -61,7 +61,7 @@ pub(crate) fn repeat_pixels<T: Element>(x: &[T], n: usize, count: usize, factor:
 /// `count` runs of n values; the other numbers are by how far they lie apart.
 #[inline(always)]
 pub(crate) fn copy_runs<T: Element>((x, from): (&[T], usize), (y, to): (&mut [T], usize), n: usize, count: usize) {
-    if (from | to | n) * size_of::<T>() % 4 == 0
+    if ((from | to | n) * size_of::<T>()).is_multiple_of(4)
         && let Some((x, y)) = words(x, y)
     {
         let [from, to, n] = [from, to, n].map(|n| n * size_of::<T>() / 4);
