@@ -13,6 +13,7 @@
 
 use super::UNALIGNED;
 use super::blend_dsp::{self, double};
+use super::blend_mve::double_8;
 use crate::Element;
 use crate::coords::{Affine, Divide};
 
@@ -135,6 +136,15 @@ trait Line<T: Element> {
     /// # Safety
     /// From `near` and `far` on all columns of the input can be read, from `y` on all of the output written, each with the channels of U.
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T);
+
+    /// The same for eight int8 channels; false, and nothing done, where there are no better instructions for it.
+    ///
+    /// # Safety
+    /// As above.
+    #[inline(always)]
+    unsafe fn eight(&self, _: *const T, _: *const T, _: *mut T) -> bool {
+        false
+    }
 }
 
 /// All channels of a row, as many at a time as can be.
@@ -152,19 +162,23 @@ fn channels<T: Element>(
     }
     let (near, far, y) = (near.as_ptr(), far.as_ptr(), y.as_mut_ptr());
     // SAFETY: both rows have `input` pixels of c channels and y has `output` ones, and `at` and the channels from it on are below c.
-    let (quad, word, one) = unsafe {
+    let (eight, quad, word, one) = unsafe {
         (
+            |at| line.eight(near.add(at), far.add(at), y.add(at)),
             |at| line.run::<Quad<false>, 2, 4>(near.add(at), far.add(at), y.add(at)),
             |at| line.run::<Quad<true>, 2, 4>(near.add(at), far.add(at), y.add(at)),
             |at| line.run::<One, 1, 1>(near.add(at), far.add(at), y.add(at)),
         )
     };
+    // The last eight or four channels may overlap those before: they are computed twice.
+    if quads && c >= 8 && (0..c).step_by(8).all(|at| eight(at.min(c - 8))) {
+        return;
+    }
     if !quads || c < 4 {
         (0..c).for_each(one);
     } else if !UNALIGNED && (near as usize | far as usize | y as usize | c).is_multiple_of(4) {
         (0..c).step_by(4).for_each(word);
     } else {
-        // The last four may overlap those before: they are computed twice.
         (0..c).step_by(4).for_each(|at| quad(at.min(c - 4)));
     }
 }
@@ -185,6 +199,13 @@ struct Repeat<const F: usize, const AWAY: bool> {
 }
 
 impl<T: Element, const F: usize, const AWAY: bool> Line<T> for Repeat<F, AWAY> {
+    #[inline(always)]
+    unsafe fn eight(&self, near: *const T, far: *const T, y: *mut T) -> bool {
+        let &Repeat { columns, channels: c, weights: [w0, w1] } = self;
+        // SAFETY: the caller's.
+        F == 2 && (w0 == 3 * w1 || near == far) && unsafe { double_8::<T, AWAY>(near, far, y, c, columns) }
+    }
+
     #[inline(always)]
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T) {
         let &Repeat { columns, channels: c, weights: [w0, w1] } = self;

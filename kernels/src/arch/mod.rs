@@ -9,6 +9,8 @@ pub(crate) mod blend;
 #[allow(unsafe_code)]
 mod blend_dsp;
 #[allow(unsafe_code)]
+mod blend_mve;
+#[allow(unsafe_code)]
 pub(crate) mod copy;
 mod portable;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
