@@ -92,6 +92,7 @@ mod asm {
             1 => double_1,
             2 => double_2,
             4 => double_4,
+            8 => double_8,
             n if n % 4 == 0 => double_by_4,
             _ => double_by_1,
         };
@@ -208,6 +209,25 @@ mod asm {
             "pop {{r4-r7, pc}}",
         )
     }
+
+    /// With the registers that only Armv7-M loads and stores in one.
+    #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
+    #[unsafe(naked)]
+    unsafe extern "C" fn double_8(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
+        naked_asm!(
+            "push {{r4-r11, lr}}",
+            "2:",
+            "ldmia r0!, {{r4-r11}}",
+            "stmia r1!, {{r4-r11}}",
+            "stmia r1!, {{r4-r11}}",
+            "cmp r0, r3",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
+        )
+    }
+
+    #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
+    use double_by_4 as double_8;
 
     /// Runs in blocks of some registers, one or as many as there are: `n` is a run's bytes, the steps are from the end of one to the next.
     macro_rules! runs {

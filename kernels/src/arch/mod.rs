@@ -3,6 +3,11 @@
 //! | loop                          | portable     | thumb: Cortex-M0, M3; with DSP instructions M4, M7, M33 |
 //! |-------------------------------|--------------|---------------------------------------------------------|
 //! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       |
+//!
+//! | loop                          | every target        | replaced                                                     |
+//! |-------------------------------|---------------------|--------------------------------------------------------------|
+//! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
+//! | `copy`: pixels                | blocks in Rust      | LDM and STM: every Cortex-M, eight registers on Armv7-M      |
 
 #[allow(unsafe_code)]
 pub(crate) mod blend;

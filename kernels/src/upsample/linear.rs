@@ -6,8 +6,8 @@
 //! y = round( ((dy-ty)(dx-tx) a + (dy-ty) tx b + ty (dx-tx) c + ty tx d) / (dy dx) )
 //! ```
 //!
-//! The sum is exact; the division is a multiplication by a reciprocal with one correction, exact too. At 2x, 4x, 8x and whenever `dy dx` is a
-//! power of two the sum is small and the division a shift. TFLite differs only in its positions, which have 10 bits.
+//! The sum is exact, and so is the division: rows are blended first, then columns, and what both weigh is divided by once. At 2x, 4x and 8x
+//! half-pixel that is a shift, else a multiplication by a reciprocal (`arch::blend`). TFLite differs only in its positions, which have 10 bits.
 
 use super::{axes, shapes};
 use crate::arch::blend::Rows;

@@ -62,6 +62,11 @@ impl Nearest {
 }
 
 impl Nearest {
+    #[inline(never)]
+    fn pick<T: Element>(&self, row: &[T], y: &mut [T]) {
+        pick_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
+    }
+
     /// The output's shape, for `const` code.
     pub const fn output_shape(&self) -> Shape {
         Shape::new(self.y.output, self.x.output, self.channels)
@@ -90,10 +95,9 @@ impl<T: Element> Layer<T> for Nearest {
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = x.row(self.y.nearest(self.y.at(oy)));
         if self.factor > 0 {
-            repeat_pixels(row, self.channels, self.x.input, self.factor, y);
-        } else {
-            pick_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
+            return repeat_pixels(row, self.channels, self.x.input, self.factor, y);
         }
+        self.pick(row, y);
     }
 }
 
