@@ -266,11 +266,12 @@ impl Affine {
     }
 
     /// The position of output `o`, any.
-    pub(crate) fn at(&self, o: usize) -> Position {
+    pub(crate) const fn at(&self, o: usize) -> Position {
         // Bounds: a position lies below input + 1, so the quotient is below 2^16.
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
-            return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };
+            let t = position + self.den as i64;
+            return Position { i: -1, t: if t < 0 { 0 } else { t as u32 } };
         }
         let (i, t) = self.by_den.div_rem(position as u64);
         Position { i: i as i32, t }
@@ -292,12 +293,13 @@ impl Affine {
     }
 
     /// The input at or before a position, inside the input.
-    pub(crate) fn nearest(&self, p: Position) -> usize {
-        (p.i.max(0) as usize).min(self.input - 1)
+    pub(crate) const fn nearest(&self, p: Position) -> usize {
+        let (i, last) = (if p.i < 0 { 0 } else { p.i as usize }, self.input - 1);
+        if i < last { i } else { last }
     }
 
     /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.
-    pub(crate) fn linear(&self, p: Position) -> (usize, usize, u32) {
+    pub(crate) const fn linear(&self, p: Position) -> (usize, usize, u32) {
         let i = self.nearest(p);
         if p.i < 0 || i + 1 >= self.input { (i, i, 0) } else { (i, i + 1, p.t) }
     }

@@ -45,6 +45,7 @@ mod arch;
 mod conv;
 mod conv_transpose;
 mod coords;
+mod decoder;
 mod element;
 mod error;
 mod fold;
@@ -56,6 +57,7 @@ mod plan;
 mod quant;
 #[cfg(feature = "micromath")]
 mod real;
+mod reads;
 mod rows;
 mod shape;
 mod unpool;
@@ -65,6 +67,7 @@ pub use activation::{Elementwise, Gate16, LeakyRelu, Pointwise, Requantize, Tabl
 pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
+pub use decoder::{BoundDecoder, Decoder, Input, Node, RowSink, RowSource};
 pub use element::Element;
 pub use error::{Error, Message};
 pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias};

@@ -36,13 +36,13 @@ impl Reciprocal {
     }
 
     /// The divisor.
-    pub(crate) fn divisor(&self) -> u32 {
+    pub(crate) const fn divisor(&self) -> u32 {
         self.d
     }
 
     /// Quotient and remainder. Bounds: n < 2^16 * d, so (n >> drop) * m < 2^(16+b-drop+31) <= 2^64.
     #[inline]
-    pub(crate) fn div_rem(&self, n: u64) -> (u32, u32) {
+    pub(crate) const fn div_rem(&self, n: u64) -> (u32, u32) {
         let q = (((n >> self.drop) * self.m as u64) >> self.shift) as u32;
         let r = n - q as u64 * self.d as u64; // below 2 d
         let (q, r) = if r >= self.d as u64 { (q + 1, r - self.d as u64) } else { (q, r) };
@@ -230,7 +230,7 @@ impl Axis {
     }
 
     /// The taps of phase `r < out_step`.
-    pub(crate) fn phase(&self, r: usize) -> Phase {
+    pub(crate) const fn phase(&self, r: usize) -> Phase {
         if !self.transposed {
             return Phase { class: 0, taps: self.kernel, first: -(self.pad as isize) };
         }
@@ -252,7 +252,7 @@ impl Axis {
     }
 
     /// The phase of output `o`, its `first` moved to that output.
-    pub(crate) fn at(&self, o: usize) -> Phase {
+    pub(crate) const fn at(&self, o: usize) -> Phase {
         let (step, r) = if self.transposed { self.by_stride.div_rem(o as u64) } else { (o as u32, 0) };
         let mut phase = self.phase(r as usize);
         phase.first += (step as usize * self.in_step) as isize;
@@ -261,7 +261,7 @@ impl Axis {
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
     #[inline]
-    pub(crate) fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+    pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;
@@ -275,7 +275,7 @@ impl Axis {
     }
 
     /// Input positions that output `o` reads, inside the input; empty when it reads none.
-    pub(crate) fn reads(&self, o: usize) -> core::ops::Range<usize> {
+    pub(crate) const fn reads(&self, o: usize) -> core::ops::Range<usize> {
         let phase = self.at(o);
         let (before, inside) = self.clip(phase.first, phase.taps);
         if inside == 0 {
