@@ -3,7 +3,7 @@
 use super::Node;
 use super::node::Op;
 use super::run::JOINED;
-use crate::phase::gcd;
+use crate::phase::{Reciprocal, gcd};
 use crate::plan::{div, length};
 use crate::{Element, Error, Shape};
 
@@ -23,6 +23,34 @@ pub(super) struct Ring {
     /// In a signal without end: rows from `first` on are away from the beginning, and repeat after `period` rows.
     pub(super) first: usize,
     pub(super) period: usize,
+    /// ... and some rows read less than what shows that the signal is long enough to have them.
+    pub(super) late: Option<Late>,
+}
+
+/// When a row is known to exist: height and period of the input, and the period of the node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    height: usize,
+    p: usize,
+    q: Reciprocal,
+}
+
+impl Ring {
+    /// How many input rows there must be for row `oy` to exist, in a signal that has not ended.
+    pub(super) const fn known(&self, oy: usize) -> usize {
+        match self.late {
+            Some(late) => late.rows(self.height, oy),
+            None => 0,
+        }
+    }
+}
+
+impl Late {
+    /// Of `height` output rows as many follow row `oy` as follow from the input rows that are still to come, and no more.
+    const fn rows(&self, height: usize, oy: usize) -> usize {
+        let (periods, _) = self.q.div_rem((height - 1).saturating_sub(oy) as u64);
+        self.height.saturating_sub(self.p * periods as usize)
+    }
 }
 
 /// A planned decoder: N nodes, and which rows of each are kept where.
@@ -228,7 +256,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         if let Err(e) = Self::check(&nodes) {
             return Err(e);
         }
-        let nothing = Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0 };
+        let nothing = Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
         let mut d = Decoder { nodes, rings: [nothing; N], inputs: 0, endless: false, need: 0 };
         let mut n = 0;
         while n < N {
@@ -325,6 +353,14 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             }
             period *= div(rate[n].1, max(gcd(period, rate[n].1), 1));
             (self.rings[n].first, last[n]) = inside(&self.nodes[n], p, q);
+            let late = Late { height: spec.input(0).h, p, q: Reciprocal::new(q as u32) };
+            let (height, mut oy) = (self.rings[n].height, 0);
+            while oy < height {
+                if !self.nodes[n].is_input() && late.rows(height, oy) > spec.reads(0, oy).end {
+                    self.rings[n].late = Some(late);
+                }
+                oy += 1;
+            }
             n += 1;
         }
         n = 0;
@@ -424,7 +460,7 @@ impl<const N: usize> Play<N> {
     const fn wanted<T>(&self, d: &Decoder<'_, T, N>, n: usize, k: usize) -> usize {
         match d.nodes[n].from(k) {
             Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
-            Some(_) => d.nodes[n].spec.reads(k, self.next[n]).end,
+            Some(_) => max(d.nodes[n].spec.reads(k, self.next[n]).end, d.rings[n].known(self.next[n])),
             None => 0,
         }
     }

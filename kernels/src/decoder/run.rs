@@ -242,6 +242,7 @@ impl<T: Element> Parts<'_, T> {
         match node.op {
             Op::Layer(layer, from) if oy < ring.height => match self.rings.get(from) {
                 Some(input) if input.whole => input.height,
+                _ if self.open => layer.reads(oy).end.max(ring.known(oy)),
                 _ => layer.reads(oy).end,
             },
             _ => 0,
@@ -372,12 +373,12 @@ impl<T: Element> Parts<'_, T> {
         if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
+        self.open = false;
         for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
             s.want = self.wanted(n, s.next);
         }
-        self.open = false;
         Ok(())
     }
 }
