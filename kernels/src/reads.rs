@@ -111,6 +111,17 @@ impl<'a> Spec<'a> {
         }
     }
 
+    /// Whether a border cuts taps off for output row `oy`; what it then reads may look like a period all the same.
+    pub(crate) const fn is_cut(&self, oy: usize) -> bool {
+        let (axis, oy) = match self.rows {
+            Rows::Taps(axis) => (axis, oy),
+            Rows::SubTaps(axis, by) => (axis, by.div_rem(oy as u64).0 as usize),
+            _ => return false,
+        };
+        let phase = axis.at(oy);
+        axis.clip(phase.first, phase.taps).1 < phase.taps
+    }
+
     /// The period (p, q) of the rows that are away from the borders: `reads(oy + q) = reads(oy) + p`, with the same weights, on an input of any
     /// height. None when the operator has no such period.
     pub(crate) const fn period(&self) -> Option<(usize, usize)> {

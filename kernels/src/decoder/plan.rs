@@ -423,6 +423,9 @@ const fn inside<T>(node: &Node<'_, T>, p: usize, q: usize) -> (usize, usize) {
 
 const fn repeats<T>(node: &Node<'_, T>, oy: usize, p: usize, q: usize) -> bool {
     let (now, then) = (node.spec.reads(0, oy), node.spec.reads(0, oy + q));
+    if node.spec.is_cut(oy) || node.spec.is_cut(oy + q) {
+        return false;
+    }
     let empty = now.start >= now.end && then.start >= then.end;
     empty || (now.start + p == then.start && now.end + p == then.end)
 }
