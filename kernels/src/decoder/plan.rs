@@ -231,16 +231,20 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             if !node.is_input() && k != inputs {
                 return Err(Error::Node { node: n, what: "inputs of its join", got: k, need: inputs });
             }
-            let (mut reader, mut read) = (n + 1, n + 1 == N);
-            while reader < N {
-                k = 0;
-                while let Some(from) = nodes[reader].from(k) {
-                    read |= from == n;
-                    k += 1;
-                }
-                reader += 1;
+            n += 1;
+        }
+        let (mut read, mut n) = ([false; N], 0);
+        while n < N {
+            let mut k = 0;
+            while let Some(from) = nodes[n].from(k) {
+                read[at(&read, from)] = true;
+                k += 1;
             }
-            if !read {
+            n += 1;
+        }
+        n = 0;
+        while n + 1 < N {
+            if !read[n] {
                 return Err(Error::Node { node: n, what: "nodes that read it", got: 0, need: 1 });
             }
             n += 1;

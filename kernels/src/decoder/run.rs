@@ -86,16 +86,16 @@ struct State {
 }
 
 /// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
-pub struct BoundDecoder<'a, T: Element, const N: usize> {
-    parts: Parts<'a, T>,
+pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
+    parts: Parts<'a, 'i, T>,
     state: [State; N],
 }
 
 /// All but the counters: its code does not depend on the number of nodes.
-struct Parts<'a, T> {
+struct Parts<'a, 'i, T> {
     nodes: &'a [Node<'a, T>],
     rings: &'a [Ring],
-    inputs: &'a mut [Input<'a, T>],
+    inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
     y: &'a mut [T],
     /// Rows that `y` holds.
@@ -114,12 +114,12 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
     /// whole tensor, the other way round, or two pushed inputs.
-    pub fn bind<'b>(
+    pub fn bind<'b, 'i>(
         &'b self,
-        inputs: &'b mut [Input<'b, T>],
+        inputs: &'b mut [Input<'i, T>],
         memory: &'b mut [T],
         y: &'b mut [T],
-    ) -> Result<BoundDecoder<'b, T, N>, Error> {
+    ) -> Result<BoundDecoder<'b, 'i, T, N>, Error> {
         length("the inputs of the decoder", inputs.len(), self.inputs)?;
         length("the decoder's memory", memory.len(), self.need())?;
         let mut pushed = 0;
@@ -149,7 +149,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     }
 }
 
-impl<T: Element, const N: usize> BoundDecoder<'_, T, N> {
+impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// Starts again with the first row; an endless decoder takes a new signal.
     pub fn restart(&mut self) {
         self.state = [State::default(); N];
@@ -224,7 +224,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, T, N> {
     }
 }
 
-impl<T: Element> Parts<'_, T> {
+impl<T: Element> Parts<'_, '_, T> {
     fn start(&mut self, state: &mut [State]) {
         (self.filled, self.open) = (0, self.endless);
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
