@@ -105,8 +105,12 @@ fn a_picture_twelve_times_the_ram_needs_nine_kilobytes() {
 
 layer!(C1 = ConvTranspose::plan(Shape::new(32, 32, 16), 8, Geometry::square(2).stride(2, 2)));
 layer!(C3 = Conv::plan(Shape::new(64, 64, 16), 8, Geometry::square(3).pad(1)));
-static C2: Concat<i8, 2> =
-    must!(Concat::plan(Along::Channels, [(Shape::new(64, 64, 8), Q), (Shape::new(64, 64, 8), Q)], Q, Rounding::TfliteSingle));
+static C2: Concat<i8, 2> = must!(Concat::plan(
+    Along::Channels,
+    [(Shape::new(64, 64, 8), Q), (Shape::new(64, 64, 8), Q)],
+    Q,
+    Rounding::TfliteSingle
+));
 
 #[test]
 fn a_u_net_stage_never_holds_its_concatenation() {
@@ -132,14 +136,14 @@ fn early_tensors_are_whole_where_that_saves_memory() {
     let second = Upsample::nearest(Shape::new(1, 8, 32), 4, 1).unwrap();
     let decoder = Decoder::<i8, 3>::plan([Node::whole(Shape::new(1, 1, 16)), first.node(0), second.node(1)]).unwrap();
     assert_eq!((decoder.rows(1), decoder.need()), (Some((2, 2)), 256));
-    // Three rows of 400 values lie at once for 3x3 windows over 4x100x4, unless the tensor before them is gone by then.
-    let up = Upsample::nearest(Shape::new(2, 100, 4), 2, 1).unwrap();
-    let area = Upsample::area(Shape::new(4, 100, 4), 1, 100).unwrap();
-    let out = Upsample::nearest(Shape::new(1, 100, 4), 8, 1).unwrap();
-    let nodes = [Node::rows(Shape::new(2, 100, 4)), up.node(0), area.node(1), out.node(2)];
-    let decoder = Decoder::<i8, 4>::plan(nodes).unwrap();
-    // The input's ring is free again when the area's row is made.
-    assert_eq!(decoder.need(), 4 * 400 + 400);
+    // Four rows of 16x4 on either side of a 4x4x4 bottleneck: whole, it parts the two in time, so that they share memory.
+    let (wide, narrow) = (Shape::new(16, 16, 4), Shape::new(4, 4, 4));
+    let smooth = Upsample::bicubic(wide, Resize::to(16, 16), Cubic::Pytorch).unwrap();
+    let (down, up) = (Upsample::area(wide, 4, 4).unwrap(), Upsample::nearest(narrow, 4, 4).unwrap());
+    let nodes = [Node::rows(wide), smooth.node(0), down.node(1), up.node(2), smooth.node(3)];
+    let decoder = Decoder::<i8, 5>::plan(nodes).unwrap();
+    assert_eq!((decoder.rows(1), decoder.rows(2)), (Some((4, 16)), Some((4, 4))));
+    assert_eq!(decoder.need(), 2 * 4 * 64 + 64);
 }
 
 struct Counted(AtomicUsize);
@@ -278,19 +282,25 @@ fn signals_that_do_not_repeat_are_refused() {
     fn endless<const N: usize>(nodes: [Node<'_, i8>; N]) -> Error {
         Decoder::endless(nodes).err().unwrap()
     }
-    let corners = Upsample::bilinear(s, Resize::to(31, 1).coordinates(Coordinates::AlignCorners), Numerics::Exact).unwrap();
+    let corners =
+        Upsample::bilinear(s, Resize::to(31, 1).coordinates(Coordinates::AlignCorners), Numerics::Exact).unwrap();
     let no_period = Error::Unsupported { what: "an operator whose rows do not repeat in an endless decoder" };
     assert_eq!(endless([Node::rows(s), corners.node(0)]), no_period);
     let up = Upsample::nearest(s, 2, 1).unwrap();
-    assert_eq!(endless([Node::whole(s), up.node(0)]), Error::Unsupported { what: "a whole tensor in an endless decoder" });
+    assert_eq!(
+        endless([Node::whole(s), up.node(0)]),
+        Error::Unsupported { what: "a whole tensor in an endless decoder" }
+    );
     let short = Shape::new(4, 1, 1);
-    let plan = Conv::plan(short, 1, Geometry::new(5, 1).padding(Padding { top: 2, bottom: 2, ..Padding::default() })).unwrap();
+    let plan =
+        Conv::plan(short, 1, Geometry::new(5, 1).padding(Padding { top: 2, bottom: 2, ..Padding::default() })).unwrap();
     let conv = Weights { packed: &[1i8; 5], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
     let too_small = Error::Range { what: "the planned height", got: 4, min: 5, max: MAX_SIDE as i64 };
     assert_eq!(endless([Node::rows(short), conv.node(0)]), too_small);
 
     // Planned at 16 with a period of 2: a signal of 17 has no plan, and one of 4 sees both borders at once.
-    let plan = Conv::plan(s, 1, Geometry::new(3, 1).stride(2, 1).padding(Padding { top: 1, ..Padding::default() })).unwrap();
+    let plan =
+        Conv::plan(s, 1, Geometry::new(3, 1).stride(2, 1).padding(Padding { top: 1, ..Padding::default() })).unwrap();
     let conv = Weights { packed: &[1i8; 3], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
     let decoder = Decoder::endless([Node::rows(s), conv.node(0)]).unwrap();
     let (mut memory, mut row) = (vec![0; decoder.need()], [0]);

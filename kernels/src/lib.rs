@@ -55,9 +55,9 @@ mod phase;
 mod pixel_shuffle;
 mod plan;
 mod quant;
+mod reads;
 #[cfg(feature = "micromath")]
 mod real;
-mod reads;
 mod rows;
 mod shape;
 mod unpool;

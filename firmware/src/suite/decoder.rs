@@ -2,10 +2,9 @@
 
 use super::{GUARD, Outcome, Random, group, room};
 use upconv::{
-    Activation, Add, Along, Area, Bilinear, Bound, BoundJoin, Concat, Conv, ConvTranspose, Convolution,
-    Decoder, Element, Error, Fill, Geometry, Input, Join, Layer, Multiplier, Nearest, Node, Numerics, Operands, Pad,
-    Padding, PixelShuffle, Quant, Quantization, Ratio, Resize, Rounding, RowSource, Shape, ShuffleOrder, Sum, Upsample,
-    Weights,
+    Activation, Add, Along, Area, Bilinear, Bound, BoundJoin, Concat, Conv, ConvTranspose, Convolution, Decoder,
+    Element, Error, Fill, Geometry, Input, Join, Layer, Multiplier, Nearest, Node, Numerics, Operands, Pad, Padding,
+    PixelShuffle, Quant, Quantization, Ratio, Resize, Rounding, RowSource, Shape, ShuffleOrder, Sum, Upsample, Weights,
 };
 
 /// Nodes of a decoder; a signal has one of them fewer than two inputs.
@@ -135,7 +134,9 @@ impl<'a> Net<'a> {
             };
             Ok(O::Conv(Weights { packed, bias: &[0i32; 0] }.layer(&plan, quant)?))
         };
-        let same = |shape: Shape, channels| Conv::plan(shape, channels, Geometry::new(3, wide(3)).same(shape, upconv::Same::Upper));
+        let same = |shape: Shape, channels| {
+            Conv::plan(shape, channels, Geometry::new(3, wide(3)).same(shape, upconv::Same::Upper))
+        };
         let by = |up: usize| Resize::by(Ratio::new(up, 1).unwrap(), Ratio::new(wide(up), 1).unwrap());
         let mut step = n + 1;
         self.from[n] = [n - 1, 0];
@@ -368,7 +369,8 @@ fn signal(random: &mut Random, decoder: &Decoder<'_, i8, N>, x: &[i8], expected:
     memory.fill(guard);
     let mut inputs = [Input::Pushed];
     let need = decoder.need();
-    let mut bound = decoder.bind(&mut inputs, &mut memory[GUARD..][..need], room(&mut sample, decoder.output().row_len())?)?;
+    let mut bound =
+        decoder.bind(&mut inputs, &mut memory[GUARD..][..need], room(&mut sample, decoder.output().row_len())?)?;
     let (mut rest, mut expected, mut equal) = (x, expected, true);
     let mut take = |row: Option<&[i8]>| {
         let Some(row) = row else { return false };

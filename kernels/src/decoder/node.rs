@@ -3,8 +3,8 @@
 use crate::quant::Accumulator;
 use crate::reads::{Rows, Spec};
 use crate::{
-    Area, Bicubic, Bilinear, Concat, Convolution, Element, Elementwise, Gather, Join, Layer, Nearest, Pad, PixelShuffle,
-    PixelUnshuffle, Pointwise, Product, Shape, SubPixel, Sum, Unpool,
+    Area, Bicubic, Bilinear, Concat, Convolution, Element, Elementwise, Gather, Join, Layer, Nearest, Pad,
+    PixelShuffle, PixelUnshuffle, Pointwise, Product, Shape, SubPixel, Sum, Unpool,
 };
 
 /// An input, a layer or a join, with the nodes that it reads; made by the operators' `node`, or here for inputs.

@@ -260,7 +260,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         if let Err(e) = Self::check(&nodes) {
             return Err(e);
         }
-        let nothing = Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
+        let nothing =
+            Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
         let mut d = Decoder { nodes, rings: [nothing; N], inputs: 0, endless: false, need: 0 };
         let mut n = 0;
         while n < N {
@@ -450,8 +451,7 @@ struct Play<const N: usize> {
 
 impl<const N: usize> Play<N> {
     const fn new<T>(d: &Decoder<'_, T, N>) -> Self {
-        let mut play =
-            Play { next: [0; N], want: [0; N], rows: [0; N], born: [usize::MAX; N], died: [0; N], clock: 0 };
+        let mut play = Play { next: [0; N], want: [0; N], rows: [0; N], born: [usize::MAX; N], died: [0; N], clock: 0 };
         let mut n = 0;
         while n < N {
             if matches!(d.nodes[n].op, Op::Whole) {
