@@ -157,8 +157,8 @@ impl<'a> Net<'a> {
             5 => O::Linear(Upsample::bilinear(x, by(a % 3 + 1), Numerics::Exact)?),
             // What is drawn for a signal does not depend on its length.
             6 if signal && x.h % 2 == 1 => return Err(super::TOO_LARGE),
-            6 if x.h % 2 == 0 => O::Area(Upsample::area(x, x.h / 2, x.w)?),
-            6 if !signal && x.c % 4 == 0 => O::Shuffle(PixelShuffle::plan(x, 2, 2, ShuffleOrder::Crd)?),
+            6 if x.h.is_multiple_of(2) => O::Area(Upsample::area(x, x.h / 2, x.w)?),
+            6 if !signal && x.c.is_multiple_of(4) => O::Shuffle(PixelShuffle::plan(x, 2, 2, ShuffleOrder::Crd)?),
             7 => {
                 let fill = [Fill::Replicate, Fill::Reflect, Fill::Value(7)][a % 3];
                 O::Pad(Pad::plan(x, [(b % 3) as isize, (c % 3) as isize - 1], [(f % 2) as isize, 0], fill)?)
