@@ -88,20 +88,24 @@ fn weights(random: &mut Random) -> [i8; WEIGHTS] {
 }
 
 impl<'a> Net<'a> {
+    fn new(input: Shape) -> Self {
+        Net { operators: core::array::from_fn(|_| O::Rows(input)), from: [[0; 2]; N] }
+    }
+
+    /// Draws in place: two nets at once are too much for the smallest board.
     #[inline(never)]
     fn draw(
+        &mut self,
         random: &mut Random,
-        input: Shape,
         signal: bool,
         w: &'a [i8],
         multiplier: &'a [Multiplier],
-    ) -> Result<Self, Error> {
-        let mut net = Net { operators: core::array::from_fn(|_| O::Rows(input)), from: [[0; 2]; N] };
+    ) -> Result<(), Error> {
         let mut n = 1;
         while n < N {
-            n = net.stage(random, n, signal, w, multiplier)?;
+            n = self.stage(random, n, signal, w, multiplier)?;
         }
-        Ok(net)
+        Ok(())
     }
 
     /// One to three nodes from `n` on that read node n - 1; answers the next one.
@@ -257,7 +261,8 @@ pub(super) fn pictures(seed: u64, cases: u32) -> Outcome {
     group(seed, cases, |random| {
         let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
         let input = Shape::new(random.below(5) + 1, random.below(4) + 1, random.below(4) + 1);
-        let mut net = Net::draw(random, input, false, &weights, &multiplier)?;
+        let mut net = Net::new(input);
+        net.draw(random, false, &weights, &multiplier)?;
         if random.below(2) == 0 {
             net.skip(random)?;
         }
@@ -340,8 +345,7 @@ pub(super) fn signals(seed: u64, cases: u32) -> Outcome {
         let x = room(&mut x, length * channels)?;
         random.paint(x);
         let rows = whole_signal(draw, Shape::new(length, 1, channels), x, &weights, &multiplier, &mut expected)?;
-        let net = Net::draw(&mut Random::new(draw), Shape::new(PATTERN, 1, channels), true, &weights, &multiplier)?;
-        let equal = signal(random, &Decoder::endless(net.nodes())?, x, &expected[..rows])?;
+        let equal = streamed(random, draw, channels, x, &weights, &multiplier, &expected[..rows])?;
         Ok((equal, digest(&expected)))
     })
 }
@@ -356,9 +360,26 @@ fn whole_signal(
     multiplier: &[Multiplier],
     y: &mut [i8; TENSOR],
 ) -> Result<usize, Error> {
-    let net = Net::draw(&mut Random::new(draw), input, true, weights, multiplier)?;
+    let mut net = Net::new(input);
+    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
     net.reference(x, &[], y)?;
     Ok(net.operators[N - 1].output().len())
+}
+
+/// The same net at the pattern's length, streamed.
+#[inline(never)]
+fn streamed(
+    random: &mut Random,
+    draw: u64,
+    channels: usize,
+    x: &[i8],
+    weights: &[i8],
+    multiplier: &[Multiplier],
+    expected: &[i8],
+) -> Result<bool, Error> {
+    let mut net = Net::new(Shape::new(PATTERN, 1, channels));
+    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
+    signal(random, &Decoder::endless(net.nodes())?, x, expected)
 }
 
 #[inline(never)]
