@@ -197,7 +197,6 @@ fn rows_that_several_nodes_read_are_computed_once() {
     while bound.next_row().is_some() {
         rows += 1;
     }
-    drop(inputs);
     assert_eq!((rows, source.asked, counted.0.into_inner()), (9, 9, 90));
 }
 
