@@ -305,12 +305,13 @@ impl Affine {
     }
 
     /// The position of an output.
-    pub(crate) fn at(&self, o: usize) -> Position {
+    pub(crate) const fn at(&self, o: usize) -> Position {
         // Bounds: o <= in * scale, so a position is at most in, plus half a step where centres lie at one half, plus less than 1 where
         // it was rounded. A step is at most MAX_SIDE: the quotient stays below 2^15 + 2^14 + 1 < 2^16. And o * step < 2^15 * 2^31.
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
-            return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };
+            let t = position + self.den as i64;
+            return Position { i: -1, t: if t < 0 { 0 } else { t as u32 } };
         }
         let (i, t) = self.by_den.div_rem(position as u64);
         Position { i: i as i32, t }
@@ -332,12 +333,13 @@ impl Affine {
     }
 
     /// The input at or before a position, inside the input.
-    pub(crate) fn nearest(&self, p: Position) -> usize {
-        (p.i.max(0) as usize).min(self.input - 1)
+    pub(crate) const fn nearest(&self, p: Position) -> usize {
+        let (i, last) = (if p.i < 0 { 0 } else { p.i as usize }, self.input - 1);
+        if i < last { i } else { last }
     }
 
     /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.
-    pub(crate) fn linear(&self, p: Position) -> (usize, usize, u32) {
+    pub(crate) const fn linear(&self, p: Position) -> (usize, usize, u32) {
         let i = self.nearest(p);
         if p.i < 0 || i + 1 >= self.input { (i, i, 0) } else { (i, i + 1, p.t) }
     }

@@ -9,6 +9,7 @@
 //! ```
 
 use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::shape::{INPUT, OUTPUT, all, side};
 use crate::{Element, Error, Layer, Shape, Window};
 use core::ops::Range;
@@ -122,21 +123,14 @@ impl PixelShuffle {
             Err(e) => Err(e),
         }
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.0.coarse, self.0.fine, Rows::Repeated(&self.0.by_rows))
+    }
 }
 
 impl<T: Element> Layer<T> for PixelShuffle {
-    fn input(&self) -> Shape {
-        self.0.coarse
-    }
-
-    fn output(&self) -> Shape {
-        self.0.fine
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let iy = self.0.by_rows.div_rem(oy as u64).0 as usize;
-        iy..iy + 1
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0
@@ -189,21 +183,14 @@ impl PixelUnshuffle {
         let output = Shape::new(h, w, input.c * rh * rw);
         Ok(PixelUnshuffle(Blocks::new(output, input, rh, rw, order)))
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.0.fine, self.0.coarse, Rows::Blocks(self.0.rh))
+    }
 }
 
 impl<T: Element> Layer<T> for PixelUnshuffle {
-    fn input(&self) -> Shape {
-        self.0.fine
-    }
-
-    fn output(&self) -> Shape {
-        self.0.coarse
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let first = oy * self.0.rh;
-        first..first + self.0.rh
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

@@ -12,6 +12,7 @@
 use super::{axes, shapes};
 use crate::coords::{Affine, Coordinates};
 use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::rows::cut;
 use crate::{Element, Error, Layer, Resize, Rounding, Shape, Window};
 use core::ops::Range;
@@ -97,18 +98,7 @@ const fn tflite_axis(input: usize, output: usize, coordinates: Coordinates) -> R
 }
 
 impl<T: Element> Layer<T> for Bilinear {
-    fn input(&self) -> Shape {
-        Shape::new(self.y.input, self.x.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let (i0, i1, t) = self.y.linear(self.y.at(oy));
-        i0..if t == 0 { i0 + 1 } else { i1 + 1 }
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         4 * Layer::<T>::output(self).len() as u64
@@ -133,6 +123,11 @@ impl<T: Element> Layer<T> for Bilinear {
 }
 
 impl Bilinear {
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let input = Shape::new(self.y.input, self.x.input, self.channels);
+        Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Linear(&self.y))
+    }
+
     /// One row, with sums of type S: `term` is one product, `divide` gives quotient and remainder by the area.
     #[inline(always)]
     fn blend<T: Element, S: Copy + core::ops::Add<Output = S>>(
