@@ -81,7 +81,7 @@ struct Net<'a> {
 }
 
 /// Weights of all convolutions; any bytes are packed weights of some layer.
-fn weights(random: &mut Random<'_'>) -> [i8; WEIGHTS] {
+fn weights(random: &mut Random<'_>) -> [i8; WEIGHTS] {
     let mut weights = [0; WEIGHTS];
     weights.fill_with(|| random.element());
     weights
@@ -96,7 +96,7 @@ impl<'a> Net<'a> {
     #[inline(never)]
     fn draw(
         &mut self,
-        random: &mut Random<'_'>,
+        random: &mut Random<'_>,
         signal: bool,
         w: &'a [i8],
         multiplier: &'a [Multiplier],
@@ -112,7 +112,7 @@ impl<'a> Net<'a> {
     #[inline(never)]
     fn stage(
         &mut self,
-        random: &mut Random<'_'>,
+        random: &mut Random<'_>,
         n: usize,
         signal: bool,
         w: &'a [i8],
@@ -192,7 +192,7 @@ impl<'a> Net<'a> {
     }
 
     /// A skip from outside: the last two nodes become an input and its concatenation with what was there.
-    fn skip(&mut self, random: &mut Random<'_'>) -> Result<(), Error> {
+    fn skip(&mut self, random: &mut Random<'_>) -> Result<(), Error> {
         let (x, q) = (self.operators[N - 3].output(), Quant::new(SCALE, 0));
         let skip = Shape::new(x.h, x.w, random.below(3) + 1);
         self.operators[N - 2] = if random.below(2) == 0 { O::Whole(skip) } else { O::Rows(skip) };
@@ -257,7 +257,7 @@ fn digest(y: &[i8]) -> u32 {
 }
 
 /// Pictures: a random chain with skips, one of them from outside, by rows and whole, from rows and whole inputs.
-pub(super) fn pictures(random: Random<'_'>, cases: u32) -> Outcome {
+pub(super) fn pictures(random: Random<'_>, cases: u32) -> Outcome {
     group(random, cases, |random| {
         let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
         let input = Shape::new(random.below(5) + 1, random.below(4) + 1, random.below(4) + 1);
@@ -283,7 +283,7 @@ pub(super) fn pictures(random: Random<'_'>, cases: u32) -> Outcome {
 
 #[inline(never)]
 fn picture(
-    random: &mut Random<'_'>,
+    random: &mut Random<'_>,
     decoder: &Decoder<'_, i8, N>,
     net: &Net<'_>,
     x: &[i8],
@@ -337,7 +337,7 @@ fn picture(
 }
 
 /// Signals without end: planned at one length, run at others, cut into chunks at random.
-pub(super) fn signals(random: Random<'_'>, cases: u32) -> Outcome {
+pub(super) fn signals(random: Random<'_>, cases: u32) -> Outcome {
     group(random, cases, |random| {
         let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
         let (channels, length, draw) = (random.below(2) + 1, PATTERN + random.below(25), random.next());
@@ -369,7 +369,7 @@ fn whole_signal(
 /// The same net at the pattern's length, streamed.
 #[inline(never)]
 fn streamed(
-    random: &mut Random<'_'>,
+    random: &mut Random<'_>,
     draw: u64,
     channels: usize,
     x: &[i8],
@@ -383,7 +383,7 @@ fn streamed(
 }
 
 #[inline(never)]
-fn signal(random: &mut Random<'_'>, decoder: &Decoder<'_, i8, N>, x: &[i8], expected: &[i8]) -> Result<bool, Error> {
+fn signal(random: &mut Random<'_>, decoder: &Decoder<'_, i8, N>, x: &[i8], expected: &[i8]) -> Result<bool, Error> {
     let (mut memory, mut sample) = ([0; MEMORY + 2 * GUARD], [0; 16]);
     let memory = room(&mut memory, decoder.need() + 2 * GUARD)?;
     let guard = random.element();
