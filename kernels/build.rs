@@ -14,7 +14,7 @@ fn main() {
     let able: &[&str] = match &target[..] {
         t if t.starts_with("thumbv8m.main") && helium => &["mve", "dsp", "portable"],
         t if t.starts_with("thumbv8m.main") || t.starts_with("thumbv7em") => &["dsp", "portable"],
-        t if t.starts_with("thumbv7m") => &["portable"],
+        t if t.starts_with("thumbv7m") => &["armv7m", "portable"],
         t if t.starts_with("thumbv6m") => &["portable"],
         _ => &["portable"],
     };

@@ -45,15 +45,6 @@ impl Patch {
         (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
     }
 
-    /// Pixel `p` has n times `value` from value `at` on.
-    #[inline(always)]
-    pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
-        for to in self.x.iter_mut().skip(at).take(n) {
-            if let Some(to) = to.get_mut(p) {
-                *to = value as i16;
-            }
-        }
-    }
 }
 
 /// Where the weights of a block of channels lie for the first n values of a patch: those of each channel number `len`, of which
