@@ -15,7 +15,7 @@ fn main() {
         t if t.starts_with("thumbv8m.main") && helium => &["mve", "dsp", "portable"],
         t if t.starts_with("thumbv8m.main") || t.starts_with("thumbv7em") => &["dsp", "portable"],
         t if t.starts_with("thumbv7m") => &["armv7m", "portable"],
-        t if t.starts_with("thumbv6m") => &["portable"],
+        t if t.starts_with("thumbv6m") => &["armv6m", "portable"],
         _ => &["portable"],
     };
     if forced.is_empty() {
