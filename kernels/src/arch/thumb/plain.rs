@@ -11,11 +11,10 @@
 //! Cortex-M0 has no high multiply: with 2 acc = a1 · 2^16 + a0 and q = q1 · 2^16 + q0
 //!
 //! ```text
-//! (2 acc · q + 2^31) >> 32 = a1 q1 + (a1 q0 >> 16) + (a0 q1 >> 16)
-//!                          + ((a0 q0 >> 16) + (a1 q0 mod 2^16) + (a0 q1 mod 2^16) + 2^15 >> 16)
+//! (2 acc · q + 2^31) >> 32 = a1 q1 + (a1 q0 >> 16) + ((a0 q0 >> 16) + a0 q1 + (a1 q0 mod 2^16) + 2^15 >> 16)
 //! ```
 //!
-//! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign.
+//! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign; the last sum is below 2^31 + 2^18.
 
 #[cfg(not(target_arch = "arm"))]
 use super::Channel;
@@ -244,7 +243,7 @@ mod armv6m {
             "subs r3, r3, #1",
             "ldrsb r4, [r1, r3]",
             "subs r4, r4, r5",
-            "str r4, [r0, #\at]",
+            "str r4, [r0, #\\at]",
             ".endm",
             "push {{r4-r7, lr}}",
             "ldr r5, [sp, #20]",
@@ -313,17 +312,14 @@ mod armv6m {
                     "muls r1, r6, r1",
                     "muls r0, r7, r0",
                     "lsrs r0, r0, #16",
+                    "adds r0, r0, r5",
                     "uxth r2, r4",
-                    "adds r0, r0, r2",
-                    "uxth r2, r5",
                     "adds r0, r0, r2",
                     ".if \\half",
                     "add r0, r0, r12", // 2^15
                     ".endif",
                     "asrs r4, r4, #16",
                     "adds r1, r1, r4",
-                    "lsrs r5, r5, #16",
-                    "adds r1, r1, r5",
                     "lsrs r0, r0, #16",
                     "adds r1, r1, r0",
                     ".endm",
