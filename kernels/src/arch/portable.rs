@@ -6,9 +6,9 @@ use crate::rows::{cut, cut_mut};
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
-pub(crate) const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 2;
 /// Output pixels computed at once.
-pub(crate) const PIXELS: usize = 2;
+pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
 pub(crate) const SUMS: usize = 16;
 /// Values of a patch, a multiple of 4.

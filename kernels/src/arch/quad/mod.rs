@@ -1,4 +1,4 @@
-//! The inner loops of the Arm cores without Helium: assembly that is told apart by [`isa`] alone.
+//! The inner loops of cores without vectors: assembly that differs in [`isa`] alone.
 //!
 //! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. With
 //! the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
@@ -10,9 +10,13 @@
 //!
 //! which is TFLite's, for factors below 1/2 and sums below 2^30.
 
-#[cfg_attr(any(upconv_backend = "armv6m", upconv_backend = "armv7m"), path = "plain.rs")]
-#[cfg_attr(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m")), path = "dsp.rs")]
+#[cfg_attr(upconv_backend = "armv6m", path = "armv6m.rs")]
+#[cfg_attr(upconv_backend = "armv7m", path = "armv7m.rs")]
+#[cfg_attr(upconv_backend = "riscv", path = "riscv.rs")]
+#[cfg_attr(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")), path = "dsp.rs")]
 mod isa;
+#[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
+mod words;
 
 use super::portable::{self, Block, Pixels, Run, each_group};
 use crate::conv::SMALL;
