@@ -44,6 +44,7 @@ impl Conv {
 /// | `i8`, `FixedI8<F>`           | `i32`    | 32 bits, proved to suffice                                      |
 /// | `i16`, `FixedI16<F>`         | `i32`    | 32 bits, proved to suffice (folded weights)                     |
 /// | `i8`                         | `i64`    | 32 bits where these are proved to suffice, else 64 (int16x8)    |
+/// | `i16`                        | `i64`    | the same (folded weights of int16x8)                            |
 ///
 /// Activations are any [`Element`]. The `fixed` types come with the feature of that name.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +151,7 @@ macro_rules! layer {
 layer!(i8, i32, |w| w);
 layer!(i16, i32, |w| w);
 layer!(i8, i64, |w| w);
+layer!(i16, i64, |w| w);
 #[cfg(feature = "fixed")]
 layer!(fixed::FixedI8<F>, i32, |w| w.to_bits(), F: fixed::types::extra::LeEqU8);
 #[cfg(feature = "fixed")]
@@ -167,6 +169,7 @@ impl Quantization<'_> {
             ),
             self.x.check::<T>("the input scale", "the input zero point"),
             self.y.check::<T>("the output scale", "the output zero point"),
+            self.activation.check(),
         ];
         let mut i = 0;
         while i < checks.len() {
@@ -200,7 +203,8 @@ impl Quantization<'_> {
 /// A convolution or transposed convolution with its weights, ready to run; made by [`Weights::layer`].
 ///
 /// `acc = bias + Σ (x − zx)·w`, `y = clamp(round(acc·M) + zy)`; exact but for the one rounding, named in
-/// [`Quantization::rounding`]. Weights stay where they are; there is no scratch.
+/// [`Quantization::rounding`]. Weights stay where they are; a row takes some 3 KB of stack, whatever
+/// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
     plan: Plan,

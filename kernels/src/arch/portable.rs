@@ -44,7 +44,6 @@ impl Patch {
     pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
     }
-
 }
 
 /// Where the weights of a block of channels lie for the first n values of a patch: those of each channel number `len`, of which
@@ -215,7 +214,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// `sums + Σ x · w` of at most BLOCK channels, whose weights come first in `w`.
 #[inline(always)]
-fn products<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, sums: &[[S; PIXELS]]) -> [[S; PIXELS]; BLOCK] {
+fn products<W: Element, S: Accumulator>(
+    patch: &Patch,
+    w: &[W],
+    run: Run,
+    sums: &[[S; PIXELS]],
+) -> [[S; PIXELS]; BLOCK] {
     let b = sums.len();
     let (x, w) = (cut(&patch.x, 0, run.n), cut(w, run.skip * b, run.n * b));
     let mut acc = [[S::default(); PIXELS]; BLOCK];

@@ -237,10 +237,20 @@ macro_rules! stamp {
 
 macro_rules! weights {
     ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-        stamp!($sums, $load, [
-            "ldr r3, [sp, #32]", "subs r3, r3, #16", "mov r4, r8", "mov r5, r9", "mov r6, r10", "mov r7, r11",
-            "stmia r3!, {{r4-r7}}", "adds r3, r3, #12"
-        ]);
+        stamp!(
+            $sums,
+            $load,
+            [
+                "ldr r3, [sp, #32]",
+                "subs r3, r3, #16",
+                "mov r4, r8",
+                "mov r5, r9",
+                "mov r6, r10",
+                "mov r7, r11",
+                "stmia r3!, {{r4-r7}}",
+                "adds r3, r3, #12"
+            ]
+        );
         stamp!($double, $load, ["outputs double"]);
         stamp!($single, $load, ["outputs single"]);
         /// The loops that end with sums, and with outputs rounded twice and once.

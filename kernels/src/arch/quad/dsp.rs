@@ -63,7 +63,6 @@ impl Patch {
         }
     }
 
-
     #[inline(always)]
     fn set(&mut self, p: usize, at: usize, value: i32) {
         let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));
@@ -99,11 +98,24 @@ mod asm {
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i8,
+        step: usize,
+        len: usize,
+        offset: i32,
+    ) {
         if len > 0 {
             // SAFETY: the caller's.
             unsafe {
-                widen_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, step, len / 4, (-offset as u16 as u32) * 0x1_0001);
+                widen_quads(
+                    patch.x.as_mut_ptr().add(at / 4).cast(),
+                    x,
+                    step,
+                    len / 4,
+                    (-offset as u16 as u32) * 0x1_0001,
+                );
             }
         }
     }
@@ -111,6 +123,7 @@ mod asm {
     #[unsafe(naked)]
     unsafe extern "C" fn widen_quads(to: *mut (), x: *const i8, step: usize, quads: usize, pair: u32) {
         naked_asm!(
+            ".cpu cortex-m33",
             "push {{r4-r11, lr}}",
             "ldr r12, [sp, #36]",
             "add lr, r1, r2",
@@ -147,6 +160,7 @@ mod asm {
                 x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
             ) {
                 naked_asm!(
+                    ".cpu cortex-m33",
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                     ".macro pairs w",
                     "ldmia r0!, {{r8-r11}}",
@@ -298,7 +312,14 @@ mod model {
     ///
     /// # Safety
     /// The inputs can be read.
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i8,
+        step: usize,
+        len: usize,
+        offset: i32,
+    ) {
         for p in 0..PIXELS {
             // SAFETY: the caller's.
             patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);

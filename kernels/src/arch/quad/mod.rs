@@ -65,6 +65,7 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
+    #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
         Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, clamps: false }
     }
@@ -148,7 +149,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 self.outputs(patch, w, run, own, n);
             }
             for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
-                cut_mut(y, p * pitch, n).copy_from_slice(own);
+                cut_mut(y, p * pitch, n).iter_mut().zip(own).for_each(|(y, own)| *y = *own);
             }
         }
         self.clamp(y, count, pitch);
@@ -212,7 +213,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let fits = self.end != End::Sums && len.is_multiple_of(4) && rows.len() * len == run.n;
         let fits = fits && rows.iter().all(|row| reads <= row.len());
         let call = Call::new(w, run, self.end, n).filter(|_| fits);
-        let Some((call, out)) = call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
+        let Some((call, out)) =
+            call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
         else {
             each_group!(self, patch, w, run, pixels, y);
             return;
@@ -269,7 +271,9 @@ impl<T> Group<'_, T> {
         let mut at = 0;
         for row in self.rows {
             // SAFETY: the patch has room for all rows.
-            unsafe { isa::widen(patch, at, row.as_ptr().cast::<i8>().add(self.from), self.step, self.len, self.offset) };
+            unsafe {
+                isa::widen(patch, at, row.as_ptr().cast::<i8>().add(self.from), self.step, self.len, self.offset)
+            };
             at += self.len;
         }
         // SAFETY: the caller's.

@@ -64,7 +64,14 @@ macro_rules! stamp {
     ($name:ident, $load:literal $size:literal, $end:literal) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(
-            x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
+            x: *const Patch,
+            n: usize,
+            w: *const (),
+            channels: *mut (),
+            next: usize,
+            end: *const (),
+            y: *mut i8,
+            pitch: usize,
         ) {
             naked_asm!(
                 ".option push",
@@ -203,7 +210,6 @@ macro_rules! stamp {
                 "7:",
                 ".endm",
                 concat!(".equ SIZE, ", $size),
-
                 "addi sp, sp, -112",
                 "sw a0, 0(sp)",
                 "sw a1, 4(sp)",
