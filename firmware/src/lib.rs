@@ -7,6 +7,7 @@ pub mod digits;
 pub mod report;
 #[cfg(target_os = "none")]
 pub mod rt;
+pub mod sink;
 #[cfg(not(target_os = "none"))]
 mod stub;
 pub mod suite;

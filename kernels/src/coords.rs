@@ -258,14 +258,14 @@ impl Divide {
 
     /// `floor(n / d)`
     #[inline(always)]
-    pub(crate) fn quotient(&self, n: u32) -> u32 {
+    pub(crate) const fn quotient(&self, n: u32) -> u32 {
         self.half_of(2 * n)
     }
 
     /// `floor(twice / 2d)`
     #[inline(always)]
-    pub(crate) fn half_of(&self, twice: u32) -> u32 {
-        ((u64::from(twice) * u64::from(self.m)) >> 32) as u32 >> self.shift
+    pub(crate) const fn half_of(&self, twice: u32) -> u32 {
+        ((twice as u64 * self.m as u64) >> 32) as u32 >> self.shift
     }
 }
 
@@ -366,21 +366,23 @@ impl Affine {
     }
 
     /// The position of an output.
-    pub(crate) fn at(&self, o: usize) -> Position {
+    pub(crate) const fn at(&self, o: usize) -> Position {
         // Bounds: o <= in * scale, so a position is at most in, plus half a step where centres lie at one half, plus less than 1 where
         // it was rounded. A step is at most MAX_SIDE: the quotient stays below 2^15 + 2^14 + 1 < 2^16. And o * step < 2^15 * 2^31.
         if let Some(by) = &self.by {
             // Bounds: it gives quotients of 16 bits, so positions are below 2^30.
             let position = (o as u32).wrapping_mul(self.step as u32).wrapping_add(self.start as u32);
             if (position as i32) < 0 {
-                return Position { i: -1, t: (position as i32 + self.den as i32).max(0) as u32 };
+                let t = position as i32 + self.den as i32;
+                return Position { i: -1, t: if t < 0 { 0 } else { t as u32 } };
             }
             let i = by.quotient(position);
             return Position { i: i as i32, t: position - i * self.den };
         }
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
-            return Position { i: -1, t: (position + i64::from(self.den)).max(0) as u32 };
+            let t = position + self.den as i64;
+            return Position { i: -1, t: if t < 0 { 0 } else { t as u32 } };
         }
         let (i, t) = self.by_den.div_rem(position as u64);
         Position { i: i as i32, t }
@@ -403,14 +405,15 @@ impl Affine {
 
     /// The input at or before a position, inside the input.
     #[inline]
-    pub(crate) fn nearest(&self, p: Position) -> usize {
+    pub(crate) const fn nearest(&self, p: Position) -> usize {
         self.inside(p.i)
     }
 
     /// The input nearest to a whole position.
     #[inline]
-    pub(crate) fn inside(&self, i: i32) -> usize {
-        (i.max(0) as usize).min(self.input - 1)
+    pub(crate) const fn inside(&self, i: i32) -> usize {
+        let (i, last) = (if i < 0 { 0 } else { i as usize }, self.input - 1);
+        if i < last { i } else { last }
     }
 
     /// The whole factor F where `floor` of position i is `i / F`; else 0.
@@ -428,7 +431,7 @@ impl Affine {
     }
 
     /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.
-    pub(crate) fn linear(&self, p: Position) -> (usize, usize, u32) {
+    pub(crate) const fn linear(&self, p: Position) -> (usize, usize, u32) {
         let i = self.nearest(p);
         if p.i < 0 || i + 1 >= self.input { (i, i, 0) } else { (i, i + 1, p.t) }
     }

@@ -71,6 +71,24 @@ pub enum Error {
         /// Which scale.
         what: &'static str,
     },
+    /// A node of a decoder that does not fit the others.
+    Node {
+        /// Its place in the list, from 0.
+        node: usize,
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many there must be.
+        need: usize,
+    },
+    /// A decoder that needs more memory than there is.
+    Memory {
+        /// The bytes that it needs.
+        need: usize,
+        /// The bytes that there are.
+        bytes: usize,
+    },
     /// A combination that upconv does not offer.
     Unsupported {
         /// Which.
@@ -105,6 +123,21 @@ impl Error {
                 .str("; at most ")
                 .uint(max)
                 .str(" is safe"),
+            Error::Node { node, what, got, need } => m
+                .str("node ")
+                .uint(node as u64)
+                .str(": ")
+                .uint(got as u64)
+                .str(" ")
+                .str(what)
+                .str(", but it needs ")
+                .uint(need as u64),
+            Error::Memory { need, bytes } => m
+                .str("the decoder needs ")
+                .uint(need as u64)
+                .str(" bytes of RAM, ")
+                .uint(need.saturating_sub(bytes) as u64)
+                .str(" more than there are"),
             Error::Unsupported { what } => m.str(what).str(" is not supported"),
             Error::Scale { what } => m.str(what).str(" must be finite, above 0 and below 2^30"),
         }

@@ -12,6 +12,7 @@
 use crate::phase::Reciprocal;
 use crate::plan::length;
 use crate::quant::Accumulator;
+use crate::reads::{Rows, Spec, described};
 use crate::{Conv, ConvTranspose, Convolution, Element, Error, Geometry, Layer, Plan, Shape, WeightOrder, Window};
 use core::ops::Range;
 
@@ -225,22 +226,17 @@ impl<'a, T: Element, W: Element, A: Accumulator> SubPixel<'a, T, W, A> {
             Err(e) => Err(e),
         }
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let plan = self.conv.plan();
+        let (c, _) = self.by_r.div_rem(plan.span as u64);
+        let output = Shape::new(plan.output.h * self.r, plan.output.w * self.r, c as usize);
+        Spec::layer(plan.input, output, Rows::SubTaps(&plan.y, &self.by_r))
+    }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for SubPixel<'_, T, W, A> {
-    fn input(&self) -> Shape {
-        self.conv.input()
-    }
-
-    fn output(&self) -> Shape {
-        let conv = self.conv.output();
-        let (c, _) = self.by_r.div_rem(self.conv.plan().span as u64);
-        Shape::new(conv.h * self.r, conv.w * self.r, c as usize)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        self.conv.reads(self.by_r.div_rem(oy as u64).0 as usize)
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         self.conv.macs()

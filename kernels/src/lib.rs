@@ -8,7 +8,8 @@
 //! - **run** or **next_row** cannot fail, panic, allocate, divide or touch a float.
 //!
 //! Tensors are NHWC with N = 1, values are `i8` or `i16` with a scale and a zero point, and every operator computes one output
-//! row from a window of input rows ([`Layer`]): from a whole tensor, or from a ring that keeps just the rows still needed.
+//! row from a window of input rows ([`Layer`]): from a whole tensor, or from a ring that keeps just the rows still needed. A [`Decoder`] is a
+//! network of them that never holds a whole tensor.
 //!
 //! ```
 //! use upconv::*;
@@ -35,7 +36,8 @@
 //!
 //! The map, in the order to read it: `shape` and `element` are plain data, `quant` turns scales into integers, `phase` and `coords`
 //! hold all index arithmetic. `plan` orders weights, `conv`, `conv_transpose`, `fold`, `upsample`, `pixel_shuffle`, `unpool`, `pad`,
-//! `join` and `activation` are the operators, `rows` drives them, `arch` holds the inner loops.
+//! `join` and `activation` are the operators, `rows` drives one of them, `decoder` chains them on static memory, `reads` tells plans which rows
+//! each reads, `arch` holds the inner loops.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
@@ -45,6 +47,7 @@ mod arch;
 mod conv;
 mod conv_transpose;
 mod coords;
+mod decoder;
 mod element;
 mod error;
 mod fold;
@@ -54,6 +57,7 @@ mod phase;
 mod pixel_shuffle;
 mod plan;
 mod quant;
+mod reads;
 #[cfg(feature = "micromath")]
 mod real;
 mod rows;
@@ -65,6 +69,7 @@ pub use activation::{Elementwise, Gate16, LeakyRelu, Pointwise, Requantize, Tabl
 pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
+pub use decoder::{BoundDecoder, Decoder, Input, Node, RowSink, RowSource};
 pub use element::Element;
 pub use error::{Error, Message};
 pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias, quantize_bias_wide};

@@ -3,6 +3,7 @@
 //! Along each axis output o reads input `i = o − before`. Where that lies outside, the [`Fill`] says what stands there. A negative
 //! `before` or `after` removes that many rows or columns instead.
 
+use crate::reads::{Rows, Spec, described};
 use crate::rows::{cut, cut_mut};
 use crate::shape::{INPUT, MAX_SIDE, OUTPUT};
 use crate::{Element, Error, Layer, Shape, Window};
@@ -23,7 +24,7 @@ pub enum Fill<T> {
 
 /// One axis of a [`Pad`].
 #[derive(Clone, Copy, Debug)]
-struct Edges {
+pub(crate) struct Edges {
     input: usize,
     before: isize,
     output: usize,
@@ -60,7 +61,7 @@ impl Edges {
     }
 
     /// The input that output `o` reads; none where a value stands.
-    fn source<T>(&self, o: usize, fill: &Fill<T>) -> Option<usize> {
+    pub(crate) const fn source<T: Copy>(&self, o: usize, fill: &Fill<T>) -> Option<usize> {
         let (i, size) = (o as isize - self.before, self.input as isize);
         let above = i < 0;
         let inside = match fill {
@@ -149,6 +150,18 @@ impl<T: Element> Pad<T> {
         }
     }
 
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let fill = match self.fill {
+            Fill::Value(_) => Fill::Value(()),
+            Fill::Reflect => Fill::Reflect,
+            Fill::Replicate => Fill::Replicate,
+            Fill::Wrap => Fill::Wrap,
+        };
+        let input = Shape::new(self.rows.input, self.columns.input, self.channels);
+        let output = Shape::new(self.rows.output, self.columns.output, self.channels);
+        Spec::layer(input, output, Rows::Pad(&self.rows, fill))
+    }
+
     /// One output pixel, from the input row or the fill.
     #[inline]
     fn pixel(&self, ox: usize, row: &[T], y: &mut [T]) {
@@ -170,17 +183,7 @@ fn copy<T: Element>(from: &[T], to: &mut [T]) {
 }
 
 impl<T: Element> Layer<T> for Pad<T> {
-    fn input(&self) -> Shape {
-        Shape::new(self.rows.input, self.columns.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.rows.output, self.columns.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        self.rows.source(oy, &self.fill).map_or(0..0, |iy| iy..iy + 1)
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

@@ -36,13 +36,13 @@ impl Reciprocal {
     }
 
     /// The divisor.
-    pub(crate) fn divisor(&self) -> u32 {
+    pub(crate) const fn divisor(&self) -> u32 {
         self.d
     }
 
     /// Quotient and remainder. Bounds: n < 2^16 * d, so (n >> drop) * m < 2^(16+b-drop+31) <= 2^64.
     #[inline]
-    pub(crate) fn div_rem(&self, n: u64) -> (u32, u32) {
+    pub(crate) const fn div_rem(&self, n: u64) -> (u32, u32) {
         let q = (((n >> self.drop) * self.m as u64) >> self.shift) as u32;
         let r = n - q as u64 * self.d as u64; // below 2 d
         let (q, r) = if r >= self.d as u64 { (q + 1, r - self.d as u64) } else { (q, r) };
@@ -199,15 +199,16 @@ impl Axis {
         let tap_step = a.dilation / g;
         let inverse = inverse(tap_step, classes);
         // The first t = r + p that g divides; all divisions by s are exact.
-        let (pad, d, s) = (a.pad[0], a.dilation as i64, a.stride as i64);
+        let stride = if a.stride == 0 { 1 } else { a.stride }; // checked
+        let (pad, d, s) = (a.pad[0], a.dilation as i64, stride as i64);
         let (u, wait) = (pad.div_ceil(g), pad.div_ceil(g) * g - pad);
         let class = ((u as u64 * inverse as u64) % classes as u64) as usize;
         let start = if transposed {
-            Cursor { wait, class, last: (((u * g) as i64 - d * class as i64) / s) as isize }
+            Cursor { wait, class, last: ((u * g) as i64 - d * class as i64).wrapping_div(s) as isize }
         } else {
             Cursor { wait: 0, class: 0, last: ((a.kernel as i64 - 1) * d - pad as i64) as isize }
         };
-        let out_step = if transposed { a.stride } else { 1 };
+        let out_step = if transposed { stride } else { 1 };
         Ok(Axis {
             input: a.input,
             output: size as usize,
@@ -222,7 +223,7 @@ impl Axis {
             full: a.kernel / classes,
             extra: a.kernel % classes,
             start,
-            slope: ((g as i64 - d * inverse as i64) / s) as isize,
+            slope: (g as i64 - d * inverse as i64).wrapping_div(s) as isize,
             per_step: ((1u64 << 32).div_ceil(out_step as u64)) as u32,
         })
     }
@@ -263,7 +264,7 @@ impl Axis {
     }
 
     /// The phase of a cursor.
-    fn phase(&self, cursor: Cursor) -> Phase {
+    const fn phase(&self, cursor: Cursor) -> Phase {
         let taps = if cursor.wait == 0 { self.taps(cursor.class) } else { 0 };
         if taps == 0 {
             return Phase { class: 0, taps: 0, first: 0 };
@@ -272,7 +273,7 @@ impl Axis {
     }
 
     /// The cursor of the next phase: t grows by 1, and by g from one reached phase to the next.
-    fn next(&self, Cursor { wait, mut class, mut last }: Cursor) -> Cursor {
+    const fn next(&self, Cursor { wait, mut class, mut last }: Cursor) -> Cursor {
         if wait > 0 {
             return Cursor { wait: wait - 1, class, last };
         }
@@ -285,9 +286,13 @@ impl Axis {
     }
 
     /// The phase of output `o`, its `first` moved to that output.
-    pub(crate) fn at(&self, o: usize) -> Phase {
+    pub(crate) const fn at(&self, o: usize) -> Phase {
         let (step, r) = self.step(o);
-        let cursor = (0..r).fold(self.start, |cursor, _| self.next(cursor));
+        let (mut cursor, mut phase) = (self.start, 0);
+        while phase < r {
+            cursor = self.next(cursor);
+            phase += 1;
+        }
         let mut phase = self.phase(cursor);
         phase.first += (step * self.in_step) as isize;
         phase
@@ -300,18 +305,18 @@ impl Axis {
 
     /// `o` in steps between outputs of one phase, and its phase.
     #[inline]
-    fn step(&self, o: usize) -> (usize, usize) {
+    const fn step(&self, o: usize) -> (usize, usize) {
         if self.out_step == 1 {
             return (o, 0);
         }
         // Bounds: o < 2^16 and ceil(2^32 / d) − 2^32 / d < 1 < 2^16 / d: exact.
-        let q = (o as u64 * u64::from(self.per_step) >> 32) as usize;
+        let q = (o as u64 * self.per_step as u64 >> 32) as usize;
         (q, o - q * self.out_step)
     }
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
     #[inline]
-    pub(crate) fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+    pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;
@@ -325,7 +330,7 @@ impl Axis {
     }
 
     /// Input positions that output `o` reads, inside the input; empty when it reads none.
-    pub(crate) fn reads(&self, o: usize) -> core::ops::Range<usize> {
+    pub(crate) const fn reads(&self, o: usize) -> core::ops::Range<usize> {
         let phase = self.at(o);
         let (before, inside) = self.clip(phase.first, phase.taps);
         if inside == 0 {

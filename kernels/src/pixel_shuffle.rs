@@ -10,6 +10,8 @@
 
 use crate::arch::copy::copy_runs;
 use crate::coords::Divide;
+use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::shape::{INPUT, OUTPUT, all, side};
 use crate::{Element, Error, Layer, Shape, Window};
 use core::ops::Range;
@@ -34,7 +36,9 @@ struct Blocks {
     pixel_step: usize,
     /// ... and the next one of the same fine pixel this much.
     channel_step: usize,
-    by_rows: Option<Divide>,
+    by_rows: Reciprocal,
+    /// The same in 32 bits.
+    by: Option<Divide>,
 }
 
 impl Blocks {
@@ -44,13 +48,22 @@ impl Blocks {
             ShuffleOrder::Dcr => (fine.c, 1),
             ShuffleOrder::Crd => (1, rh * rw),
         };
-        Blocks { coarse, fine, rh, rw, pixel_step, channel_step, by_rows: Divide::new(rh as u32) }
+        Blocks {
+            coarse,
+            fine,
+            rh,
+            rw,
+            pixel_step,
+            channel_step,
+            by_rows: Reciprocal::new(rh as u32),
+            by: Divide::new(rh as u32),
+        }
     }
 
     /// The coarse row of a fine one, and its number in the block.
     fn row(&self, fine: usize) -> (usize, usize) {
         // Bounds: both are sides, below 2^15. There always is a divisor.
-        let coarse = self.by_rows.map_or(0, |by| by.quotient(fine as u32) as usize);
+        let coarse = self.by.map_or(0, |by| by.quotient(fine as u32) as usize);
         (coarse, fine - coarse * self.rh)
     }
 
@@ -135,21 +148,14 @@ impl PixelShuffle {
             Err(e) => Err(e),
         }
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.0.coarse, self.0.fine, Rows::Repeated(&self.0.by_rows))
+    }
 }
 
 impl<T: Element> Layer<T> for PixelShuffle {
-    fn input(&self) -> Shape {
-        self.0.coarse
-    }
-
-    fn output(&self) -> Shape {
-        self.0.fine
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let (iy, _) = self.0.row(oy);
-        iy..iy + 1
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0
@@ -206,21 +212,14 @@ impl PixelUnshuffle {
         let output = Shape::new(h, w, input.c * rh * rw);
         Ok(PixelUnshuffle(Blocks::new(output, input, rh, rw, order)))
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.0.fine, self.0.coarse, Rows::Blocks(self.0.rh))
+    }
 }
 
 impl<T: Element> Layer<T> for PixelUnshuffle {
-    fn input(&self) -> Shape {
-        self.0.fine
-    }
-
-    fn output(&self) -> Shape {
-        self.0.coarse
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let first = oy * self.0.rh;
-        first..first + self.0.rh
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

@@ -63,6 +63,12 @@ impl<'a, T> Window<'a, T> {
         Ok(Window { data, row_len, capacity, origin, slot })
     }
 
+    /// Like [`ring`](Self::ring), with lengths that the caller knows to fit.
+    #[inline]
+    pub(crate) const fn of(data: &'a [T], row_len: usize, capacity: usize, origin: usize, slot: usize) -> Self {
+        Window { data, row_len, capacity, origin, slot }
+    }
+
     /// Row `y`; empty when the window does not hold it.
     #[inline]
     pub fn row(&self, y: usize) -> &'a [T] {

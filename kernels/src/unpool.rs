@@ -5,6 +5,7 @@
 //! tensor lie in the order of its values (row, pixel, channel), each in the fewest of 1, 2, 4 or 8 bits, low bits of a byte first.
 
 use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::shape::{INPUT, MAX_SIDE, OUTPUT, all, only, side, signed};
 use crate::{Element, Error, Geometry, Layer, Shape, Window};
 use core::ops::Range;
@@ -285,7 +286,7 @@ impl MaxUnpool {
     }
 
     /// The input rows whose windows cover output row `oy`, and the tap row of the first of them.
-    fn windows(&self, oy: usize) -> (Range<usize>, usize) {
+    pub(crate) const fn windows(&self, oy: usize) -> (Range<usize>, usize) {
         // Bounds: oy and the padding are below 2^15 each, the quotient below 2^16.
         let (last, rest) = self.by_stride.div_rem((oy + self.pad[0]) as u64);
         let (mut first, mut ky) = (last as usize, rest as usize);
@@ -296,7 +297,7 @@ impl MaxUnpool {
             first -= 1;
             ky += self.stride[0];
         }
-        let end = (last as usize + 1).min(self.input.h);
+        let end = if last as usize + 1 < self.input.h { last as usize + 1 } else { self.input.h };
         (if first < end { first..end } else { 0..0 }, ky)
     }
 }
@@ -353,18 +354,14 @@ pub struct Unpool<'a, T> {
     fill: T,
 }
 
+impl<T: Element> Unpool<'_, T> {
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.plan.input, self.plan.output, Rows::Unpool(&self.plan))
+    }
+}
+
 impl<T: Element> Layer<T> for Unpool<'_, T> {
-    fn input(&self) -> Shape {
-        self.plan.input
-    }
-
-    fn output(&self) -> Shape {
-        self.plan.output
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        self.plan.windows(oy).0
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

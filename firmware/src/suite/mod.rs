@@ -6,6 +6,7 @@
 //! rows that the layer says it reads. A digest of all outputs lets the host compare whole runs.
 
 mod activation;
+mod decoder;
 pub mod exact;
 mod fold;
 mod join;
@@ -86,6 +87,8 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("tables i16", activation::tables_16),
     ("leaky relu, requantise i8", activation::integers::<i8>),
     ("leaky relu, requantise i16", activation::integers::<i16>),
+    ("decoders, pictures", decoder::pictures),
+    ("decoders, signals", decoder::signals),
 ];
 
 /// Runs every group and reports each.

@@ -24,6 +24,7 @@ pub(crate) use real::{log2, round};
 pub use requantize::Requantize;
 pub use table::{Table8, Table16};
 
+use crate::reads::{Rows, Spec, described};
 use crate::shape::INPUT;
 use crate::{Element, Error, Layer, Shape, Window};
 use core::ops::Range;
@@ -69,20 +70,14 @@ impl<'a, P> Elementwise<'a, P> {
             Err(e) => Err(e),
         }
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.shape, self.shape, Rows::Each)
+    }
 }
 
 impl<T: Element, P: Pointwise<T>> Layer<T> for Elementwise<'_, P> {
-    fn input(&self) -> Shape {
-        self.shape
-    }
-
-    fn output(&self) -> Shape {
-        self.shape
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        oy..oy + 1
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

@@ -19,7 +19,7 @@ use crate::coords::{Affine, Divide};
 
 /// Two input rows and their weights, the first not below the second's. Values of one pixel lie side by side.
 #[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, T> {
+pub(crate) struct RowPair<'a, T> {
     pub(crate) rows: [&'a [T]; 2],
     pub(crate) weights: [u32; 2],
     pub(crate) channels: usize,
@@ -150,7 +150,7 @@ trait Line<T: Element> {
 /// All channels of a row, as many at a time as can be.
 #[inline(always)]
 fn channels<T: Element>(
-    rows: &Rows<'_, T>,
+    rows: &RowPair<'_, T>,
     [input, output]: [usize; 2],
     quads: bool,
     y: &mut [T],
@@ -316,7 +316,7 @@ impl<T: Element> Line<T> for Any<'_> {
     }
 }
 
-impl<T: Element> Rows<'_, T> {
+impl<T: Element> RowPair<'_, T> {
     /// Blends along to the columns of `axis`, which are `factor` = 2, 4 or 8 times the input's, half-pixel. The rows' weights add up to 16.
     pub(crate) fn repeat(&self, axis: &Affine, factor: usize, y: &mut [T]) {
         let columns = axis.input;
@@ -337,7 +337,7 @@ impl<T: Element> Rows<'_, T> {
             (rows, weights) = ([rows[1], rows[0]], [weights[1], weights[0]]);
         }
         channels(
-            &Rows { rows, ..*self },
+            &RowPair { rows, ..*self },
             [columns, F * columns],
             quads,
             y,
@@ -348,7 +348,7 @@ impl<T: Element> Rows<'_, T> {
     /// Blends along to the columns of `axis`, and divides by both denominators' product.
     #[inline(never)]
     pub(crate) fn any(&self, axis: &Affine, by: Divide, y: &mut [T]) {
-        let &Rows { channels: c, weights, away, .. } = self;
+        let &RowPair { channels: c, weights, away, .. } = self;
         // Bounds: 255 · (w₀ + w₁) < 2^16.
         let quads = size_of::<T>() == 1 && weights[0] + weights[1] <= 257;
         channels(self, [axis.input, axis.output], quads, y, &Any { axis, channels: c, weights, by, away });

@@ -11,6 +11,7 @@
 use super::Join;
 use crate::activation::log2;
 use crate::quant::Requant;
+use crate::reads::{Rows, Spec, described_join};
 use crate::rows::{cut, cut_mut};
 use crate::shape::{INPUT, all, only};
 use crate::{Activation, Element, Error, Multiplier, Quant, Rounding, Shape, Window};
@@ -46,9 +47,9 @@ impl Operands {
 
 /// Two inputs side by side: where each pixel's partner lies.
 #[derive(Clone, Copy, Debug)]
-struct Pair {
-    a: Shape,
-    b: Shape,
+pub(crate) struct Pair {
+    /// The second input may be 1 high or 1 wide.
+    inputs: [Shape; 2],
 }
 
 impl Pair {
@@ -63,29 +64,20 @@ impl Pair {
         ]) {
             return Err(e);
         }
-        Ok(Pair { a, b })
+        Ok(Pair { inputs: [a, b] })
     }
 
-    fn input(&self, i: usize) -> Shape {
-        match i {
-            0 => self.a,
-            1 => self.b,
-            _ => Shape::new(0, 0, 0),
-        }
-    }
-
-    fn reads(&self, i: usize, oy: usize) -> Range<usize> {
-        let iy = if self.input(i).h == 1 { 0 } else { oy };
-        iy..iy + 1
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::join(&self.inputs, self.inputs[0], Rows::Each)
     }
 
     /// `y = f(a, b)` over a row.
     #[inline(always)]
     fn row<T: Element>(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T], f: impl Fn(i32, i32) -> T) {
-        let [a, b] = x else { return };
-        let (a, b) = (a.row(oy), b.row(self.reads(1, oy).start));
+        let ([a, b], [sa, sb]) = (x, &self.inputs) else { return };
+        let (a, b) = (a.row(oy), b.row(self.spec().reads(1, oy).start));
         // One run if both go on side by side, else one run per pixel on the same pixel of b.
-        let (runs, run) = if self.b.w == self.a.w { (1, self.a.row_len()) } else { (self.a.w, self.a.c) };
+        let (runs, run) = if sb.w == sa.w { (1, sa.row_len()) } else { (sa.w, sa.c) };
         let mut from = 0;
         for _ in 0..runs {
             for ((y, a), b) in cut_mut(y, from, run).iter_mut().zip(cut(a, from, run)).zip(cut(b, 0, run)) {
@@ -209,6 +201,10 @@ pub struct Sum<T> {
 }
 
 impl<T: Element> Sum<T> {
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        self.pair.spec()
+    }
+
     const fn new(a: Shape, b: Shape, o: Operands, subtract: bool) -> Result<Self, Error> {
         if let Err(e) = o.check::<T>() {
             return Err(e);
@@ -280,21 +276,7 @@ const fn zero(what: &'static str, got: i32) -> Result<(), Error> {
 }
 
 impl<T: Element> Join<T> for Sum<T> {
-    fn inputs(&self) -> usize {
-        2
-    }
-
-    fn input(&self, i: usize) -> Shape {
-        self.pair.input(i)
-    }
-
-    fn output(&self) -> Shape {
-        self.pair.a
-    }
-
-    fn reads(&self, i: usize, oy: usize) -> Range<usize> {
-        self.pair.reads(i, oy)
-    }
+    described_join!();
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T]) {
@@ -375,22 +357,14 @@ pub struct Product<T> {
     element: PhantomData<T>,
 }
 
+impl<T: Element> Product<T> {
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        self.pair.spec()
+    }
+}
+
 impl<T: Element> Join<T> for Product<T> {
-    fn inputs(&self) -> usize {
-        2
-    }
-
-    fn input(&self, i: usize) -> Shape {
-        self.pair.input(i)
-    }
-
-    fn output(&self) -> Shape {
-        self.pair.a
-    }
-
-    fn reads(&self, i: usize, oy: usize) -> Range<usize> {
-        self.pair.reads(i, oy)
-    }
+    described_join!();
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T]) {

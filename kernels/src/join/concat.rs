@@ -1,6 +1,7 @@
 //! Concatenation along one axis: copies, or requantised copies.
 
 use super::Join;
+use crate::reads::{Rows, Spec, described_join};
 use crate::rows::{cut, cut_mut};
 use crate::shape::{INPUT, OUTPUT, all, only};
 use crate::{Element, Error, Quant, Requantize, Rounding, Shape, Window};
@@ -85,34 +86,19 @@ impl<T: Element, const N: usize> Concat<T, N> {
         Ok(Concat { along, inputs: shapes, requantize, output })
     }
 
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let rows = if matches!(self.along, Along::Height) { Rows::Stacked } else { Rows::Each };
+        Spec::join(&self.inputs, self.output, rows)
+    }
+
     /// The input that output row `oy` comes from and its row there (along height), else `oy` itself for every input.
     fn source(&self, i: usize, oy: usize) -> Option<usize> {
-        match self.along {
-            Along::Height => {
-                let before: usize = self.inputs.iter().take(i).map(|s| s.h).sum();
-                oy.checked_sub(before).filter(|iy| *iy < self.input(i).h)
-            }
-            _ => Some(oy),
-        }
+        Some(self.spec().reads(i, oy)).filter(|rows| !rows.is_empty()).map(|rows| rows.start)
     }
 }
 
 impl<T: Element, const N: usize> Join<T> for Concat<T, N> {
-    fn inputs(&self) -> usize {
-        N
-    }
-
-    fn input(&self, i: usize) -> Shape {
-        self.inputs.get(i).copied().unwrap_or(Shape::new(0, 0, 0))
-    }
-
-    fn output(&self) -> Shape {
-        self.output
-    }
-
-    fn reads(&self, i: usize, oy: usize) -> Range<usize> {
-        self.source(i, oy).map_or(0..0, |iy| iy..iy + 1)
-    }
+    described_join!();
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &[Window<'_, T>], y: &mut [T]) {

@@ -7,6 +7,7 @@
 use super::axes;
 use crate::coords::{Affine, Coordinates, Position};
 use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::rows::cut;
 use crate::{Element, Error, Layer, Resize, Shape, Window};
 use core::ops::Range;
@@ -37,10 +38,15 @@ impl Area {
         }
         Ok(Area { channels: input.c, y, x, by_count })
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let input = Shape::new(self.y.input, self.x.input, self.channels);
+        Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Area(&self.y))
+    }
 }
 
 /// The inputs that an output covers, and by how many they are more than the step's whole part (0 ..= 2).
-fn span(axis: &Affine, p: Position) -> (Range<usize>, usize) {
+pub(crate) const fn span(axis: &Affine, p: Position) -> (Range<usize>, usize) {
     let extra = p.t + axis.rest();
     let more = if extra == 0 {
         0
@@ -49,22 +55,12 @@ fn span(axis: &Affine, p: Position) -> (Range<usize>, usize) {
     } else {
         2
     };
-    let from = p.i.max(0) as usize;
+    let from = if p.i < 0 { 0 } else { p.i as usize };
     (from..from + axis.whole() as usize + more, more)
 }
 
 impl<T: Element> Layer<T> for Area {
-    fn input(&self) -> Shape {
-        Shape::new(self.y.input, self.x.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        span(&self.y, self.y.at(oy)).0
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

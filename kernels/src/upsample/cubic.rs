@@ -10,6 +10,7 @@
 
 use super::axes;
 use crate::coords::{Affine, Position};
+use crate::reads::{Rows, Spec, described};
 use crate::{Element, Error, Layer, Resize, Shape, Window};
 use core::ops::Range;
 
@@ -62,6 +63,11 @@ impl Bicubic {
         [(at(-1), weights[0]), (at(0), weights[1]), (at(1), weights[2]), (at(2), last)]
     }
 
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let input = Shape::new(self.y.input, self.x.input, self.channels);
+        Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Cubic(&self.y))
+    }
+
     /// The exact weights in units of 1 / (4 den³).
     fn exact(&self, axis: &Affine, p: Position) -> [i128; 4] {
         let (a, d, t) = (i128::from(self.a()), i128::from(axis.den()), i128::from(p.t));
@@ -72,18 +78,7 @@ impl Bicubic {
 }
 
 impl<T: Element> Layer<T> for Bicubic {
-    fn input(&self) -> Shape {
-        Shape::new(self.y.input, self.x.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let [(first, _), .., (last, _)] = self.taps(&self.y, self.y.at(oy));
-        first..last + 1
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         20 * Layer::<T>::output(self).len() as u64

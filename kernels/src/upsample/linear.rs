@@ -10,9 +10,10 @@
 //! half-pixel that is a shift, else a multiplication by a reciprocal (`arch::blend`). TFLite differs only in its positions, which have 10 bits.
 
 use super::{axes, shapes};
-use crate::arch::blend::Rows;
+use crate::arch::blend::RowPair;
 use crate::coords::{Affine, Coordinates, Divide};
 use crate::phase::Reciprocal;
+use crate::reads::{Rows, Spec, described};
 use crate::rows::cut;
 use crate::{Element, Error, Layer, Resize, Rounding, Shape, Window};
 use core::ops::Range;
@@ -103,18 +104,7 @@ const fn tflite_axis(input: usize, output: usize, coordinates: Coordinates) -> R
 }
 
 impl<T: Element> Layer<T> for Bilinear {
-    fn input(&self) -> Shape {
-        Shape::new(self.y.input, self.x.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let (i0, i1, t) = self.y.linear(self.y.at(oy));
-        i0..if t == 0 { i0 + 1 } else { i1 + 1 }
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         4 * Layer::<T>::output(self).len() as u64
@@ -125,11 +115,11 @@ impl<T: Element> Layer<T> for Bilinear {
         let (y0, y1, t) = self.y.linear(self.y.at(oy));
         let near = x.row(y0);
         let (far, den) = (if t == 0 { near } else { x.row(y1) }, self.y.den());
-        let rows = Rows { rows: [near, far], weights: [den - t, t], channels: self.channels, away: self.ties_away };
+        let rows = RowPair { rows: [near, far], weights: [den - t, t], channels: self.channels, away: self.ties_away };
         if self.factor > 0 {
             // Bounds: the denominator divides 16.
             let scale = 4 - den.trailing_zeros().min(4);
-            Rows { weights: rows.weights.map(|w| w << scale), ..rows }.repeat(&self.x, self.factor, y);
+            RowPair { weights: rows.weights.map(|w| w << scale), ..rows }.repeat(&self.x, self.factor, y);
         } else if let Some(by) = self.by.filter(|by| by.gives(u8::BITS * size_of::<T>() as u32)) {
             rows.any(&self.x, by, y);
         } else {
@@ -139,8 +129,13 @@ impl<T: Element> Layer<T> for Bilinear {
 }
 
 impl Bilinear {
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let input = Shape::new(self.y.input, self.x.input, self.channels);
+        Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Linear(&self.y))
+    }
+
     /// One row, with sums below 2^48 and quotients below 2^16.
-    fn wide<T: Element>(&self, rows: &Rows<'_, T>, y: &mut [T]) {
+    fn wide<T: Element>(&self, rows: &RowPair<'_, T>, y: &mut [T]) {
         let (c, dx) = (self.channels, self.x.den());
         let ([near, far], [w0, w1]) = (rows.rows, rows.weights);
         let term = |x: T, w: u32| u64::from((x.to_i32() - T::MIN) as u32) * u64::from(w);

@@ -6,6 +6,7 @@ mod linear;
 mod nearest;
 
 pub use area::Area;
+pub(crate) use area::span;
 pub use cubic::{Bicubic, Cubic};
 pub use linear::{Bilinear, Numerics};
 pub use nearest::{Gather, Nearest, NearestMode, tflite_nearest, torch_nearest, torch_nearest_exact};

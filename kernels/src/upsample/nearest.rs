@@ -7,6 +7,7 @@
 use super::{axes, shapes};
 use crate::arch::copy::{pick_pixels, repeat_pixels};
 use crate::coords::{Affine, Coordinates};
+use crate::reads::{Rows, Spec, described};
 use crate::shape::side;
 use crate::{Element, Error, Layer, Ratio, Resize, Shape, Window};
 use core::ops::Range;
@@ -71,21 +72,15 @@ impl Nearest {
     pub const fn output_shape(&self) -> Shape {
         Shape::new(self.y.output, self.x.output, self.channels)
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let input = Shape::new(self.y.input, self.x.input, self.channels);
+        Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Nearest(&self.y))
+    }
 }
 
 impl<T: Element> Layer<T> for Nearest {
-    fn input(&self) -> Shape {
-        Shape::new(self.y.input, self.x.input, self.channels)
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.y.output, self.x.output, self.channels)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        let iy = self.y.nearest(self.y.at(oy));
-        iy..iy + 1
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0
@@ -119,6 +114,11 @@ impl<'a> Gather<'a> {
             (Err(e), _) | (_, Err(e)) => Err(e),
         }
     }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        let output = Shape::new(self.rows.len(), self.columns.len(), self.input.c);
+        Spec::layer(self.input, output, Rows::Table(self.rows))
+    }
 }
 
 const fn inside(what: &'static str, table: &[u16], size: usize) -> Result<(), Error> {
@@ -133,17 +133,7 @@ const fn inside(what: &'static str, table: &[u16], size: usize) -> Result<(), Er
 }
 
 impl<T: Element> Layer<T> for Gather<'_> {
-    fn input(&self) -> Shape {
-        self.input
-    }
-
-    fn output(&self) -> Shape {
-        Shape::new(self.rows.len(), self.columns.len(), self.input.c)
-    }
-
-    fn reads(&self, oy: usize) -> Range<usize> {
-        self.rows.get(oy).map_or(0..0, |iy| usize::from(*iy)..usize::from(*iy) + 1)
-    }
+    described!();
 
     fn macs(&self) -> u64 {
         0

@@ -32,6 +32,9 @@ extern "C" fn _start() {
     if binary_point().and_then(|()| reals::<i8>()).and_then(|()| reals::<i16>()).is_err() {
         black_box(());
     }
+    if decoder::<i8>().and_then(|()| decoder::<i16>()).is_err() {
+        black_box(());
+    }
 }
 
 /// Some value of any type, as far as the optimiser knows.
@@ -170,6 +173,59 @@ fn resizes<T: Element>() -> Result<(), Error> {
             .output(unknown()),
     );
     Ok(())
+}
+
+fn decoder<T: Element + Sync>() -> Result<(), Error> {
+    black_box([Node::<T>::whole(unknown()), Node::rows(unknown())]);
+    black_box([
+        unknown::<&Nearest>().node::<T>(unknown()),
+        unknown::<&Gather<'_>>().node(unknown()),
+        unknown::<&Bilinear>().node(unknown()),
+        unknown::<&Bicubic>().node(unknown()),
+        unknown::<&Area>().node(unknown()),
+        unknown::<&PixelShuffle>().node(unknown()),
+        unknown::<&PixelUnshuffle>().node(unknown()),
+        unknown::<&Pad<T>>().node(unknown()),
+        unknown::<&Unpool<'_, T>>().node(unknown()),
+        unknown::<&Convolution<'_, T>>().node(unknown()),
+        unknown::<&SubPixel<'_, T>>().node(unknown()),
+        unknown::<&Sum<T>>().node(unknown()),
+        unknown::<&Product<T>>().node(unknown()),
+        unknown::<&Concat<T, 2>>().node(unknown()),
+    ]);
+    black_box(unknown::<&Elementwise<'_, LeakyRelu<T>>>().node::<T>(unknown()));
+    planned::<T>(Decoder::plan(unknown())?)?;
+    planned::<T>(Decoder::layer_by_layer(unknown())?)?;
+    planned::<T>(Decoder::endless(unknown())?)
+}
+
+fn planned<T: Element>(decoder: Decoder<'_, T, 6>) -> Result<(), Error> {
+    black_box((decoder.need(), decoder.peak(), decoder.output(), decoder.rows(unknown())));
+    let decoder = black_box(decoder).within(unknown())?;
+    let mut bound = decoder.bind(unknown(), unknown(), unknown())?;
+    black_box(bound.next_row());
+    let mut values: &[T] = unknown();
+    black_box(bound.push(&mut values));
+    bound.finish()?;
+    bound.restart();
+    bound.run();
+    let sink: &mut Sink = unknown();
+    if bound.send(sink).is_err() {
+        black_box(());
+    }
+    Ok(())
+}
+
+/// A sink that does nothing itself.
+struct Sink;
+
+impl<T> RowSink<T> for Sink {
+    type Error = ();
+
+    fn row(&mut self, y: usize, row: &[T]) -> Result<(), ()> {
+        black_box((y, row.len()));
+        black_box(Err(()))
+    }
 }
 
 fn layer<T: Element>(layer: &dyn Layer<T>) -> Result<(), Error> {

@@ -1,0 +1,412 @@
+//! Random decoders: the same bits from whole tensors, layer by layer, row by row and, for signals, sample by sample.
+
+use super::{GUARD, Outcome, Random, group, room};
+use upconv::{
+    Activation, Add, Along, Area, Bilinear, Bound, BoundJoin, Concat, Conv, ConvTranspose, Convolution, Decoder,
+    Element, Error, Fill, Geometry, Input, Join, Layer, Multiplier, Nearest, Node, Numerics, Operands, Pad, Padding,
+    PixelShuffle, Quant, Quantization, Ratio, Resize, Rounding, RowSource, Shape, ShuffleOrder, Sum, Upsample, Weights,
+};
+
+/// Nodes of a decoder; a signal has one of them fewer than two inputs.
+const N: usize = 7;
+/// The largest tensor, in values.
+const TENSOR: usize = 200;
+const MEMORY: usize = 700;
+const WEIGHTS: usize = 100;
+const SCALE: f32 = 0.25;
+/// The pattern that signals are planned at.
+const PATTERN: usize = 40;
+
+enum Operator<'a> {
+    Whole(Shape),
+    Rows(Shape),
+    Conv(Convolution<'a, i8>),
+    Nearest(Nearest),
+    Linear(Bilinear),
+    Area(Area),
+    Pad(Pad<i8>),
+    Shuffle(PixelShuffle),
+    Concat(Concat<i8, 2>),
+    Sum(Sum<i8>),
+}
+
+use Operator as O;
+
+impl<'a> Operator<'a> {
+    fn layer(&self) -> Option<&dyn Layer<i8>> {
+        match self {
+            O::Conv(l) => Some(l),
+            O::Nearest(l) => Some(l),
+            O::Linear(l) => Some(l),
+            O::Area(l) => Some(l),
+            O::Pad(l) => Some(l),
+            O::Shuffle(l) => Some(l),
+            _ => None,
+        }
+    }
+
+    fn output(&self) -> Shape {
+        match self {
+            O::Whole(shape) | O::Rows(shape) => *shape,
+            O::Concat(join) => join.output(),
+            O::Sum(join) => join.output(),
+            _ => self.layer().map_or(Shape::new(0, 0, 0), |l| l.output()),
+        }
+    }
+
+    fn node<'n>(&'n self, from: &'n [usize]) -> Node<'n, i8>
+    where
+        'a: 'n,
+    {
+        let one = from[0];
+        match self {
+            O::Whole(shape) => Node::whole(*shape),
+            O::Rows(shape) => Node::rows(*shape),
+            O::Conv(l) => l.node(one),
+            O::Nearest(l) => l.node(one),
+            O::Linear(l) => l.node(one),
+            O::Area(l) => l.node(one),
+            O::Pad(l) => l.node(one),
+            O::Shuffle(l) => l.node(one),
+            O::Concat(join) => join.node(from),
+            O::Sum(join) => join.node(from),
+        }
+    }
+}
+
+/// Operators and what each reads; what is drawn depends on the seed alone, not on the height.
+struct Net<'a> {
+    operators: [Operator<'a>; N],
+    from: [[usize; 2]; N],
+}
+
+/// Weights of all convolutions; any bytes are packed weights of some layer.
+fn weights(random: &mut Random<'_>) -> [i8; WEIGHTS] {
+    let mut weights = [0; WEIGHTS];
+    weights.fill_with(|| random.element());
+    weights
+}
+
+impl<'a> Net<'a> {
+    fn new(input: Shape) -> Self {
+        Net { operators: core::array::from_fn(|_| O::Rows(input)), from: [[0; 2]; N] }
+    }
+
+    /// Draws in place: two nets at once are too much for the smallest board.
+    #[inline(never)]
+    fn draw(
+        &mut self,
+        random: &mut Random<'_>,
+        signal: bool,
+        w: &'a [i8],
+        multiplier: &'a [Multiplier],
+    ) -> Result<(), Error> {
+        let mut n = 1;
+        while n < N {
+            n = self.stage(random, n, signal, w, multiplier)?;
+        }
+        Ok(())
+    }
+
+    /// One to three nodes from `n` on that read node n - 1; answers the next one.
+    #[inline(never)]
+    fn stage(
+        &mut self,
+        random: &mut Random<'_>,
+        n: usize,
+        signal: bool,
+        w: &'a [i8],
+        multiplier: &'a [Multiplier],
+    ) -> Result<usize, Error> {
+        let x = self.operators[n - 1].output();
+        let (kind, room_for) = (random.below(10), N - n);
+        let q = Quant::new(SCALE, 0);
+        let mut draws = [0; 6].map(|_: usize| random.next() as usize >> 8);
+        if signal {
+            draws[5] = 0;
+        }
+        let [a, b, c, d, e, f] = draws;
+        let wide = |v: usize| if signal { 1 } else { v };
+        let conv = |plan: upconv::Plan| -> Result<Operator<'a>, Error> {
+            let packed = w.get(..plan.weight_len()).ok_or(super::TOO_LARGE)?;
+            let quant = Quantization {
+                x: q,
+                y: q,
+                multipliers: multiplier,
+                activation: Activation::None,
+                rounding: Rounding::TfliteSingle,
+            };
+            Ok(O::Conv(Weights { packed, bias: &[0i32; 0] }.layer(&plan, quant)?))
+        };
+        let same = |shape: Shape, channels| {
+            Conv::plan(shape, channels, Geometry::new(3, wide(3)).same(shape, upconv::Same::Upper))
+        };
+        let by = |up: usize| Resize::by(Ratio::new(up, 1).unwrap(), Ratio::new(wide(up), 1).unwrap());
+        let mut step = n + 1;
+        self.from[n] = [n - 1, 0];
+        self.operators[n] = match kind {
+            0 | 1 => {
+                let (kh, kw) = (a % 5 + 1, wide(b % 4 + 1));
+                let pads = Padding { top: c % 3, bottom: (c >> 8) % 3, left: f % 2, right: f % 2 };
+                let g = Geometry::new(kh, kw).stride(d % 2 + 1, wide(d % 2 + 1)).padding(pads);
+                conv(Conv::plan(x, e % 3 + 1, g.dilation((c >> 16) % 2 + 1, 1))?)?
+            }
+            2 | 3 => {
+                let (kh, kw, s) = (a % 5 + 1, wide(b % 4 + 1), c % 3 + 1);
+                let pads = Padding { top: d % 2, bottom: (d >> 8) % 2, left: f % 2, right: f % 2 };
+                let g = Geometry::new(kh, kw).stride(s, wide(s)).padding(pads);
+                conv(ConvTranspose::plan(x, e % 3 + 1, g)?)?
+            }
+            4 => O::Nearest(Upsample::nearest(x, a % 3 + 1, wide(b % 2 + 1))?),
+            5 => O::Linear(Upsample::bilinear(x, by(a % 3 + 1), Numerics::Exact)?),
+            // What is drawn for a signal does not depend on its length.
+            6 if signal && x.h % 2 == 1 => return Err(super::TOO_LARGE),
+            6 if x.h.is_multiple_of(2) => O::Area(Upsample::area(x, x.h / 2, x.w)?),
+            6 if !signal && x.c.is_multiple_of(4) => O::Shuffle(PixelShuffle::plan(x, 2, 2, ShuffleOrder::Crd)?),
+            7 => {
+                let fill = [Fill::Replicate, Fill::Reflect, Fill::Value(7)][a % 3];
+                O::Pad(Pad::plan(x, [(b % 3) as isize, (c % 3) as isize - 1], [(f % 2) as isize, 0], fill)?)
+            }
+            // A skip past one layer, added or beside it.
+            _ if room_for >= 2 => {
+                self.operators[n] = conv(same(x, x.c)?)?;
+                self.from[n + 1] = [n - 1, n];
+                step = n + 2;
+                self.operators[n + 1] = if a % 2 == 0 {
+                    let operands =
+                        Operands { a: q, b: q, y: q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+                    O::Sum(Add::plan(x, x, operands)?)
+                } else {
+                    O::Concat(Concat::plan(Along::Channels, [(x, q), (x, q)], q, Rounding::TfliteSingle)?)
+                };
+                return self.checked(n, step);
+            }
+            _ => conv(same(x, a % 3 + 1)?)?,
+        };
+        self.checked(n, step)
+    }
+
+    fn checked(&self, n: usize, next: usize) -> Result<usize, Error> {
+        let fits = self.operators[n..next].iter().all(|o| o.output().len() <= TENSOR);
+        if fits { Ok(next) } else { Err(super::TOO_LARGE) }
+    }
+
+    /// A skip from outside: the last two nodes become an input and its concatenation with what was there.
+    fn skip(&mut self, random: &mut Random<'_>) -> Result<(), Error> {
+        let (x, q) = (self.operators[N - 3].output(), Quant::new(SCALE, 0));
+        let skip = Shape::new(x.h, x.w, random.below(3) + 1);
+        self.operators[N - 2] = if random.below(2) == 0 { O::Whole(skip) } else { O::Rows(skip) };
+        self.operators[N - 1] =
+            O::Concat(Concat::plan(Along::Channels, [(x, q), (skip, q)], q, Rounding::TfliteSingle)?);
+        self.from[N - 1] = [N - 3, N - 2];
+        self.checked(N - 2, N)?;
+        Ok(())
+    }
+
+    /// Runs every operator on whole tensors; the inputs' are given.
+    #[inline(never)]
+    fn reference(&self, x: &[i8], skip: &[i8], y: &mut [i8; TENSOR]) -> Result<(), Error> {
+        let mut tensors = [[0; TENSOR]; N];
+        tensors[0][..x.len()].copy_from_slice(x);
+        for n in 1..N {
+            let (before, rest) = tensors.split_at_mut(n);
+            let input = |k: usize| {
+                let from = self.from[n][k];
+                &before[from][..self.operators[from].output().len()]
+            };
+            let y = &mut rest[0][..self.operators[n].output().len()];
+            match &self.operators[n] {
+                O::Whole(_) | O::Rows(_) => y.copy_from_slice(skip),
+                O::Concat(join) => BoundJoin::whole(join, [input(0), input(1)], y)?.run(),
+                O::Sum(join) => BoundJoin::whole(join, [input(0), input(1)], y)?.run(),
+                other => match other.layer() {
+                    Some(layer) => Bound::whole(layer, input(0), y)?.run(),
+                    None => return Err(super::TOO_LARGE),
+                },
+            }
+        }
+        *y = tensors[N - 1];
+        Ok(())
+    }
+
+    fn nodes(&self) -> [Node<'_, i8>; N] {
+        core::array::from_fn(|n| self.operators[n].node(&self.from[n]))
+    }
+}
+
+/// Rows of a tensor; now and then there is none yet.
+struct Hesitant<'a> {
+    rest: &'a [i8],
+    random: Random<'static>,
+}
+
+impl RowSource<i8> for Hesitant<'_> {
+    fn next_row(&mut self, row: &mut [i8]) -> bool {
+        if self.random.below(3) == 0 || self.rest.len() < row.len() {
+            return false;
+        }
+        let (taken, rest) = self.rest.split_at(row.len());
+        row.copy_from_slice(taken);
+        self.rest = rest;
+        true
+    }
+}
+
+fn digest(y: &[i8]) -> u32 {
+    y.iter().fold(0, |d: u32, v| d.wrapping_mul(31).wrapping_add(v.to_i32() as u32))
+}
+
+/// Pictures: a random chain with skips, one of them from outside, by rows and whole, from rows and whole inputs.
+pub(super) fn pictures(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
+        let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
+        let input = Shape::new(random.below(5) + 1, random.below(4) + 1, random.below(4) + 1);
+        let mut net = Net::new(input);
+        net.draw(random, false, &weights, &multiplier)?;
+        if random.below(2) == 0 {
+            net.skip(random)?;
+        }
+        if random.below(2) == 0 {
+            net.operators[0] = O::Whole(input);
+        }
+        let skip = net.operators[N - 2].output().len();
+        let (mut x, mut beside, mut expected) = ([0; TENSOR], [0; TENSOR], [0; TENSOR]);
+        let (x, beside) = (room(&mut x, input.len())?, room(&mut beside, skip)?);
+        random.paint(x);
+        random.paint(beside);
+        net.reference(x, beside, &mut expected)?;
+        let plan = if random.below(4) == 0 { Decoder::layer_by_layer } else { Decoder::plan };
+        let equal = picture(random, &plan(net.nodes())?, &net, x, beside, &expected)?;
+        Ok((equal, digest(&expected)))
+    })
+}
+
+#[inline(never)]
+fn picture(
+    random: &mut Random<'_>,
+    decoder: &Decoder<'_, i8, N>,
+    net: &Net<'_>,
+    x: &[i8],
+    beside: &[i8],
+    expected: &[i8],
+) -> Result<bool, Error> {
+    let (output, whole) = (decoder.output(), random.below(2) == 0);
+    let (mut memory, mut y) = ([0; MEMORY + 2 * GUARD], [0; TENSOR + 2 * GUARD]);
+    let memory = room(&mut memory, decoder.need() + 2 * GUARD)?;
+    let y = room(&mut y, 2 * GUARD + if whole { output.len() } else { output.row_len() })?;
+    let guard = random.element();
+    memory.fill(guard);
+    y.fill(guard);
+    let mut sources = [x, beside].map(|rest| Hesitant { rest, random: Random::new(random.next()) });
+    let [first, second] = &mut sources;
+    let pushed = matches!(net.operators[0], O::Rows(_)) && random.below(2) == 0;
+    let mut inputs = [
+        match net.operators[0] {
+            O::Whole(_) => Input::Whole(x),
+            _ if pushed => Input::Pushed,
+            _ => Input::Rows(first),
+        },
+        if let O::Whole(_) = net.operators[N - 2] { Input::Whole(beside) } else { Input::Rows(second) },
+    ];
+    let two = matches!(net.operators[N - 2], O::Whole(_) | O::Rows(_));
+    let inputs = &mut inputs[..if two { 2 } else { 1 }];
+    let (need, len) = (decoder.need(), y.len() - 2 * GUARD);
+    let mut bound = decoder.bind(inputs, &mut memory[GUARD..][..need], &mut y[GUARD..][..len])?;
+    let mut equal = true;
+    let mut rest = if pushed { x } else { &[] };
+    for expected in expected.chunks(output.row_len()).take(output.h) {
+        // Sources hesitate, and pushed rows come in pieces.
+        let mut tries = 0;
+        loop {
+            let (mut chunk, after) = rest.split_at(random.below(5).min(rest.len()));
+            let row = bound.push(&mut chunk);
+            let done = row.is_some();
+            equal &= row.is_none_or(|row| row == expected);
+            rest = &rest[rest.len() - after.len() - chunk.len()..];
+            tries += 1;
+            if done || tries > 10_000 {
+                equal &= done;
+                break;
+            }
+        }
+    }
+    equal &= bound.next_row().is_none();
+    equal &= !whole || y[GUARD..][..len] == expected[..len];
+    let intact = |v: &[i8]| v[..GUARD].iter().chain(&v[v.len() - GUARD..]).all(|v| *v == guard);
+    Ok(equal && intact(memory) && intact(y))
+}
+
+/// Signals without end: planned at one length, run at others, cut into chunks at random.
+pub(super) fn signals(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
+        let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
+        let (channels, length, draw) = (random.below(2) + 1, PATTERN + random.below(25), random.next());
+        let (mut x, mut expected) = ([0; TENSOR], [0; TENSOR]);
+        let x = room(&mut x, length * channels)?;
+        random.paint(x);
+        let rows = whole_signal(draw, Shape::new(length, 1, channels), x, &weights, &multiplier, &mut expected)?;
+        let equal = streamed(random, draw, channels, x, &weights, &multiplier, &expected[..rows])?;
+        Ok((equal, digest(&expected)))
+    })
+}
+
+/// The whole signal at its own length; answers the output's.
+#[inline(never)]
+fn whole_signal(
+    draw: u64,
+    input: Shape,
+    x: &[i8],
+    weights: &[i8],
+    multiplier: &[Multiplier],
+    y: &mut [i8; TENSOR],
+) -> Result<usize, Error> {
+    let mut net = Net::new(input);
+    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
+    net.reference(x, &[], y)?;
+    Ok(net.operators[N - 1].output().len())
+}
+
+/// The same net at the pattern's length, streamed.
+#[inline(never)]
+fn streamed(
+    random: &mut Random<'_>,
+    draw: u64,
+    channels: usize,
+    x: &[i8],
+    weights: &[i8],
+    multiplier: &[Multiplier],
+    expected: &[i8],
+) -> Result<bool, Error> {
+    let mut net = Net::new(Shape::new(PATTERN, 1, channels));
+    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
+    signal(random, &Decoder::endless(net.nodes())?, x, expected)
+}
+
+#[inline(never)]
+fn signal(random: &mut Random<'_>, decoder: &Decoder<'_, i8, N>, x: &[i8], expected: &[i8]) -> Result<bool, Error> {
+    let (mut memory, mut sample) = ([0; MEMORY + 2 * GUARD], [0; 16]);
+    let memory = room(&mut memory, decoder.need() + 2 * GUARD)?;
+    let guard = random.element();
+    memory.fill(guard);
+    let mut inputs = [Input::Pushed];
+    let need = decoder.need();
+    let mut bound =
+        decoder.bind(&mut inputs, &mut memory[GUARD..][..need], room(&mut sample, decoder.output().row_len())?)?;
+    let (mut rest, mut expected, mut equal) = (x, expected, true);
+    let mut take = |row: Option<&[i8]>| {
+        let Some(row) = row else { return false };
+        equal &= expected.starts_with(row);
+        expected = expected.get(row.len()..).unwrap_or_default();
+        true
+    };
+    while !rest.is_empty() {
+        let (mut chunk, after) = rest.split_at(random.below(9).min(rest.len()));
+        while take(bound.push(&mut chunk)) {}
+        rest = after;
+    }
+    // Lengths that the pattern does not reach are refused, and drawn again.
+    bound.finish()?;
+    while take(bound.next_row()) {}
+    let intact = memory[..GUARD].iter().chain(&memory[GUARD + need..]).all(|v| *v == guard);
+    Ok(equal && expected.is_empty() && intact)
+}

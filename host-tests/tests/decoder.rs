@@ -1,0 +1,325 @@
+//! What decoders need, by their own figures, what they refuse, and that every row is computed once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use upconv::*;
+
+const Q: Quant = Quant::new(0.25, 0);
+static MULTIPLIER: [Multiplier; 1] = must!(Multiplier::per_channel(0.25, &[0.03], 0.25));
+const QUANT: Quantization<'static> = Quantization {
+    x: Q,
+    y: Q,
+    multipliers: &MULTIPLIER,
+    activation: Activation::None,
+    rounding: Rounding::TfliteSingle,
+};
+
+/// A static convolution with weights that repeat after a prime number.
+macro_rules! layer {
+    ($name:ident = $plan:expr) => {
+        static $name: Convolution<i8> = {
+            const PLAN: Plan = must!($plan);
+            const WEIGHTS: [i8; PLAN.weight_len()] = {
+                let (mut w, mut i) = ([0; PLAN.weight_len()], 0);
+                while i < w.len() {
+                    w[i] = (i % 101) as i8 - 50;
+                    i += 1;
+                }
+                w
+            };
+            static PACKED: [i8; PLAN.weight_len()] = WEIGHTS;
+            must!(Weights { packed: &PACKED, bias: &[] as &[i32] }.layer(&PLAN, QUANT))
+        };
+    };
+}
+
+const UP: Geometry = Geometry::square(4).stride(2, 2).pad(1);
+
+/// Runs a decoder on one whole input, checks it against its layers run one by one, and returns the peak of both plans in bytes.
+fn chain<const N: usize>(nodes: [Node<'_, i8>; N], layers: &[&dyn Layer<i8>]) -> [usize; 2] {
+    let mut tensor: Vec<i8> = (0..layers[0].input().len()).map(|i| (i * 37 % 251) as i8).collect();
+    let x = tensor.clone();
+    for layer in layers {
+        let mut y = vec![0; layer.output().len()];
+        Bound::whole(*layer, &tensor, &mut y).unwrap().run();
+        tensor = y;
+    }
+    [Decoder::plan, Decoder::layer_by_layer].map(|plan| {
+        let decoder = plan(nodes).unwrap();
+        let (mut memory, mut y) = (vec![0x55; decoder.need()], vec![0x55; tensor.len()]);
+        let mut inputs = [Input::Whole(&x)];
+        decoder.bind(&mut inputs, &mut memory, &mut y).unwrap().run();
+        assert_eq!(y, tensor);
+        decoder.peak()
+    })
+}
+
+layer!(A1 = ConvTranspose::plan(Shape::new(4, 4, 64), 32, UP));
+layer!(A2 = ConvTranspose::plan(Shape::new(8, 8, 32), 16, UP));
+layer!(A3 = ConvTranspose::plan(Shape::new(16, 16, 16), 8, UP));
+layer!(A4 = ConvTranspose::plan(Shape::new(32, 32, 8), 1, UP));
+
+#[test]
+fn four_transposed_convolutions_need_two_rows_each() {
+    let nodes = [Node::whole(Shape::new(4, 4, 64)), A1.node(0), A2.node(1), A3.node(2), A4.node(3)];
+    let [rows, layers] = chain(nodes, &[&A1, &A2, &A3, &A4]);
+    // Two rows of 256 values of each tensor and one output row; 16x16x16 and 32x32x8 at once and one output row.
+    assert_eq!((rows, layers), (3 * 2 * 256 + 64, 4096 + 8192 + 64));
+}
+
+layer!(B1 = ConvTranspose::plan(Shape::new(1, 1, 32), 32, Geometry::square(4)));
+layer!(B2 = ConvTranspose::plan(Shape::new(4, 4, 32), 24, UP));
+layer!(B3 = ConvTranspose::plan(Shape::new(8, 8, 24), 20, UP));
+layer!(B4 = ConvTranspose::plan(Shape::new(16, 16, 20), 16, UP));
+layer!(B5 = ConvTranspose::plan(Shape::new(32, 32, 16), 14, UP));
+layer!(B6 = ConvTranspose::plan(Shape::new(64, 64, 14), 12, UP));
+layer!(B7 = Conv::plan(Shape::new(128, 128, 12), 3, Geometry::square(3).pad(1)));
+
+/// Planned at compile time, for 14 KB of RAM less what the stack may take.
+static BIG: Decoder<i8, 8> = {
+    const PLAN: Decoder<i8, 8> = must!(Decoder::plan([
+        Node::whole(Shape::new(1, 1, 32)),
+        B1.node(0),
+        B2.node(1),
+        B3.node(2),
+        B4.node(3),
+        B5.node(4),
+        B6.node(5),
+        B7.node(6),
+    ]));
+    must!(PLAN.within(9216))
+};
+
+#[test]
+fn a_picture_twelve_times_the_ram_needs_nine_kilobytes() {
+    let layers: [&Convolution<i8>; 7] = [&B1, &B2, &B3, &B4, &B5, &B6, &B7];
+    let nodes: [_; 8] = std::array::from_fn(|n| match n {
+        0 => Node::whole(Shape::new(1, 1, 32)),
+        _ => layers[n - 1].node(n - 1),
+    });
+    let [rows, whole] = chain(nodes, &layers.map(|l| l as &dyn Layer<i8>));
+    let rings = 2 * (4 * 32 + 8 * 24 + 16 * 20 + 32 * 16 + 64 * 14) + 3 * 128 * 12;
+    assert_eq!((rows, BIG.peak()), (rings + 128 * 3, rows));
+    assert_eq!(whole, 64 * 64 * 14 + 128 * 128 * 12 + 128 * 3);
+    assert_eq!(BIG.rows(6), Some((3, 128)));
+}
+
+layer!(C1 = ConvTranspose::plan(Shape::new(32, 32, 16), 8, Geometry::square(2).stride(2, 2)));
+layer!(C3 = Conv::plan(Shape::new(64, 64, 16), 8, Geometry::square(3).pad(1)));
+static C2: Concat<i8, 2> = must!(Concat::plan(
+    Along::Channels,
+    [(Shape::new(64, 64, 8), Q), (Shape::new(64, 64, 8), Q)],
+    Q,
+    Rounding::TfliteSingle
+));
+
+#[test]
+fn a_u_net_stage_never_holds_its_concatenation() {
+    let nodes = [
+        Node::whole(Shape::new(32, 32, 16)),
+        C1.node(0),
+        Node::whole(Shape::new(64, 64, 8)),
+        C2.node(&[1, 2]),
+        C3.node(3),
+    ];
+    let (rows, whole) = (Decoder::plan(nodes).unwrap(), Decoder::layer_by_layer(nodes).unwrap());
+    assert_eq!(rows.need(), 64 * 8 + 3 * 64 * 16);
+    assert_eq!(whole.need(), 64 * 64 * 8 + 64 * 64 * 16);
+    // With input and skip in RAM beside them.
+    let inputs = 32 * 32 * 16 + 64 * 64 * 8;
+    assert!(100 * (inputs + rows.peak()) < 65 * (inputs + whole.peak()));
+}
+
+#[test]
+fn early_tensors_are_whole_where_that_saves_memory() {
+    // 1x1x16 -> 2x2x64, which is then read as 1x8x32: complete before it is read.
+    let first = Upsample::nearest(Shape::new(1, 1, 16), 2, 8).unwrap();
+    let second = Upsample::nearest(Shape::new(1, 8, 32), 4, 1).unwrap();
+    let decoder = Decoder::<i8, 3>::plan([Node::whole(Shape::new(1, 1, 16)), first.node(0), second.node(1)]).unwrap();
+    assert_eq!((decoder.rows(1), decoder.need()), (Some((2, 2)), 256));
+    // Four rows of 16x4 on either side of a 4x4x4 bottleneck: whole, it parts the two in time, so that they share memory.
+    let (wide, narrow) = (Shape::new(16, 16, 4), Shape::new(4, 4, 4));
+    let smooth = Upsample::bicubic(wide, Resize::to(16, 16), Cubic::Pytorch).unwrap();
+    let (down, up) = (Upsample::area(wide, 4, 4).unwrap(), Upsample::nearest(narrow, 4, 4).unwrap());
+    let nodes = [Node::rows(wide), smooth.node(0), down.node(1), up.node(2), smooth.node(3)];
+    let decoder = Decoder::<i8, 5>::plan(nodes).unwrap();
+    assert_eq!((decoder.rows(1), decoder.rows(2)), (Some((4, 16)), Some((4, 4))));
+    assert_eq!(decoder.need(), 2 * 4 * 64 + 64);
+}
+
+struct Counted(AtomicUsize);
+
+impl Pointwise<i8> for Counted {
+    fn at(&self, x: i8) -> i8 {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        x.wrapping_add(1)
+    }
+}
+
+struct Tensor<'a> {
+    rest: &'a [i8],
+    asked: usize,
+}
+
+impl RowSource<i8> for Tensor<'_> {
+    fn next_row(&mut self, row: &mut [i8]) -> bool {
+        let (now, rest) = self.rest.split_at(row.len());
+        row.copy_from_slice(now);
+        self.rest = rest;
+        self.asked += 1;
+        true
+    }
+}
+
+#[test]
+fn rows_that_several_nodes_read_are_computed_once() {
+    let shape = Shape::new(9, 5, 2);
+    let counted = Counted(AtomicUsize::new(0));
+    let each = Elementwise::plan(shape, &counted).unwrap();
+    let plan = Conv::plan(shape, 2, Geometry::square(5).pad(2)).unwrap();
+    let conv = Weights { packed: &[1i8; 100], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
+    let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+    let add = Add::plan(shape, shape, operands).unwrap();
+    let decoder = Decoder::plan([
+        Node::rows(shape),
+        each.node(0),
+        conv.node(1),
+        add.node(&[1, 2]),
+        add.node(&[3, 1]),
+        add.node(&[0, 4]),
+    ])
+    .unwrap();
+    let x: Vec<i8> = (0..90).collect();
+    let mut source = Tensor { rest: &x, asked: 0 };
+    let (mut memory, mut row) = (vec![0; decoder.need()], [0; 10]);
+    let mut inputs = [Input::Rows(&mut source)];
+    let mut bound = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+    let mut rows = 0;
+    while bound.next_row().is_some() {
+        rows += 1;
+    }
+    assert_eq!((rows, source.asked, counted.0.into_inner()), (9, 9, 90));
+}
+
+#[test]
+fn signals_go_on_beyond_the_largest_tensor() {
+    // A period of 50 samples in, one of 100 out, 300,000 samples long: ten times the largest side.
+    let up = Upsample::bilinear(Shape::new(16, 1, 1), Resize::to(32, 1), Numerics::Exact).unwrap();
+    let decoder = Decoder::<i16, 2>::endless([Node::rows(Shape::new(16, 1, 1)), up.node(0)]).unwrap();
+    assert_eq!(decoder.need(), 2);
+    let (mut inputs, mut memory, mut row) = ([Input::Pushed], [0; 2], [0]);
+    let mut stream = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+    let mut y = vec![];
+    for chunk in 0..3000 {
+        let samples: Vec<i16> = (0..100).map(|i| (i % 50) * 8).collect();
+        let (mut first, mut second) = samples.split_at(chunk % 100);
+        for chunk in [&mut first, &mut second] {
+            while let Some(row) = stream.push(chunk) {
+                y.push(row[0]);
+            }
+        }
+    }
+    stream.finish().unwrap();
+    while let Some(row) = stream.next_row() {
+        y.push(row[0]);
+    }
+    assert_eq!(y.len(), 600_000);
+    assert!(y.windows(101).skip(1).take(599_000).all(|w| w[0] == w[100]));
+    assert_eq!((y[0], y[1], y[2], y[599_999]), (0, 2, 6, 49 * 8));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let shape = Shape::new(4, 4, 2);
+    let up = Upsample::nearest(shape, 2, 2).unwrap();
+    let node = |what, node, got, need| Error::Node { what, node, got, need };
+    fn plan<const N: usize>(nodes: [Node<'_, i8>; N]) -> Error {
+        Decoder::plan(nodes).err().unwrap()
+    }
+    assert_eq!(plan([]), Error::Zero { what: "the number of nodes" });
+    assert_eq!(plan([Node::whole(shape)]), node("operators at the end", 0, 0, 1));
+    let range = Error::Range { what: "a node that a node reads", got: 1, min: 0, max: 0 };
+    assert_eq!(plan([Node::whole(shape), up.node(1)]), range);
+    assert_eq!(plan([Node::whole(Shape::new(4, 4, 3)), up.node(0)]), node("values of what it reads", 1, 48, 32));
+    assert_eq!(plan([Node::whole(shape), Node::rows(shape), up.node(1)]), node("nodes that read it", 0, 0, 1));
+    let concat = Concat::plan(Along::Channels, [(shape, Q); 2], Q, Rounding::TfliteSingle).unwrap();
+    assert_eq!(plan([Node::whole(shape), concat.node(&[0])]), node("inputs of its join", 1, 1, 2));
+    assert_eq!(plan([Node::whole(shape), concat.node(&[0, 0, 0])]), node("inputs of its join", 1, 3, 2));
+    let nine = Concat::plan(Along::Height, [(shape, Q); 9], Q, Rounding::TfliteSingle).unwrap();
+    let refused = plan([Node::whole(shape), nine.node(&[0; 9])]);
+    assert_eq!(refused, Error::Range { what: "the inputs of a join", got: 9, min: 1, max: 8 });
+
+    let decoder = Decoder::<i8, 2>::plan([Node::rows(shape), up.node(0)]).unwrap();
+    let (mut memory, mut row, whole) = ([0; 9], [0; 16], [0; 32]);
+    let bind = |mut inputs: Vec<Input<'_, i8>>, memory: &mut [i8], y: usize| {
+        decoder.bind(&mut inputs, memory, &mut [0; 16][..y]).err()
+    };
+    let length = |what, got, need| Some(Error::Length { what, got, need });
+    assert_eq!(bind(vec![Input::Pushed], &mut memory[..8], 16), None);
+    assert_eq!(bind(vec![Input::Pushed], &mut memory[..7], 16), length("the decoder's memory", 7, 8));
+    assert_eq!(bind(vec![Input::Pushed], &mut memory, 16), length("the decoder's memory", 9, 8));
+    assert_eq!(bind(vec![Input::Pushed], &mut memory[..8], 15), length("the output", 15, 128));
+    assert_eq!(bind(vec![], &mut memory[..8], 16), length("the inputs of the decoder", 0, 1));
+    let unsupported = |what| Some(Error::Unsupported { what });
+    let refused = bind(vec![Input::Whole(&whole)], &mut memory[..8], 16);
+    assert_eq!(refused, unsupported("a whole tensor where the plan has rows"));
+    let decoder = Decoder::<i8, 2>::plan([Node::whole(shape), up.node(0)]).unwrap();
+    let refused = decoder.bind(&mut [Input::Pushed], &mut [], &mut row).err();
+    assert_eq!(refused, unsupported("rows where the plan has a whole tensor"));
+    let refused = decoder.bind(&mut [Input::Whole(&whole[1..])], &mut [], &mut row).err();
+    assert_eq!(refused, length("an input", 31, 32));
+
+    let missing = decoder.within(15).err().unwrap();
+    assert_eq!(missing, Error::Memory { need: 16, bytes: 15 });
+    assert_eq!(missing.to_string(), "the decoder needs 16 bytes of RAM, 1 more than there are");
+    let sentence = node("values of what it reads", 1, 48, 32).to_string();
+    assert_eq!(sentence, "node 1: 48 values of what it reads, but it needs 32");
+}
+
+#[test]
+fn signals_that_do_not_repeat_are_refused() {
+    let s = Shape::new(16, 1, 1);
+    fn endless<const N: usize>(nodes: [Node<'_, i8>; N]) -> Error {
+        Decoder::endless(nodes).err().unwrap()
+    }
+    let corners =
+        Upsample::bilinear(s, Resize::to(31, 1).coordinates(Coordinates::AlignCorners), Numerics::Exact).unwrap();
+    let no_period = Error::Unsupported { what: "an operator whose rows do not repeat in an endless decoder" };
+    assert_eq!(endless([Node::rows(s), corners.node(0)]), no_period);
+    let up = Upsample::nearest(s, 2, 1).unwrap();
+    assert_eq!(
+        endless([Node::whole(s), up.node(0)]),
+        Error::Unsupported { what: "a whole tensor in an endless decoder" }
+    );
+    let short = Shape::new(4, 1, 1);
+    let plan =
+        Conv::plan(short, 1, Geometry::new(5, 1).padding(Padding { top: 2, bottom: 2, ..Padding::default() })).unwrap();
+    let conv = Weights { packed: &[1i8; 5], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
+    let too_small = Error::Range { what: "the planned height", got: 4, min: 5, max: MAX_SIDE as i64 };
+    assert_eq!(endless([Node::rows(short), conv.node(0)]), too_small);
+
+    // Planned at 16 with a period of 2: a signal of 17 has no plan, and one of 4 sees both borders at once.
+    let plan =
+        Conv::plan(s, 1, Geometry::new(3, 1).stride(2, 1).padding(Padding { top: 1, ..Padding::default() })).unwrap();
+    let conv = Weights { packed: &[1i8; 3], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
+    let decoder = Decoder::endless([Node::rows(s), conv.node(0)]).unwrap();
+    let (mut memory, mut row) = (vec![0; decoder.need()], [0]);
+    let mut inputs = [Input::Pushed];
+    let mut stream = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+    let mut finish = |n: usize| {
+        stream.restart();
+        let (signal, mut rows) = ([0; 32], 0);
+        let mut rest = &signal[..n];
+        while stream.push(&mut rest).is_some() {
+            rows += 1;
+        }
+        stream.finish()?;
+        while stream.next_row().is_some() {
+            rows += 1;
+        }
+        Ok(rows)
+    };
+    let odd = finish(17).unwrap_err();
+    assert!(matches!(odd, Error::NotDivisible { what: "rows up to the planned height", by: 2, .. }), "{odd}");
+    assert_eq!((finish(16), finish(18), finish(32)), (Ok(8), Ok(9), Ok(16)));
+    assert_eq!(finish(0), Err(Error::Length { what: "the signal", got: 0, need: 16 }));
+}

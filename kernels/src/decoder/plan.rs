@@ -1,0 +1,557 @@
+//! The plan of a decoder: which rows of each tensor are kept, and where.
+
+use super::Node;
+use super::node::Op;
+use super::run::JOINED;
+use crate::phase::{Reciprocal, gcd};
+use crate::plan::{div, length};
+use crate::{Element, Error, Shape};
+
+/// What is kept of a node's tensor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ring {
+    /// Rows of the tensor, rows kept, and values in a row.
+    pub(super) height: usize,
+    pub(super) rows: usize,
+    pub(super) row_len: usize,
+    /// Where they lie; inputs that are whole and the output lie elsewhere.
+    pub(super) at: usize,
+    /// All rows are kept, and are there before any is read.
+    pub(super) whole: bool,
+    /// Which input it is.
+    pub(super) input: usize,
+    /// In a signal without end: rows from `first` on are away from the beginning, and repeat after `period` rows.
+    pub(super) first: usize,
+    pub(super) period: usize,
+    /// ... and some rows read less than what shows that the signal is long enough to have them.
+    pub(super) late: Option<Late>,
+}
+
+/// When a row is known to exist: height and period of the input, and the period of the node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    height: usize,
+    p: usize,
+    q: Reciprocal,
+}
+
+impl Ring {
+    /// How many input rows there must be for row `oy` to exist, in a signal that has not ended.
+    pub(super) const fn known(&self, oy: usize) -> usize {
+        match self.late {
+            Some(late) => late.rows(self.height, oy),
+            None => 0,
+        }
+    }
+}
+
+impl Late {
+    /// Of `height` output rows as many follow row `oy` as follow from the input rows that are still to come, and no more.
+    const fn rows(&self, height: usize, oy: usize) -> usize {
+        let (periods, _) = self.q.div_rem((height - 1).saturating_sub(oy) as u64);
+        self.height.saturating_sub(self.p * periods as usize)
+    }
+}
+
+/// A planned decoder: N nodes, and which rows of each are kept where.
+///
+/// ```
+/// use upconv::*;
+///
+/// // 8x8x4 -> 16x16x4 by repetition, the 16x16x2 skip beside it, both averaged over 2x2.
+/// static UP: Nearest = must!(Upsample::nearest(Shape::new(8, 8, 4), 2, 2));
+/// static SKIP: Concat<i8, 2> = must!(Concat::plan(
+///     Along::Channels,
+///     [(Shape::new(16, 16, 4), Quant::new(0.1, 0)), (Shape::new(16, 16, 2), Quant::new(0.1, 0))],
+///     Quant::new(0.1, 0),
+///     Rounding::TfliteDouble,
+/// ));
+/// static DOWN: Area = must!(Upsample::area(Shape::new(16, 16, 6), 8, 8));
+/// static DECODER: Decoder<i8, 5> = must!(Decoder::plan([
+///     Node::whole(Shape::new(8, 8, 4)),   // 0
+///     UP.node(0),                         // 1
+///     Node::whole(Shape::new(16, 16, 2)), // 2
+///     SKIP.node(&[1, 2]),                 // 3
+///     DOWN.node(3),                       // 4
+/// ]));
+///
+/// const NEED: usize = DECODER.need();
+/// assert_eq!(NEED, 16 * 4 + 2 * 16 * 6); // one row of node 1, two of node 3
+/// let (mut memory, mut row) = ([0; NEED], [0; 8 * 6]);
+/// let (x, skip) = ([1; 8 * 8 * 4], [-1; 16 * 16 * 2]);
+/// let mut inputs = [Input::Whole(&x), Input::Whole(&skip)];
+/// let mut decoder = DECODER.bind(&mut inputs, &mut memory, &mut row)?;
+/// while let Some(row) = decoder.next_row() {
+///     assert_eq!(row[..6], [1, 1, 1, 1, -1, -1]);
+/// }
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Decoder<'a, T, const N: usize> {
+    pub(super) nodes: [Node<'a, T>; N],
+    pub(super) rings: [Ring; N],
+    pub(super) inputs: usize,
+    pub(super) endless: bool,
+    need: usize,
+}
+
+impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
+    /// Plans a decoder for rows: every tensor is a ring of the fewest rows that do, or whole where that needs less memory.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when a node reads one that does not come before it, or a join has more than 8 inputs; [`Error::Node`] when what a node
+    /// reads has another length than it asks for, when a join lacks inputs, when nothing reads a node, or the last one is no operator.
+    pub const fn plan(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
+        let mut best = match Self::place(nodes, [false; N]) {
+            Ok(best) => best,
+            Err(e) => return Err(e),
+        };
+        // Each tensor that is not too large for it is made whole by turns; what saves memory stays.
+        let mut i = 0;
+        while i + 1 < N {
+            let ring = best.rings[i];
+            if !ring.whole && ring.rows < ring.height && ring.height * ring.row_len < best.need {
+                let mut whole = [false; N];
+                let mut k = 0;
+                while k < N {
+                    whole[k] = k == i || best.rings[k].whole;
+                    k += 1;
+                }
+                match Self::place(nodes, whole) {
+                    Ok(other) if other.need < best.need => best = other,
+                    _ => {}
+                }
+            }
+            i += 1;
+        }
+        Ok(best)
+    }
+
+    /// Plans the same decoder layer by layer: every tensor but the output is whole before it is read, and tensors that are no longer needed
+    /// make room for others. For comparison, and where memory is plenty.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan).
+    pub const fn layer_by_layer(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
+        Self::place(nodes, [true; N])
+    }
+
+    /// Plans a decoder for a signal without end along the height: its one input is [`Node::rows`].
+    ///
+    /// The nodes are planned at some height, which serves as the pattern: rows away from both ends repeat with a period, so that a signal of
+    /// `height + n·period` rows gives what nodes planned at that height would give. The period is 1 input row for a decoder that only
+    /// upsamples by whole factors, else the product of what it downsamples by, at most. Two or three times the rows that one output depends on
+    /// are enough as a height; a wider pattern costs nothing at run time.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan); [`Error::Unsupported`] for several inputs, for joins of signals at different rates and
+    /// operators that do not repeat (positions that depend on the height, tables, unpooling, concatenation along the height);
+    /// [`Error::Range`] when the height is too small for a row to be away from both ends.
+    pub const fn endless(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
+        let mut d = match Self::place(nodes, [false; N]) {
+            Ok(d) => d,
+            Err(e) => return Err(e),
+        };
+        d.endless = true;
+        match d.repeat() {
+            Ok(()) => Ok(d),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The same decoder if [`peak`](Self::peak) is at most `bytes`, else an error that says how much is missing.
+    ///
+    /// # Errors
+    /// [`Error::Memory`]
+    ///
+    /// ```compile_fail,E0080
+    /// use upconv::*;
+    /// static UP: Nearest = must!(Upsample::nearest(Shape::new(64, 64, 8), 2, 2));
+    /// static DECODER: Decoder<i8, 2> = {
+    ///     const PLAN: Decoder<i8, 2> = must!(Decoder::plan([Node::rows(Shape::new(64, 64, 8)), UP.node(0)]));
+    ///     must!(PLAN.within(1024)) // «the decoder needs 1536 bytes of RAM, 512 more than there are»
+    /// };
+    /// ```
+    pub const fn within(self, bytes: usize) -> Result<Self, Error> {
+        let need = self.peak();
+        if need > bytes { Err(Error::Memory { need, bytes }) } else { Ok(self) }
+    }
+
+    /// Values of memory that [`bind`](Self::bind) asks for: every ring and every whole tensor between input and output. There is no other
+    /// scratch.
+    pub const fn need(&self) -> usize {
+        self.need
+    }
+
+    /// Bytes of RAM: [`need`](Self::need) and one output row. Inputs in RAM are the caller's.
+    pub const fn peak(&self) -> usize {
+        (self.need + self.output().row_len()) * size_of::<T>()
+    }
+
+    /// The shape of the last node.
+    pub const fn output(&self) -> Shape {
+        match self.nodes.last() {
+            Some(node) => node.spec.output,
+            None => Shape::new(0, 0, 0),
+        }
+    }
+
+    /// How many rows are kept of node `i`, and how many it has; none are of an input that is whole and of the output.
+    pub const fn rows(&self, i: usize) -> Option<(usize, usize)> {
+        if i >= N {
+            return None;
+        }
+        let ring = &self.rings[i];
+        Some((ring.rows, ring.height))
+    }
+
+    const fn check(nodes: &[Node<'a, T>; N]) -> Result<(), Error> {
+        let mut n = 0;
+        while n < N {
+            let node = &nodes[n];
+            let inputs = node.spec.inputs();
+            if inputs > JOINED {
+                let (what, got) = ("the inputs of a join", inputs as i64);
+                return Err(Error::Range { what, got, min: 1, max: JOINED as i64 });
+            }
+            if n + 1 == N && node.is_input() {
+                return Err(Error::Node { node: n, what: "operators at the end", got: 0, need: 1 });
+            }
+            let mut k = 0;
+            while let Some(from) = node.from(k) {
+                if from >= n {
+                    let (what, got) = ("a node that a node reads", crate::shape::signed(from));
+                    return Err(Error::Range { what, got, min: 0, max: n as i64 - 1 });
+                }
+                let (got, need) = (nodes[from].spec.output.len(), node.spec.input(k).len());
+                if k < inputs && got != need {
+                    return Err(Error::Node { node: n, what: "values of what it reads", got, need });
+                }
+                k += 1;
+            }
+            if !node.is_input() && k != inputs {
+                return Err(Error::Node { node: n, what: "inputs of its join", got: k, need: inputs });
+            }
+            n += 1;
+        }
+        let (mut read, mut n) = ([false; N], 0);
+        while n < N {
+            let mut k = 0;
+            while let Some(from) = nodes[n].from(k) {
+                read[at(&read, from)] = true;
+                k += 1;
+            }
+            n += 1;
+        }
+        n = 0;
+        while n + 1 < N {
+            if !read[n] {
+                return Err(Error::Node { node: n, what: "nodes that read it", got: 0, need: 1 });
+            }
+            n += 1;
+        }
+        Ok(())
+    }
+
+    /// Plays the decoder through and gives each tensor its rows and its place.
+    const fn place(nodes: [Node<'a, T>; N], mut whole: [bool; N]) -> Result<Self, Error> {
+        if N == 0 {
+            return Err(Error::Zero { what: "the number of nodes" });
+        }
+        if let Err(e) = Self::check(&nodes) {
+            return Err(e);
+        }
+        let nothing =
+            Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
+        let mut d = Decoder { nodes, rings: [nothing; N], inputs: 0, endless: false, need: 0 };
+        let mut n = 0;
+        while n < N {
+            let mut k = 0;
+            while let Some(from) = nodes[n].from(k) {
+                // Another shape of the same values.
+                whole[at(&whole, from)] |= !same(nodes[at(&whole, from)].spec.output, nodes[n].spec.input(k));
+                k += 1;
+            }
+            n += 1;
+        }
+        n = 0;
+        while n < N {
+            let (shape, outside) = (nodes[n].spec.output, matches!(nodes[n].op, Op::Whole));
+            let whole = (whole[n] && n + 1 < N) || outside;
+            d.rings[n] = Ring { height: shape.h, row_len: shape.row_len(), whole, input: d.inputs, ..nothing };
+            d.inputs += nodes[n].is_input() as usize;
+            n += 1;
+        }
+        let mut play = Play::new(&d);
+        while play.step(&d) != N {}
+        n = 0;
+        while n + 1 < N {
+            let ring = &mut d.rings[n];
+            ring.rows = if matches!(nodes[n].op, Op::Whole) { 0 } else { play.rows[n] };
+            n += 1;
+        }
+        d.pack(&play.born, &play.died);
+        Ok(d)
+    }
+
+    /// Places the rings, the largest first, each at the lowest place that no ring takes which lives at the same time.
+    const fn pack(&mut self, born: &[usize; N], died: &[usize; N]) {
+        let mut placed = [false; N];
+        self.need = 0;
+        loop {
+            let (mut next, mut largest, mut i) = (N, 0, 0);
+            while i < N {
+                let len = self.rings[i].rows * self.rings[i].row_len;
+                if !placed[i] && len > largest {
+                    (next, largest) = (i, len);
+                }
+                i += 1;
+            }
+            if next >= N {
+                return;
+            }
+            let (mut at, mut k) = (0, 0);
+            while k < N {
+                let other = &self.rings[k];
+                let end = other.at + other.rows * other.row_len;
+                let together = born[next] <= died[k] && born[k] <= died[next];
+                if placed[k] && together && at < end && other.at < at + largest {
+                    // Moved past it; what has been passed before may be in the way now.
+                    (at, k) = (end, 0);
+                } else {
+                    k += 1;
+                }
+            }
+            self.rings[next].at = at;
+            placed[next] = true;
+            if at + largest > self.need {
+                self.need = at + largest;
+            }
+        }
+    }
+
+    /// Finds the periods of a signal without end, and the rows that it needs.
+    const fn repeat(&mut self) -> Result<(), Error> {
+        if let Err(e) = length("the inputs of an endless decoder", self.inputs, 1) {
+            return Err(e);
+        }
+        // Rows per input row, as fractions; their common denominator is the period.
+        let (mut rate, mut period, mut last) = ([(1, 1); N], 1, [usize::MAX; N]);
+        let mut n = 0;
+        while n < N {
+            let spec = &self.nodes[n].spec;
+            if self.rings[n].whole {
+                return Err(Error::Unsupported { what: "a whole tensor in an endless decoder" });
+            }
+            let Some((p, q)) = spec.period() else {
+                return Err(Error::Unsupported { what: "an operator whose rows do not repeat in an endless decoder" });
+            };
+            let mut k = 0;
+            while let Some(from) = self.nodes[n].from(k) {
+                let (rows, per) = rate[at(&rate, from)];
+                let g = max(gcd(rows * q, per * p), 1);
+                let new = (div(rows * q, g), div(per * p, g));
+                if k > 0 && (new.0 != rate[n].0 || new.1 != rate[n].1) {
+                    return Err(Error::Unsupported { what: "a join of different rates in an endless decoder" });
+                }
+                rate[n] = new;
+                k += 1;
+            }
+            period *= div(rate[n].1, max(gcd(period, rate[n].1), 1));
+            (self.rings[n].first, last[n]) = inside(&self.nodes[n], p, q);
+            let late = Late { height: spec.input(0).h, p, q: Reciprocal::new(q as u32) };
+            let (height, mut oy) = (self.rings[n].height, 0);
+            while oy < height {
+                if !self.nodes[n].is_input() && late.rows(height, oy) > spec.reads(0, oy).end {
+                    self.rings[n].late = Some(late);
+                }
+                oy += 1;
+            }
+            n += 1;
+        }
+        n = 0;
+        while n < N {
+            self.rings[n].period = div(period * rate[n].0, rate[n].1);
+            n += 1;
+        }
+        // Until it comes back to rows where it has been, it must stay away from the end.
+        let (mut play, mut seen, mut laps, mut mark) = (Play::new(self), [usize::MAX; N], 0, 1);
+        let input = self.rings[0].height as i64;
+        let too_small =
+            Error::Range { what: "the planned height", got: input, min: input + 1, max: crate::MAX_SIDE as i64 };
+        loop {
+            let n = play.step(self);
+            if n >= N || play.next[n] >= last[n] {
+                return Err(too_small);
+            }
+            if n + 1 == N && play.shift(self) {
+                let (mut same, mut i) = (true, 0);
+                while i < N {
+                    same &= seen[i] == play.next[i];
+                    i += 1;
+                }
+                if same {
+                    break;
+                }
+                laps += 1;
+                if laps == mark {
+                    (seen, mark) = (play.next, 2 * mark);
+                }
+            }
+        }
+        n = 0;
+        while n + 1 < N {
+            self.rings[n].rows = max(self.rings[n].rows, play.rows[n]);
+            n += 1;
+        }
+        self.pack(&[0; N], &[usize::MAX; N]);
+        Ok(())
+    }
+}
+
+/// The rows `first ..` and `.. last` of a node that see neither end of its input, and therefore repeat.
+const fn inside<T>(node: &Node<'_, T>, p: usize, q: usize) -> (usize, usize) {
+    let (height, mut oy, mut good) = (node.spec.output.h, 0, 0);
+    // Every phase has left the beginning once q rows in turn repeat.
+    while oy + q < height && good < q {
+        good = if repeats(node, oy, p, q) { good + 1 } else { 0 };
+        oy += 1;
+    }
+    if good < q {
+        return (0, 0);
+    }
+    let first = oy - q;
+    while oy + q < height && repeats(node, oy, p, q) {
+        oy += 1;
+    }
+    (first, oy + q)
+}
+
+const fn repeats<T>(node: &Node<'_, T>, oy: usize, p: usize, q: usize) -> bool {
+    let (now, then) = (node.spec.reads(0, oy), node.spec.reads(0, oy + q));
+    if node.spec.is_cut(oy) || node.spec.is_cut(oy + q) {
+        return false;
+    }
+    let empty = now.start >= now.end && then.start >= then.end;
+    empty || (now.start + p == then.start && now.end + p == then.end)
+}
+
+/// A decoder played through with the numbers of its rows alone.
+struct Play<const N: usize> {
+    /// The next row of each node.
+    next: [usize; N],
+    /// The rows of its first input that it waits for.
+    want: [usize; N],
+    /// The most rows between the oldest one read and the newest one.
+    rows: [usize; N],
+    /// When the first row was made and when the last one was read.
+    born: [usize; N],
+    died: [usize; N],
+    clock: usize,
+}
+
+impl<const N: usize> Play<N> {
+    const fn new<T>(d: &Decoder<'_, T, N>) -> Self {
+        let mut play = Play { next: [0; N], want: [0; N], rows: [0; N], born: [usize::MAX; N], died: [0; N], clock: 0 };
+        let mut n = 0;
+        while n < N {
+            if matches!(d.nodes[n].op, Op::Whole) {
+                play.next[n] = d.rings[n].height;
+            }
+            play.want[n] = play.wanted(d, n, 0);
+            n += 1;
+        }
+        play
+    }
+
+    /// How many rows of its k-th input node `n` waits for.
+    const fn wanted<T>(&self, d: &Decoder<'_, T, N>, n: usize, k: usize) -> usize {
+        match d.nodes[n].from(k) {
+            Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
+            Some(_) => max(d.nodes[n].spec.reads(k, self.next[n]).end, d.rings[n].known(self.next[n])),
+            None => 0,
+        }
+    }
+
+    /// The first of the nodes that `n` reads which lacks rows.
+    const fn lacking<T>(&self, d: &Decoder<'_, T, N>, n: usize) -> Option<usize> {
+        let mut k = 0;
+        while let Some(from) = d.nodes[n].from(k) {
+            let want = if k == 0 { self.want[n] } else { self.wanted(d, n, k) };
+            if from < N && self.next[from] < want {
+                return Some(from);
+            }
+            k += 1;
+        }
+        None
+    }
+
+    /// Makes one row; answers of which node, N after the last.
+    const fn step<T>(&mut self, d: &Decoder<'_, T, N>) -> usize {
+        if N == 0 || self.next[N - 1] >= d.rings[N - 1].height {
+            return N;
+        }
+        let mut n = N - 1;
+        while let Some(from) = self.lacking(d, n)
+            && from < N
+        {
+            n = from;
+        }
+        if self.next[n] >= d.rings[n].height {
+            return N;
+        }
+        self.clock += 1;
+        self.born[n] = if self.born[n] < self.clock { self.born[n] } else { self.clock };
+        self.died[n] = max(self.died[n], self.clock);
+        self.rows[n] = if d.rings[n].whole { d.rings[n].height } else { max(self.rows[n], 1) };
+        let mut k = 0;
+        while let Some(from) = d.nodes[n].from(k)
+            && from < N
+        {
+            let reads = d.nodes[n].spec.reads(k, self.next[n]);
+            if reads.start < reads.end {
+                self.died[from] = self.clock;
+                if !d.rings[from].whole {
+                    self.rows[from] = max(self.rows[from], self.next[from] - reads.start);
+                }
+            }
+            k += 1;
+        }
+        self.next[n] += 1;
+        self.want[n] = if self.next[n] < d.rings[n].height { self.wanted(d, n, 0) } else { 0 };
+        n
+    }
+
+    /// Goes back by a period where every node has left the beginning by more than that.
+    const fn shift<T>(&mut self, d: &Decoder<'_, T, N>) -> bool {
+        let mut n = 0;
+        while n < N {
+            if self.next[n] < d.rings[n].first + d.rings[n].period {
+                return false;
+            }
+            n += 1;
+        }
+        n = 0;
+        while n < N {
+            self.next[n] -= d.rings[n].period;
+            if let Some(from) = d.nodes[n].from(0) {
+                // A row that reads nothing wants none.
+                self.want[n] = self.want[n].saturating_sub(d.rings[at(&d.rings, from)].period);
+            }
+            n += 1;
+        }
+        true
+    }
+}
+
+/// `i` where `of` has it; the plan has checked that, and the optimiser sees it here.
+const fn at<V>(of: &[V], i: usize) -> usize {
+    if i < of.len() { i } else { 0 }
+}
+
+const fn same(a: Shape, b: Shape) -> bool {
+    a.h == b.h && a.w == b.w && a.c == b.c
+}
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}

@@ -1,0 +1,408 @@
+//! A decoder on its memory: rows made on demand.
+
+use super::node::Op;
+use super::plan::Ring;
+use super::{Decoder, Node};
+use crate::plan::length;
+use crate::rows::{cut, cut_mut};
+use crate::{Element, Error, Shape, Window};
+
+/// The most inputs of a join in a decoder.
+pub(super) const JOINED: usize = 8;
+
+/// Where an input's rows come from, one after the other.
+pub trait RowSource<T> {
+    /// Writes the next row and answers true, or answers false while there is none; it is then asked again for the next row of the output.
+    fn next_row(&mut self, row: &mut [T]) -> bool;
+}
+
+/// Where a decoder's rows go: a display, a UART, a file.
+///
+/// ```
+/// use upconv::{Decoder, Input, Node, RowSink, Shape, Upsample};
+/// struct Pgm(String);
+/// impl RowSink<i8> for Pgm {
+///     type Error = core::fmt::Error;
+///     fn begin(&mut self, shape: Shape) -> core::fmt::Result {
+///         self.0 += &format!("P2 {} {} 255\n", shape.w, shape.h);
+///         Ok(())
+///     }
+///     fn row(&mut self, _y: usize, row: &[i8]) -> core::fmt::Result {
+///         row.iter().for_each(|v| self.0 += &format!("{} ", i16::from(*v) + 128));
+///         Ok(())
+///     }
+/// }
+/// let up = Upsample::nearest(Shape::new(1, 2, 1), 2, 1)?;
+/// let decoder = Decoder::plan([Node::whole(Shape::new(1, 2, 1)), up.node(0)])?;
+/// let mut pgm = Pgm(String::new());
+/// decoder.bind(&mut [Input::Whole(&[-128, 0])], &mut [], &mut [0; 2])?.send(&mut pgm).unwrap();
+/// assert_eq!(pgm.0, "P2 2 2 255\n0 128 0 128 ");
+/// # Ok::<(), upconv::Error>(())
+/// ```
+pub trait RowSink<T> {
+    /// What can go wrong on the way.
+    type Error;
+
+    /// Comes before the first row.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn begin(&mut self, _shape: Shape) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Takes row `y`.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn row(&mut self, y: usize, row: &[T]) -> Result<(), Self::Error>;
+
+    /// Comes after the last row.
+    ///
+    /// # Errors
+    /// The sink's own.
+    fn end(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// An input of a decoder.
+pub enum Input<'a, T> {
+    /// A whole tensor, in flash or in RAM, for [`Node::whole`].
+    Whole(&'a [T]),
+    /// Rows on demand, for [`Node::rows`].
+    Rows(&'a mut dyn RowSource<T>),
+    /// Rows that are [pushed](BoundDecoder::push), for [`Node::rows`].
+    Pushed,
+}
+
+/// How far a node is.
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    /// Its next row, the slot for it, and the rows of its (only) input that it waits for.
+    next: usize,
+    slot: usize,
+    want: usize,
+}
+
+/// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
+pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
+    parts: Parts<'a, 'i, T>,
+    state: [State; N],
+}
+
+/// All but the counters: its code does not depend on the number of nodes.
+struct Parts<'a, 'i, T> {
+    nodes: &'a [Node<'a, T>],
+    rings: &'a [Ring],
+    inputs: &'a mut [Input<'i, T>],
+    memory: &'a mut [T],
+    y: &'a mut [T],
+    /// Rows that `y` holds.
+    y_rows: usize,
+    /// Values of a pushed row that are there.
+    filled: usize,
+    /// The plan repeats, and the signal has not ended.
+    endless: bool,
+    open: bool,
+}
+
+impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
+    /// Attaches the inputs, in the order of their nodes, memory of [`need`](Self::need) values, and either one output row, which is handed out
+    /// again and again, or the whole output.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
+    /// whole tensor, the other way round, or two pushed inputs.
+    pub fn bind<'b, 'i>(
+        &'b self,
+        inputs: &'b mut [Input<'i, T>],
+        memory: &'b mut [T],
+        y: &'b mut [T],
+    ) -> Result<BoundDecoder<'b, 'i, T, N>, Error> {
+        length("the inputs of the decoder", inputs.len(), self.inputs)?;
+        length("the decoder's memory", memory.len(), self.need())?;
+        let mut pushed = 0;
+        for (node, input) in self.nodes.iter().filter(|n| n.is_input()).zip(inputs.iter()) {
+            match (node.op, input) {
+                (Op::Whole, Input::Whole(x)) => length("an input", x.len(), node.spec.output.len())?,
+                (Op::Rows, Input::Rows(_)) => {}
+                (Op::Rows, Input::Pushed) => pushed += 1,
+                (Op::Rows, _) => return Err(Error::Unsupported { what: "a whole tensor where the plan has rows" }),
+                _ => return Err(Error::Unsupported { what: "rows where the plan has a whole tensor" }),
+            }
+        }
+        if pushed > 1 {
+            return Err(Error::Unsupported { what: "more than one pushed input" });
+        }
+        let output = self.output();
+        let y_rows = if y.len() == output.row_len() { 1 } else { output.h };
+        length("the output", y.len(), y_rows * output.row_len())?;
+        if self.endless && y_rows > 1 {
+            return Err(Error::Unsupported { what: "a whole output of an endless decoder" });
+        }
+        let (nodes, rings, endless) = (&self.nodes[..], &self.rings[..], self.endless);
+        let parts = Parts { nodes, rings, inputs, memory, y, y_rows, filled: 0, endless, open: endless };
+        let mut bound = BoundDecoder { parts, state: [State::default(); N] };
+        bound.restart();
+        Ok(bound)
+    }
+}
+
+impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
+    /// Starts again with the first row; an endless decoder takes a new signal.
+    pub fn restart(&mut self) {
+        self.state = [State::default(); N];
+        self.parts.start(&mut self.state);
+    }
+
+    /// Computes the next row and lends it out; `None` after the last one, or when an input has no more rows for now.
+    pub fn next_row(&mut self) -> Option<&[T]> {
+        self.push(&mut &[][..])
+    }
+
+    /// [`next_row`](Self::next_row) with values for the [pushed](Input::Pushed) input: takes as many as the row asks for off the front of `values`.
+    /// `None` when these do not suffice, all taken, or after the last row.
+    ///
+    /// Rows may be cut anywhere: however a signal is cut into chunks, the same rows come out.
+    ///
+    /// ```
+    /// use upconv::{Decoder, Input, Node, Numerics, Resize, Shape, Upsample};
+    /// // A signal lies along the height. Twice as many samples, linear between them; planned at 8, good for any number from there.
+    /// let up = Upsample::bilinear(Shape::new(8, 1, 1), Resize::to(16, 1), Numerics::Exact)?;
+    /// let decoder = Decoder::endless([Node::rows(Shape::new(8, 1, 1)), up.node(0)])?;
+    /// let (mut inputs, mut memory, mut sample) = ([Input::Pushed], vec![0i8; decoder.need()], [0]);
+    /// let mut stream = decoder.bind(&mut inputs, &mut memory, &mut sample)?;
+    /// let mut y = vec![];
+    /// for mut chunk in [&[0, 4, 8][..], &[12], &[16, 20, 24, 28, 32, 36, 40, 44]] {
+    ///     while let Some(sample) = stream.push(&mut chunk) {
+    ///         y.extend_from_slice(sample);
+    ///     }
+    /// }
+    /// stream.finish()?;
+    /// while let Some(sample) = stream.next_row() {
+    ///     y.extend_from_slice(sample);
+    /// }
+    /// assert_eq!(y, [0, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43, 44]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub fn push(&mut self, values: &mut &[T]) -> Option<&[T]> {
+        let slot = self.parts.advance(&mut self.state, values)?;
+        let len = self.parts.rings.last().map_or(0, |r| r.row_len);
+        Some(cut(self.parts.y, slot * len, len))
+    }
+
+    /// The signal ends here: the rows that its end decides come with the next calls of [`next_row`](Self::next_row). Only an
+    /// [endless](Decoder::endless) decoder needs it.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for a signal that is shorter than the planned height and too short for the pattern; [`Error::NotDivisible`] when its
+    /// rows differ from the planned height by no multiple of the period, or its last row is incomplete.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.parts.finish(&mut self.state)
+    }
+
+    /// Computes all rows from the first one on. With room for one row only, the last one remains.
+    pub fn run(&mut self) {
+        self.restart();
+        while self.next_row().is_some() {}
+    }
+
+    /// Computes all rows from the first one on and hands each to a sink.
+    ///
+    /// # Errors
+    /// The sink's; it gets no further rows then.
+    pub fn send<S: RowSink<T>>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        self.restart();
+        sink.begin(self.parts.nodes.last().map_or(Shape::new(0, 0, 0), |n| n.spec.output))?;
+        let mut y = 0;
+        while let Some(row) = self.next_row() {
+            sink.row(y, row)?;
+            y += 1;
+        }
+        sink.end()
+    }
+}
+
+impl<T: Element> Parts<'_, '_, T> {
+    fn start(&mut self, state: &mut [State]) {
+        (self.filled, self.open) = (0, self.endless);
+        for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
+            let next = if let Op::Whole = node.op { ring.height } else { 0 };
+            let want = self.wanted(n, 0);
+            if let Some(s) = state.get_mut(n) {
+                *s = State { next, slot: 0, want };
+            }
+        }
+    }
+
+    /// The rows of its only input that a layer waits for before its row `oy`.
+    fn wanted(&self, n: usize, oy: usize) -> usize {
+        let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
+        match node.op {
+            Op::Layer(layer, from) if oy < ring.height => match self.rings.get(from) {
+                Some(input) if input.whole => input.height,
+                _ if self.open => layer.reads(oy).end.max(ring.known(oy)),
+                _ => layer.reads(oy).end,
+            },
+            _ => 0,
+        }
+    }
+
+    /// The first of the nodes that `n` reads which lacks rows.
+    fn lacking(&self, state: &[State], n: usize) -> Option<usize> {
+        let now = state.get(n)?;
+        match self.nodes.get(n)?.op {
+            Op::Layer(_, from) => (state.get(from)?.next < now.want).then_some(from),
+            Op::Join(join, from) => from.iter().enumerate().find_map(|(k, &from)| {
+                let input = self.rings.get(from)?;
+                let want = if input.whole { input.height } else { join.reads(k, now.next).end };
+                (state.get(from)?.next < want).then_some(from)
+            }),
+            _ => None,
+        }
+    }
+
+    /// Computes rows up to the next one of the last node; answers its slot.
+    #[inline(never)]
+    fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<usize> {
+        let last = self.nodes.len().checked_sub(1)?;
+        if state.last()?.next >= self.rings.last()?.height {
+            return None;
+        }
+        loop {
+            let mut n = last;
+            while let Some(from) = self.lacking(state, n) {
+                n = from;
+            }
+            let State { next, slot, .. } = *state.get(n)?;
+            if !self.row(state, n, pushed) {
+                return None;
+            }
+            let rows = if n == last { self.y_rows } else { self.rings.get(n)?.rows };
+            let want = self.wanted(n, next + 1);
+            let after = if slot + 1 >= rows { 0 } else { slot + 1 };
+            *state.get_mut(n)? = State { next: next + 1, slot: after, want };
+            if n == last {
+                if self.open {
+                    self.shift(state);
+                }
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Computes the next row of node `n`; false when it is an input that has none.
+    #[inline]
+    fn row(&mut self, state: &[State], n: usize, pushed: &mut &[T]) -> bool {
+        let (Some(node), Some(ring), Some(now)) = (self.nodes.get(n), self.rings.get(n), state.get(n)) else {
+            return false;
+        };
+        let (before, mine, after) = if n + 1 == self.nodes.len() {
+            (&*self.memory, &mut *self.y, &[][..])
+        } else {
+            let Some((before, rest)) = self.memory.split_at_mut_checked(ring.at) else { return false };
+            let Some((mine, after)) = rest.split_at_mut_checked(ring.rows * ring.row_len) else { return false };
+            (&*before, mine, &*after)
+        };
+        let end = ring.at + ring.rows * ring.row_len;
+        let y = cut_mut(mine, now.slot * ring.row_len, ring.row_len);
+        let (rings, inputs) = (self.rings, &mut *self.inputs);
+        match node.op {
+            Op::Layer(layer, from) => {
+                let window = window(rings, inputs, state, from, layer.input(), (before, after, end));
+                layer.row(now.next, &window, y);
+            }
+            Op::Join(join, from) => {
+                let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
+                for (k, (slot, from)) in windows.iter_mut().zip(from).enumerate() {
+                    *slot = window(rings, inputs, state, *from, join.input(k), (before, after, end));
+                }
+                join.row(now.next, cut(&windows, 0, from.len()), y);
+            }
+            Op::Rows => match inputs.get_mut(ring.input) {
+                // A source that has given all its rows is not asked for more: nothing reads them.
+                Some(Input::Rows(source)) => return source.next_row(y),
+                Some(Input::Pushed) => {
+                    let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
+                    let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
+                    for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
+                        *y = *x;
+                    }
+                    *pushed = rest;
+                    self.filled += count;
+                    if self.filled < ring.row_len {
+                        return false;
+                    }
+                    self.filled = 0;
+                }
+                _ => return false,
+            },
+            Op::Whole => return false,
+        }
+        true
+    }
+
+    /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
+    fn shift(&self, state: &mut [State]) {
+        if !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
+            return;
+        }
+        for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
+            s.next -= ring.period;
+            if let Op::Layer(_, from) = node.op {
+                // A row that reads nothing wants none.
+                s.want = s.want.saturating_sub(self.rings.get(from).map_or(0, |r| r.period));
+            }
+        }
+    }
+
+    fn finish(&mut self, state: &mut [State]) -> Result<(), Error> {
+        let (Some(ring), Some(input)) = (self.rings.first(), state.first()) else { return Ok(()) };
+        if !self.open {
+            return Ok(());
+        }
+        let missing = ring.height.saturating_sub(input.next);
+        let (laps, rest) = (crate::plan::div(missing, ring.period), crate::plan::rem(missing, ring.period));
+        if self.filled > 0 {
+            return Err(Error::NotDivisible { what: "values in the last row", got: self.filled, by: ring.row_len });
+        }
+        if rest != 0 {
+            return Err(Error::NotDivisible { what: "rows up to the planned height", got: missing, by: ring.period });
+        }
+        if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
+            return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
+        }
+        self.open = false;
+        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
+            s.next += laps * ring.period;
+            // Fewer rows now, where the end cuts them off.
+            s.want = self.wanted(n, s.next);
+        }
+        Ok(())
+    }
+}
+
+/// The rows of node `from`, which lie before or after (that is, from `end` on) those of the node that reads them, or with the caller.
+#[inline]
+fn window<'w, T>(
+    rings: &[Ring],
+    inputs: &'w [Input<'_, T>],
+    state: &[State],
+    from: usize,
+    shape: Shape,
+    (before, after, end): (&'w [T], &'w [T], usize),
+) -> Window<'w, T> {
+    let (Some(ring), Some(now)) = (rings.get(from), state.get(from)) else { return Window::of(&[], 0, 0, 0, 0) };
+    let len = ring.rows * ring.row_len;
+    let data = match inputs.get(ring.input) {
+        Some(Input::Whole(x)) if ring.rows == 0 => x,
+        _ if ring.at < before.len() => cut(before, ring.at, len),
+        _ => cut(after, ring.at.wrapping_sub(end), len),
+    };
+    if ring.whole {
+        Window::of(data, shape.row_len(), shape.h, 0, 0)
+    } else {
+        Window::of(data, ring.row_len, ring.rows, now.next.wrapping_sub(ring.rows), now.slot)
+    }
+}
