@@ -216,7 +216,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let Some((call, out)) =
             call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
         else {
-            each_group!(self, patch, w, run, pixels, y);
+            for i in (0..count).map(|i| PIXELS * i) {
+                if !patch.fill_short(rows, from + i * step, step, len, offset) {
+                    return each_group!(self, patch, w, run, pixels, y);
+                }
+                let y = y.get_mut(to + i * pitch..).unwrap_or_default();
+                self.finish(patch, w, run, y, PIXELS, pitch);
+            }
             return;
         };
         for i in (0..count).map(|i| PIXELS * i) {
@@ -240,15 +246,37 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 }
 
+/// Values of a pixel that are brought together before they are widened.
+const SHORT: usize = 32;
+
 impl Patch {
     /// [`portable::Patch::fill_all`]
     pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
-        if size_of::<T>() == 1 && (at | len) % 4 == 0 && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
-            // SAFETY: every element of one byte is an i8, or a transparent wrapper of one; the rest has been checked.
-            unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) };
-        } else {
-            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
+        let fits = (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len();
+        match (fits, size_of::<T>()) {
+            // SAFETY: elements of one byte are i8, those of two i16, or transparent wrappers of these; the rest has been checked.
+            (true, 1) => unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) },
+            (true, _) => unsafe { isa::widen_i16(self, at, x.as_ptr().cast(), step, len, offset) },
+            _ => (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset)),
         }
+    }
+
+    /// All values of some rows, if these are few: `len` of each, of all pixels, of which `rows[..][from..]` is the first.
+    fn fill_short<T: Element>(&mut self, rows: &[&[T]], from: usize, step: usize, len: usize, offset: i32) -> bool {
+        let n = rows.len() * len;
+        if n > SHORT || len.is_multiple_of(4) {
+            return false;
+        }
+        let mut line = [T::default(); PIXELS * SHORT];
+        let whole = n.next_multiple_of(4);
+        for (i, row) in rows.iter().enumerate() {
+            for p in 0..PIXELS {
+                let x = cut(row, from + p * step, len);
+                cut_mut(&mut line, p * whole + i * len, len).iter_mut().zip(x).for_each(|(to, x)| *to = *x);
+            }
+        }
+        self.fill_all(0, &line, whole, whole, offset);
+        true
     }
 }
 
