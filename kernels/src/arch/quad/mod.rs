@@ -84,7 +84,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             fits &= (1..=22).contains(&e) && m.q() > 0;
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
             let e = e & 31;
-            let h = (1 << e >> 1) + (block.requant.zero << e);
+            let h = (1i32 << e >> 1).wrapping_add(block.requant.zero << e);
             let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
             let _ = self.channels.push(Channel { sums, q: m.q(), h, e }); // there is room
         }
