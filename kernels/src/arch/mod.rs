@@ -1,18 +1,26 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                          | portable     | thumb: Cortex-M0, M3; with DSP instructions M4, M7, M33 |
-//! |-------------------------------|--------------|---------------------------------------------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       |
+//! | loop                          | portable     | thumb: Cortex-M0, M3; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85 |
+//! |-------------------------------|--------------|---------------------------------------------------------|----------------------|
+//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       | the same, int16 outputs too |
 
+#[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
 #[cfg_attr(upconv_backend = "portable", allow(dead_code))]
 #[allow(unsafe_code)]
 mod thumb;
 
+#[cfg(any(upconv_backend = "mve", test))]
+#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+#[allow(unsafe_code)]
+mod mve;
+
+#[cfg(upconv_backend = "mve")]
+use mve as chosen;
 #[cfg(upconv_backend = "portable")]
 use portable as chosen;
-#[cfg(not(upconv_backend = "portable"))]
+#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use thumb as chosen;
 
 pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};

@@ -1,0 +1,359 @@
+//! Cortex-M55 and M85: Helium, assembly that lies in [`isa`] alone.
+//!
+//! Nothing is widened: `VMLADAVA.S8` multiplies 16 inputs and weights as they are. So a patch holds raw values, pixel after pixel, the zero point
+//! comes off the sums beforehand (`VADDVA`), and where the values of a pixel lie side by side they are read in place. Four
+//! pixels and one channel at a time:
+//!
+//! ```text
+//! sixteen weights, sixteen values of four pixels        5 VLDRB
+//! sums[p] += x[p] · w                                   4 VMLADAVA
+//! and again, the last ones by tail predication          1 LETP
+//! ```
+//!
+//! 10 instructions for 64 products. The sums of four pixels are then one vector, whose outputs are, with e > 0,
+//!
+//! ```text
+//! y = clamp((((2 acc · q + 2^31) >> 32) + (acc < 0 ? −1 : 0) + 2^(e−1)) >> e) + zero      twice rounded
+//! y = clamp(((2 acc · q >> 32) + 2^(e−1)) >> e) + zero                                    once
+//! ```
+//!
+//! The first is TFLite's, whose shift rounds ties away from zero: the inner quotient x has the sign of acc or is 0, and both
+//! `0 + 2^(e−1)` and `−1 + 2^(e−1)` become 0. The second is one division by 2^(31 + e), because the quotient of a quotient, rounded down, is the
+//! quotient. Bounds: q is in [0, 2^31), so |x| <= 2^31 − 1 but for acc = −2^31 at most 2^31; x − 1 >= −2^31 there, too, as
+//! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
+
+mod isa;
+
+use super::portable::{Block, Pixels, Run, each_group};
+use crate::quant::Accumulator;
+use crate::rows::{cut, cut_mut};
+use crate::{Element, Rounding};
+use core::mem::MaybeUninit;
+use core::ptr::null_mut;
+use heapless::Vec;
+
+/// Output channels whose weights are interleaved; the order of packed weights follows it.
+pub(crate) const BLOCK: usize = 1;
+/// Output pixels computed at once.
+pub(crate) const PIXELS: usize = 4;
+/// Output channels whose sums are held at once.
+pub(crate) const SUMS: usize = 16;
+/// Values of a patch.
+pub(crate) const CHUNK: usize = 256;
+
+/// A pixel's inputs in the order of their weights, as they are.
+#[repr(C, align(4))]
+struct Line([MaybeUninit<u8>; 2 * CHUNK]);
+
+/// The inputs of four pixels.
+pub(crate) struct Patch {
+    x: [Line; PIXELS],
+}
+
+impl Patch {
+    pub(crate) fn new() -> Self {
+        Patch { x: [const { Line([MaybeUninit::uninit(); 2 * CHUNK]) }; PIXELS] }
+    }
+
+    /// What is subtracted from an input: nothing.
+    #[inline(always)]
+    pub(crate) const fn offset<T: Element>(_: i32) -> i32 {
+        0
+    }
+
+    /// [`portable::Patch::fill`](super::portable::Patch::fill)
+    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], _: i32) {
+        let x = x.get(..CHUNK.saturating_sub(at)).unwrap_or(x);
+        if let Some(Line(line)) = self.x.get_mut(p) {
+            // SAFETY: an element is an i8 or i16, or a transparent wrapper of one; there is room for CHUNK of them.
+            unsafe { line.as_mut_ptr().cast::<T>().add(at).copy_from_nonoverlapping(x.as_ptr(), x.len()) };
+        }
+    }
+
+    /// [`portable::Patch::fill_all`](super::portable::Patch::fill_all)
+    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+        if at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
+            // SAFETY: just checked.
+            unsafe { self.copy(at, x.as_ptr(), step, len) };
+        } else {
+            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
+        }
+    }
+
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    unsafe fn copy<T: Element>(&mut self, at: usize, x: *const T, step: usize, len: usize) {
+        let size = size_of::<T>();
+        // SAFETY: the caller's.
+        unsafe { isa::copy(self.x.as_mut_ptr().cast::<T>().add(at).cast(), x.cast(), step * size, len * size) };
+    }
+
+    /// Value `at` of pixel `p`, of `size` bytes.
+    ///
+    /// # Safety
+    /// It has been filled.
+    unsafe fn get(&self, size: usize, p: usize, at: usize) -> i32 {
+        let x = self.x.get(p).and_then(|line| line.0.get(at * size..)?.get(..size));
+        // SAFETY: the caller's; lines are aligned.
+        x.map_or(0, |x| unsafe {
+            if size == 1 { (*x.as_ptr().cast::<i8>()).into() } else { (*x.as_ptr().cast::<i16>()).into() }
+        })
+    }
+}
+
+/// A channel: its sums, and q, −e and zero of the formulas above.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Channel<S> {
+    sums: [S; PIXELS],
+    q: i32,
+    shift: i32,
+    zero: i32,
+}
+
+/// How the loop over channels ends: with sums, or with outputs that are rounded as named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Sums,
+    Double,
+    Single,
+}
+
+/// A block of channels and its sums.
+#[derive(Clone)]
+pub(crate) struct Job<'a, S, A> {
+    pub(crate) block: &'a Block<'a, A>,
+    channels: Vec<Channel<S>, SUMS>,
+    /// How outputs are made; from sums where the formulas do not hold.
+    end: End,
+    /// Bytes of an input.
+    size: usize,
+}
+
+impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
+    /// [`portable::Job::new`](super::portable::Job::new)
+    pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
+        Job { block, channels: Vec::new(), end: End::Sums, size: 1 }
+    }
+
+    /// [`portable::Job::start`](super::portable::Job::start)
+    #[inline(never)]
+    pub(crate) fn start<T: Element>(&mut self) {
+        let block = self.block;
+        self.channels.clear();
+        self.size = size_of::<T>();
+        let wide = size_of::<A>() == 8;
+        let mut fits = size_of::<S>() == 4;
+        let mut bias = block.bias.iter();
+        // One for each channel, or one again and again.
+        for m in block.multipliers.iter().cycle().take(block.channels) {
+            // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
+            let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
+            let shift = if q == 0 { -1 } else { m.shift().into() };
+            fits &= shift < 0;
+            let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+            let _ = self.channels.push(Channel { sums, q, shift, zero: block.requant.zero }); // there is room
+        }
+        self.end = match block.requant.rounding {
+            _ if !fits => End::Sums,
+            Rounding::TfliteDouble => End::Double,
+            _ => End::Single,
+        };
+    }
+
+    /// [`portable::Job::subtract`](super::portable::Job::subtract)
+    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
+        for (i, channel) in self.channels.iter_mut().enumerate() {
+            let w = cut(w, i * run.len + run.skip, run.n);
+            // Wrapping, as a sum of products does.
+            let total = if size_of::<S>() == 4 {
+                // SAFETY: weights are i8 or i16, or transparent wrappers of one.
+                unsafe { isa::total(size_of::<W>(), w.as_ptr().cast(), w.len()) }.wrapping_mul(zero).into()
+            } else {
+                i64::from(zero) * w.iter().map(|w| i64::from(w.to_i32())).sum::<i64>()
+            };
+            channel.sums = channel.sums.map(|sum| S::from_i64(sum.to_i64().wrapping_sub(total)));
+        }
+    }
+
+    /// [`portable::Job::mac`](super::portable::Job::mac)
+    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        if size_of::<S>() == 4 {
+            if let Some(mut call) = self.call(w, run) {
+                call.read(patch);
+                call.channels = self.channels.as_mut_ptr().cast();
+                call.end = call.channels.wrapping_byte_add(size_of_val(&self.channels[..]));
+                // SAFETY: the patch holds n values, there are n weights of each channel, and S has 32 bits.
+                unsafe { isa::pick(self.size, size_of::<W>(), End::Sums)(&mut call) };
+            }
+            return;
+        }
+        for (i, channel) in self.channels.iter_mut().enumerate() {
+            for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
+                for (p, sum) in channel.sums.iter_mut().enumerate() {
+                    // SAFETY: the patch holds the values that the run names.
+                    *sum = sum.mac(unsafe { patch.get(self.size, p, i) }, w.to_i32());
+                }
+            }
+        }
+    }
+
+    /// [`portable::Job::finish`](super::portable::Job::finish)
+    pub(crate) fn finish<T: Element, W: Element>(
+        &self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        count: usize,
+        pitch: usize,
+    ) {
+        let n = self.channels.len();
+        if self.end == End::Sums {
+            return self.by_sums(patch, w, run, y, count, pitch);
+        }
+        let Some(mut call) = self.call(w, run) else { return };
+        call.read(patch);
+        // Pixels that do not exist are computed all the same.
+        let mut own = [T::default(); PIXELS * SUMS];
+        let all = count == PIXELS && (PIXELS - 1) * pitch + n <= y.len();
+        let (to, apart) = if all { (y.as_mut_ptr(), pitch) } else { (own.as_mut_ptr(), n) };
+        call.write(self, to, apart);
+        // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
+        unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end)(&mut call) };
+        if !all {
+            for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
+                cut_mut(y, p * pitch, n).copy_from_slice(own);
+            }
+        }
+    }
+
+    /// The outputs that are not made in registers.
+    #[inline(never)]
+    fn by_sums<T: Element, W: Element>(
+        &self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        count: usize,
+        pitch: usize,
+    ) {
+        let mut job = self.clone();
+        job.mac(patch, w, run);
+        for p in 0..count {
+            let sums = job.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let y = cut_mut(y, p * pitch, self.channels.len());
+            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
+        }
+    }
+
+    /// [`portable::Job::groups`](super::portable::Job::groups)
+    pub(crate) fn groups<T: Element, W: Element>(
+        &self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pixels: &Pixels<'_, T>,
+        y: &mut [T],
+    ) {
+        let &Pixels { count, rows, from, step, len, to, pitch, .. } = pixels;
+        let n = self.channels.len();
+        // All bounds are checked here, once; the loop over pixels has none.
+        let last = (PIXELS * count).saturating_sub(1);
+        let reads = from + last * step + len;
+        let fits =
+            self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
+        let fits = fits && rows.iter().all(|row| reads <= row.len());
+        let call = self.call(w, run).filter(|_| fits);
+        let Some((mut call, out)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else {
+            each_group!(self, patch, w, run, pixels, y);
+            return;
+        };
+        call.write(self, out.as_mut_ptr(), pitch);
+        let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end);
+        // SAFETY: every row has `len` values of PIXELS · count pixels from there on, weights and room for outputs have been checked.
+        unsafe {
+            if let [row] = rows {
+                call.x = core::array::from_fn(|p| row.as_ptr().add(from + p * step).cast());
+                (call.groups, call.hop) = (count, PIXELS * step * size_of::<T>());
+                outputs(&mut call);
+                return;
+            }
+            call.read(patch);
+            for i in 0..count {
+                let mut at = 0;
+                for row in rows {
+                    patch.copy(at, row.as_ptr().add(from + i * PIXELS * step), step, len);
+                    at += len;
+                }
+                outputs(&mut call);
+                call.y = call.y.byte_add(PIXELS * pitch * size_of::<T>());
+            }
+        }
+    }
+
+    /// The products of n values, without inputs and outputs; `None` when there are too few weights, or no channels.
+    #[inline(always)]
+    fn call<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
+        let (channels, size) = (self.channels.len(), size_of::<W>());
+        let lanes = if self.size == 1 && size == 1 { 16 } else { 8 };
+        let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
+        let range = self.channels.as_ptr_range();
+        fits.then_some(Call {
+            x: [null_mut(); PIXELS],
+            n: run.n,
+            w: w.get(run.skip..)?.as_ptr().cast(),
+            y: null_mut(),
+            end: range.end.cast(),
+            // Written by none but the loop that ends with sums, which gets a pointer of its own.
+            channels: range.start.cast_mut().cast(),
+            // The loop has passed over whole vectors.
+            next: (run.len * size).wrapping_sub(run.n.next_multiple_of(lanes) * size),
+            hop: 0,
+            leap: 0,
+            groups: 1,
+            pitch: 0,
+            low: self.block.requant.low,
+            high: self.block.requant.high,
+        })
+    }
+}
+
+/// What a loop over channels works on; the order is that in which it loads them.
+#[repr(C)]
+struct Call {
+    /// The values of each pixel, and how many there are.
+    x: [*const (); PIXELS],
+    n: usize,
+    w: *const (),
+    y: *mut (),
+    end: *const (),
+    channels: *mut (),
+    /// Bytes to the weights of the next channel from where those of this one have been read to.
+    next: usize,
+    /// Groups of pixels, bytes between the values of a pixel and those of the same in the next group, and from the end of the first
+    /// pixel's outputs to those of the next group.
+    hop: usize,
+    leap: usize,
+    groups: usize,
+    /// Bytes between the outputs of two pixels.
+    pitch: usize,
+    low: i32,
+    high: i32,
+}
+
+impl Call {
+    fn read(&mut self, patch: &Patch) {
+        let mut lines = patch.x.iter();
+        self.x =
+            self.x.map(|_| lines.next().map_or(null_mut(), |line| (&raw const *line).cast_mut()).cast_const().cast());
+    }
+
+    #[inline(always)]
+    fn write<T, S, A>(&mut self, job: &Job<'_, S, A>, y: *mut T, pitch: usize) {
+        (self.y, self.pitch) = (y.cast(), pitch * size_of::<T>());
+        self.leap = (PIXELS * self.pitch).wrapping_sub(job.channels.len() * size_of::<T>());
+    }
+}
