@@ -307,7 +307,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let to = r * channels.len() + o - channels.start;
                 let pitch = plan.x.out_step * channels.len();
                 let phase = Phase { count: plan.x.len(r), first: columns.first, to, pitch };
-                self.pixels(x, &taps, &job, weights, run, &mut patch, phase, y);
+                self.pixels(x, &taps, &mut job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
@@ -325,7 +325,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        job: &Job<'_, S, A>,
+        job: &mut Job<'_, S, A>,
         weights: &[W],
         run: Run,
         patch: &mut Patch,
@@ -377,7 +377,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        job: &Job<'_, S, A>,
+        job: &mut Job<'_, S, A>,
         weights: &[W],
         mut run: Run,
         patch: &mut Patch,
@@ -391,8 +391,6 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
         let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
         let (offset, step) = (Patch::offset::<T>(self.x_zero), plan.x.in_step * c);
-        // What does not fit the patch goes into sums of their own first.
-        let mut own = None;
         let mut at = 0;
         for row in 0..taps.rows {
             let inputs = x.row(taps.top + row * plan.y.tap_step);
@@ -401,7 +399,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let mut done = 0;
                 while done < len {
                     if at == CHUNK {
-                        own.get_or_insert_with(|| job.clone()).mac(patch, weights, Run { n: at, ..run });
+                        job.mac(patch, weights, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let mut line = [T::from_i32(self.x_zero); LINE];
@@ -422,7 +420,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 column += (plan.x.tap_step * c) as isize;
             }
         }
-        own.as_ref().unwrap_or(job).finish(patch, weights, run, y, count, pitch);
+        job.finish(patch, weights, run, y, count, pitch);
     }
 }
 

@@ -1,16 +1,15 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                          | portable     | thumb: Cortex-M0, M3; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85 |
-//! |-------------------------------|--------------|---------------------------------------------------------|----------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                       | the same, int16 outputs too |
+//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85          |
+//! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
+//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
 
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
-#[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "dsp", test))]
-#[cfg_attr(upconv_backend = "portable", allow(dead_code))]
+#[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+#[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
-mod thumb;
-
+mod quad;
 #[cfg(any(upconv_backend = "mve", test))]
 #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
@@ -21,7 +20,7 @@ use mve as chosen;
 #[cfg(upconv_backend = "portable")]
 use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
-use thumb as chosen;
+use quad as chosen;
 
 pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixels, Run};

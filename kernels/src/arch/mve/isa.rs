@@ -1,9 +1,9 @@
 //! The instructions, and a model of them for hosts.
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{copy, pick, total};
+pub(super) use asm::{copy, pick, subtract};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{copy, pick, total};
+pub(super) use model::{copy, pick, subtract};
 
 #[cfg(target_arch = "arm")]
 mod asm {
@@ -38,45 +38,47 @@ mod asm {
         )
     }
 
-    /// The sum of n weights of `size` bytes.
-    pub(in super::super) unsafe fn total(size: usize, w: *const (), n: usize) -> i32 {
-        // SAFETY: the caller's.
-        unsafe { if size == 1 { total_i8(w, n) } else { total_i16(w, n) } }
-    }
-
-    #[unsafe(naked)]
-    unsafe extern "C" fn total_i8(w: *const (), n: usize) -> i32 {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "push {{r4, lr}}",
-            "mov r2, r0",
-            "movs r0, #0",
-            "dlstp.8 lr, r1",
-            "2:",
-            "vldrb.u8 q0, [r2], #16",
-            "vaddva.s8 r0, q0",
-            "letp lr, 2b",
-            "pop {{r4, pc}}",
-        )
-    }
-
-    #[unsafe(naked)]
-    unsafe extern "C" fn total_i16(w: *const (), n: usize) -> i32 {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "push {{r4, lr}}",
-            "mov r2, r0",
-            "movs r0, #0",
-            "dlstp.16 lr, r1",
-            "2:",
-            "vldrh.u16 q0, [r2], #16",
-            "vaddva.s16 r0, q0",
-            "letp lr, 2b",
-            "pop {{r4, pc}}",
-        )
-    }
-
     type Loop = unsafe extern "C" fn(*mut Call);
+
+    /// Stamps `sums −= low · Σ w` of all channels: lanes, and how weights are loaded.
+    macro_rules! subtract {
+        ($name:ident, $lanes:literal, $w:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(call: *mut Call) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "push {{r4-r8, lr}}",
+                    "ldr r1, [r0, #16]",
+                    "ldr r2, [r0, #20]",
+                    "ldrd r3, r4, [r0, #28]",
+                    "ldr r5, [r0, #36]",
+                    "ldr r6, [r0, #56]",
+                    "2:",
+                    "movs r0, #0",
+                    concat!("dlstp.", $lanes, " lr, r1"),
+                    "3:",
+                    concat!($w, " q0, [r2], #16"),
+                    concat!("vaddva.s", $lanes, " r0, q0"),
+                    "letp lr, 3b",
+                    "add r2, r2, r5",
+                    "muls r0, r6, r0",
+                    "vldrw.u32 q0, [r4]",
+                    "vsub.i32 q0, q0, r0",
+                    "vstrw.32 q0, [r4]",
+                    "adds r4, r4, #28",
+                    "cmp r4, r3",
+                    "bne 2b",
+                    "pop {{r4-r8, pc}}",
+                )
+            }
+        };
+    }
+    subtract!(subtract_i8, "8", "vldrb.u8");
+    subtract!(subtract_i16, "16", "vldrh.u16");
+
+    pub(in super::super) fn subtract(w: usize) -> Loop {
+        if w == 1 { subtract_i8 } else { subtract_i16 }
+    }
 
     /// Stamps the loop over channels: lanes, how inputs and weights are loaded, and what becomes of the sums.
     macro_rules! stamp {
@@ -210,14 +212,27 @@ mod model {
         }
     }
 
-    pub(in super::super) unsafe fn total(size: usize, w: *const (), n: usize) -> i32 {
+    type Loop = unsafe extern "C" fn(*mut Call);
+
+    unsafe extern "C" fn total<W: Element>(call: *mut Call) {
         // SAFETY: the caller's.
-        let at =
-            |i| unsafe { if size == 1 { (*w.cast::<i8>().add(i)).into() } else { (*w.cast::<i16>().add(i)).into() } };
-        (0..n).map(at).fold(0, i32::wrapping_add)
+        unsafe {
+            let Call { n, mut w, end, channels, next, low, .. } = *call;
+            let mut channel = channels.cast::<Channel<i32>>();
+            while channel.cast_const().cast() != end {
+                let at = |i| (*w.cast::<W>().add(i)).to_i32();
+                let total = (0..n).map(at).fold(0, i32::wrapping_add).wrapping_mul(low);
+                (*channel).sums = (*channel).sums.map(|sum| sum.wrapping_sub(total));
+                let lanes = 16 / size_of::<W>();
+                w = w.cast::<W>().wrapping_add(n.next_multiple_of(lanes)).wrapping_byte_add(next).cast();
+                channel = channel.add(1);
+            }
+        }
     }
 
-    type Loop = unsafe extern "C" fn(*mut Call);
+    pub(in super::super) fn subtract(w: usize) -> Loop {
+        if w == 1 { total::<i8> } else { total::<i16> }
+    }
 
     fn saturate(v: i64) -> i32 {
         v.clamp(i32::MIN.into(), i32::MAX.into()) as i32

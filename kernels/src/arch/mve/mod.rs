@@ -29,7 +29,7 @@ use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -120,11 +120,11 @@ enum End {
     Single,
 }
 
-/// A block of channels and its sums.
-#[derive(Clone)]
+/// A block of channels before any product, and with the sums of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
     channels: Vec<Channel<S>, SUMS>,
+    begun: Vec<Channel<S>, SUMS>,
     /// How outputs are made; from sums where the formulas do not hold.
     end: End,
     /// Bytes of an input.
@@ -133,63 +133,69 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`](super::portable::Job::new)
-    pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Vec::new(), end: End::Sums, size: 1 }
-    }
-
-    /// [`portable::Job::start`](super::portable::Job::start)
     #[inline(never)]
-    pub(crate) fn start<T: Element>(&mut self) {
-        let block = self.block;
-        self.channels.clear();
-        self.size = size_of::<T>();
-        let wide = size_of::<A>() == 8;
+    pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
+        let mut job = Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, size: 1 };
+        let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
         let mut fits = size_of::<S>() == 4;
-        let mut bias = block.bias.iter();
         // One for each channel, or one again and again.
         for m in block.multipliers.iter().cycle().take(block.channels) {
             // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
             let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
             let shift = if q == 0 { -1 } else { m.shift().into() };
             fits &= shift < 0;
-            let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
-            let _ = self.channels.push(Channel { sums, q, shift, zero: block.requant.zero }); // there is room
+            let _ = job.channels.push(Channel { sums: [S::default(); PIXELS], q, shift, zero }); // there is room
         }
-        self.end = match block.requant.rounding {
+        job.end = match block.requant.rounding {
             _ if !fits => End::Sums,
             Rounding::TfliteDouble => End::Double,
             _ => End::Single,
         };
+        job
+    }
+
+    /// [`portable::Job::start`](super::portable::Job::start)
+    #[inline(never)]
+    pub(crate) fn start<T: Element>(&mut self) {
+        self.size = size_of::<T>();
+        let mut bias = self.block.bias.iter();
+        for channel in &mut self.channels {
+            channel.sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+        }
     }
 
     /// [`portable::Job::subtract`](super::portable::Job::subtract)
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
+        if size_of::<S>() == 4 {
+            let first = self.channels.as_mut_ptr();
+            if let Some(mut call) = Call::new(1, first, self.channels.len(), w, run) {
+                call.low = zero;
+                // SAFETY: there are n weights of each channel, and S has 32 bits.
+                unsafe { isa::subtract(size_of::<W>())(&mut call) };
+            }
+            return;
+        }
         for (i, channel) in self.channels.iter_mut().enumerate() {
-            let w = cut(w, i * run.len + run.skip, run.n);
-            // Wrapping, as a sum of products does.
-            let total = if size_of::<S>() == 4 {
-                // SAFETY: weights are i8 or i16, or transparent wrappers of one.
-                unsafe { isa::total(size_of::<W>(), w.as_ptr().cast(), w.len()) }.wrapping_mul(zero).into()
-            } else {
-                i64::from(zero) * w.iter().map(|w| i64::from(w.to_i32())).sum::<i64>()
-            };
-            channel.sums = channel.sums.map(|sum| S::from_i64(sum.to_i64().wrapping_sub(total)));
+            for w in cut(w, i * run.len + run.skip, run.n) {
+                channel.sums = channel.sums.map(|sum| sum.mac(-zero, w.to_i32()));
+            }
         }
     }
 
     /// [`portable::Job::mac`](super::portable::Job::mac)
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        if self.begun.is_empty() {
+            let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+        }
         if size_of::<S>() == 4 {
-            if let Some(mut call) = self.call(w, run) {
+            if let Some(mut call) = Call::new(self.size, self.begun.as_mut_ptr(), self.begun.len(), w, run) {
                 call.read(patch);
-                call.channels = self.channels.as_mut_ptr().cast();
-                call.end = call.channels.wrapping_byte_add(size_of_val(&self.channels[..]));
                 // SAFETY: the patch holds n values, there are n weights of each channel, and S has 32 bits.
                 unsafe { isa::pick(self.size, size_of::<W>(), End::Sums)(&mut call) };
             }
             return;
         }
-        for (i, channel) in self.channels.iter_mut().enumerate() {
+        for (i, channel) in self.begun.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
@@ -201,7 +207,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
     pub(crate) fn finish<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &Patch,
         w: &[W],
         run: Run,
@@ -213,18 +219,23 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if self.end == End::Sums {
             return self.by_sums(patch, w, run, y, count, pitch);
         }
-        let Some(mut call) = self.call(w, run) else { return };
+        let Some(mut call) = self.outputs(w, run) else { return };
         call.read(patch);
         // Pixels that do not exist are computed all the same.
-        let mut own = [T::default(); PIXELS * SUMS];
+        let mut own = [const { MaybeUninit::uninit() }; PIXELS * SUMS];
         let all = count == PIXELS && (PIXELS - 1) * pitch + n <= y.len();
-        let (to, apart) = if all { (y.as_mut_ptr(), pitch) } else { (own.as_mut_ptr(), n) };
-        call.write(self, to, apart);
+        if all {
+            call.write(y.as_mut_ptr(), pitch);
+        } else {
+            call.write(own.as_mut_ptr(), n);
+        }
         // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
         unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end)(&mut call) };
-        if !all {
-            for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
-                cut_mut(y, p * pitch, n).copy_from_slice(own);
+        self.begun.clear();
+        for (p, own) in own.chunks_exact(n.max(1)).take(if all { 0 } else { count }).enumerate() {
+            for (y, own) in cut_mut(y, p * pitch, n).iter_mut().zip(own) {
+                // SAFETY: each channel's has been written.
+                *y = unsafe { own.assume_init() };
             }
         }
     }
@@ -232,7 +243,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// The outputs that are not made in registers.
     #[inline(never)]
     fn by_sums<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &Patch,
         w: &[W],
         run: Run,
@@ -240,18 +251,18 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         count: usize,
         pitch: usize,
     ) {
-        let mut job = self.clone();
-        job.mac(patch, w, run);
+        self.mac(patch, w, run);
         for p in 0..count {
-            let sums = job.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let sums = self.begun.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
+        self.begun.clear();
     }
 
     /// [`portable::Job::groups`](super::portable::Job::groups)
     pub(crate) fn groups<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
@@ -263,15 +274,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         // All bounds are checked here, once; the loop over pixels has none.
         let last = (PIXELS * count).saturating_sub(1);
         let reads = from + last * step + len;
-        let fits =
-            self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
+        let fits = self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
         let fits = fits && rows.iter().all(|row| reads <= row.len());
-        let call = self.call(w, run).filter(|_| fits);
+        let call = self.outputs(w, run).filter(|_| fits);
         let Some((mut call, out)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else {
             each_group!(self, patch, w, run, pixels, y);
             return;
         };
-        call.write(self, out.as_mut_ptr(), pitch);
+        call.write(out.as_mut_ptr(), pitch);
         let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end);
         // SAFETY: every row has `len` values of PIXELS · count pixels from there on, weights and room for outputs have been checked.
         unsafe {
@@ -289,35 +299,19 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                     at += len;
                 }
                 outputs(&mut call);
-                call.y = call.y.byte_add(PIXELS * pitch * size_of::<T>());
+                call.y = call.y.byte_add(PIXELS * call.pitch);
             }
         }
     }
 
-    /// The products of n values, without inputs and outputs; `None` when there are too few weights, or no channels.
+    /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.
     #[inline(always)]
-    fn call<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
-        let (channels, size) = (self.channels.len(), size_of::<W>());
-        let lanes = if self.size == 1 && size == 1 { 16 } else { 8 };
-        let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
-        let range = self.channels.as_ptr_range();
-        fits.then_some(Call {
-            x: [null_mut(); PIXELS],
-            n: run.n,
-            w: w.get(run.skip..)?.as_ptr().cast(),
-            y: null_mut(),
-            end: range.end.cast(),
-            // Written by none but the loop that ends with sums, which gets a pointer of its own.
-            channels: range.start.cast_mut().cast(),
-            // The loop has passed over whole vectors.
-            next: (run.len * size).wrapping_sub(run.n.next_multiple_of(lanes) * size),
-            hop: 0,
-            leap: 0,
-            groups: 1,
-            pitch: 0,
-            low: self.block.requant.low,
-            high: self.block.requant.high,
-        })
+    fn outputs<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
+        let channels = if self.begun.is_empty() { &self.channels } else { &self.begun };
+        // Written by none but the loop that ends with sums.
+        let mut call = Call::new(self.size, channels.as_ptr().cast_mut(), channels.len(), w, run)?;
+        (call.low, call.high) = (self.block.requant.low, self.block.requant.high);
+        Some(call)
     }
 }
 
@@ -345,15 +339,39 @@ struct Call {
 }
 
 impl Call {
-    fn read(&mut self, patch: &Patch) {
-        let mut lines = patch.x.iter();
-        self.x =
-            self.x.map(|_| lines.next().map_or(null_mut(), |line| (&raw const *line).cast_mut()).cast_const().cast());
+    /// The products of n values and their weights, without places; `None` when there are too few weights, or no channels.
+    #[inline(always)]
+    fn new<S, W: Element>(x: usize, first: *mut Channel<S>, channels: usize, w: &[W], run: Run) -> Option<Self> {
+        let size = size_of::<W>();
+        let lanes = if x == 1 && size == 1 { 16 } else { 8 };
+        let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
+        fits.then_some(Call {
+            x: [null(); PIXELS],
+            n: run.n,
+            w: w.get(run.skip..)?.as_ptr().cast(),
+            y: null_mut(),
+            end: first.wrapping_add(channels).cast(),
+            channels: first.cast(),
+            // The loop has passed over whole vectors.
+            next: (run.len * size).wrapping_sub(run.n.next_multiple_of(lanes) * size),
+            hop: 0,
+            leap: 0,
+            groups: 1,
+            pitch: 0,
+            low: 0,
+            high: 0,
+        })
     }
 
     #[inline(always)]
-    fn write<T, S, A>(&mut self, job: &Job<'_, S, A>, y: *mut T, pitch: usize) {
+    fn read(&mut self, patch: &Patch) {
+        self.x = core::array::from_fn(|p| patch.x.as_ptr().wrapping_add(p).cast());
+    }
+
+    #[inline(always)]
+    fn write<T>(&mut self, y: *mut T, pitch: usize) {
         (self.y, self.pitch) = (y.cast(), pitch * size_of::<T>());
-        self.leap = (PIXELS * self.pitch).wrapping_sub(job.channels.len() * size_of::<T>());
+        let channels = (self.end.addr() - self.channels.addr()) / size_of::<Channel<i32>>();
+        self.leap = (PIXELS * self.pitch).wrapping_sub(channels * size_of::<T>());
     }
 }

@@ -63,10 +63,6 @@ impl Patch {
         }
     }
 
-    /// Pixel `p` has n times `value` from value `at` on.
-    pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
-        (at..at + n).for_each(|at| self.set(p, at, value));
-    }
 
     #[inline(always)]
     fn set(&mut self, p: usize, at: usize, value: i32) {
