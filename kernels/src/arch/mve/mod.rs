@@ -37,7 +37,7 @@ pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once.
-pub(crate) const SUMS: usize = 16;
+pub(crate) const SUMS: usize = 32;
 /// Values of a patch.
 pub(crate) const CHUNK: usize = 256;
 
@@ -133,38 +133,50 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`](super::portable::Job::new)
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        let mut job = Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, size: 1 };
-        let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
-        let mut fits = size_of::<S>() == 4;
-        // One for each channel, or one again and again.
-        for m in block.multipliers.iter().cycle().take(block.channels) {
-            // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
-            let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
-            let shift = if q == 0 { -1 } else { m.shift().into() };
-            fits &= shift < 0;
-            let _ = job.channels.push(Channel { sums: [S::default(); PIXELS], q, shift, zero }); // there is room
-        }
-        job.end = match block.requant.rounding {
-            _ if !fits => End::Sums,
-            Rounding::TfliteDouble => End::Double,
-            _ => End::Single,
-        };
-        job
+        Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, size: 1 }
     }
 
     /// [`portable::Job::start`](super::portable::Job::start)
     #[inline(never)]
     pub(crate) fn start<T: Element>(&mut self) {
-        self.size = size_of::<T>();
-        let mut bias = self.block.bias.iter();
-        for channel in &mut self.channels {
-            channel.sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+        if self.channels.is_empty() {
+            return self.begin::<T>();
+        }
+        for (channel, bias) in self.channels.iter_mut().zip(self.block.bias) {
+            channel.sums = [S::from_i64(bias.to_i64()); PIXELS];
+        }
+        if self.block.bias.is_empty() {
+            self.channels.iter_mut().for_each(|channel| channel.sums = [S::default(); PIXELS]);
         }
     }
 
+    /// What is the same in every phase.
+    fn begin<T: Element>(&mut self) {
+        let block = self.block;
+        self.size = size_of::<T>();
+        let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
+        let mut fits = size_of::<S>() == 4;
+        let (mut m, step) = (block.multipliers, usize::from(block.multipliers.len() > 1));
+        for c in 0..block.channels.min(SUMS) {
+            let Some((first, _)) = m.split_first() else { return };
+            m = m.get(step..).unwrap_or_default();
+            // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
+            let q = if wide { first.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { first.q() };
+            let shift = if q == 0 { -1 } else { first.shift().into() };
+            fits &= shift < 0;
+            let _ = self.channels.push(Channel { sums: [block.bias(c); PIXELS], q, shift, zero }); // there is room
+        }
+        self.end = match block.requant.rounding {
+            _ if !fits => End::Sums,
+            Rounding::TfliteDouble => End::Double,
+            _ => End::Single,
+        };
+    }
+
     /// [`portable::Job::subtract`](super::portable::Job::subtract)
+    #[inline(never)]
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
         if size_of::<S>() == 4 {
             let first = self.channels.as_mut_ptr();
@@ -206,6 +218,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
+    #[inline(never)]
     pub(crate) fn finish<T: Element, W: Element>(
         &mut self,
         patch: &Patch,
@@ -261,6 +274,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::groups`](super::portable::Job::groups)
+    #[inline(never)]
     pub(crate) fn groups<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
@@ -278,8 +292,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let fits = fits && rows.iter().all(|row| reads <= row.len());
         let call = self.outputs(w, run).filter(|_| fits);
         let Some((mut call, out)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else {
-            each_group!(self, patch, w, run, pixels, y);
-            return;
+            return self.each(patch, w, run, pixels, y);
         };
         call.write(out.as_mut_ptr(), pitch);
         let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end);
@@ -302,6 +315,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 call.y = call.y.byte_add(PIXELS * call.pitch);
             }
         }
+    }
+
+    /// Groups whose values do not fit a patch, or whose outputs are not made in registers.
+    #[inline(never)]
+    fn each<T: Element, W: Element>(&mut self, patch: &mut Patch, w: &[W], run: Run, pixels: &Pixels<'_, T>, y: &mut [T]) {
+        each_group!(self, patch, w, run, pixels, y)
     }
 
     /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.
