@@ -4,16 +4,16 @@
 //! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
 //! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
 
+#[cfg(any(upconv_backend = "mve", test))]
+#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+#[allow(unsafe_code)]
+mod mve;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 #[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod quad;
-#[cfg(any(upconv_backend = "mve", test))]
-#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
-#[allow(unsafe_code)]
-mod mve;
 
 #[cfg(upconv_backend = "mve")]
 use mve as chosen;

@@ -40,18 +40,18 @@ mod asm {
 
     type Loop = unsafe extern "C" fn(*mut Call);
 
-    /// Stamps `sums −= low · Σ w` of all channels: lanes, and how weights are loaded.
+    /// Stamps `sums = x[0][c] − low · Σ w` of all channels: lanes, and how weights are loaded.
     macro_rules! subtract {
         ($name:ident, $lanes:literal, $w:literal) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *mut Call) {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    "push {{r4-r8, lr}}",
-                    "ldr r1, [r0, #16]",
-                    "ldr r2, [r0, #20]",
-                    "ldrd r3, r4, [r0, #28]",
-                    "ldr r5, [r0, #36]",
+                    "push {{r4-r10, lr}}",
+                    "ldr r3, [r0]",
+                    "ldrd r1, r2, [r0, #16]",
+                    "ldrd r9, r4, [r0, #28]",
+                    "ldrd r5, r8, [r0, #36]",
                     "ldr r6, [r0, #56]",
                     "2:",
                     "movs r0, #0",
@@ -60,15 +60,16 @@ mod asm {
                     concat!($w, " q0, [r2], #16"),
                     concat!("vaddva.s", $lanes, " r0, q0"),
                     "letp lr, 3b",
+                    "ldr r7, [r3]",
                     "add r2, r2, r5",
-                    "muls r0, r6, r0",
-                    "vldrw.u32 q0, [r4]",
-                    "vsub.i32 q0, q0, r0",
+                    "add r3, r3, r8",
+                    "mls r0, r0, r6, r7",
+                    "vdup.32 q0, r0",
                     "vstrw.32 q0, [r4]",
                     "adds r4, r4, #28",
-                    "cmp r4, r3",
+                    "cmp r4, r9",
                     "bne 2b",
-                    "pop {{r4-r8, pc}}",
+                    "pop {{r4-r10, pc}}",
                 )
             }
         };
@@ -217,15 +218,15 @@ mod model {
     unsafe extern "C" fn total<W: Element>(call: *mut Call) {
         // SAFETY: the caller's.
         unsafe {
-            let Call { n, mut w, end, channels, next, low, .. } = *call;
+            let Call { x: [mut from, ..], n, mut w, end, channels, next, hop, low, .. } = *call;
             let mut channel = channels.cast::<Channel<i32>>();
             while channel.cast_const().cast() != end {
                 let at = |i| (*w.cast::<W>().add(i)).to_i32();
                 let total = (0..n).map(at).fold(0, i32::wrapping_add).wrapping_mul(low);
-                (*channel).sums = (*channel).sums.map(|sum| sum.wrapping_sub(total));
+                (*channel).sums = [(*from.cast::<i32>()).wrapping_sub(total); PIXELS];
                 let lanes = 16 / size_of::<W>();
                 w = w.cast::<W>().wrapping_add(n.next_multiple_of(lanes)).wrapping_byte_add(next).cast();
-                channel = channel.add(1);
+                (channel, from) = (channel.add(1), from.wrapping_byte_add(hop));
             }
         }
     }

@@ -30,7 +30,6 @@ use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
-use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
 pub(crate) const BLOCK: usize = 1;
@@ -120,11 +119,17 @@ enum End {
     Single,
 }
 
-/// A block of channels before any product, and with the sums of a group of pixels that is not finished.
+/// A block of channels.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
-    channels: Vec<Channel<S>, SUMS>,
-    begun: Vec<Channel<S>, SUMS>,
+    /// The first `count`; beside the count, as a vector that is empty at compile time is all zeros, uselessly.
+    channels: [MaybeUninit<Channel<S>>; SUMS],
+    count: usize,
+    /// Their sums before any product, while a group of pixels is begun and not finished.
+    before: [MaybeUninit<S>; SUMS],
+    begun: bool,
+    /// Whether the sums are still to be set to the biases.
+    stale: bool,
     /// How outputs are made; from sums where the formulas do not hold.
     end: End,
     /// Bytes of an input.
@@ -135,38 +140,47 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`](super::portable::Job::new)
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, size: 1 }
+        let (channels, before) = ([const { MaybeUninit::uninit() }; SUMS], [const { MaybeUninit::uninit() }; SUMS]);
+        Job { block, channels, count: 0, before, begun: false, stale: false, end: End::Sums, size: 1 }
+    }
+
+    #[inline(always)]
+    fn channels(&self) -> &[Channel<S>] {
+        // SAFETY: the first ones are written before they are counted, no more than SUMS.
+        unsafe { core::slice::from_raw_parts(self.channels.as_ptr().cast(), self.count) }
+    }
+
+    #[inline(always)]
+    fn channels_mut(&mut self) -> &mut [Channel<S>] {
+        // SAFETY: as above.
+        unsafe { core::slice::from_raw_parts_mut(self.channels.as_mut_ptr().cast(), self.count) }
     }
 
     /// [`portable::Job::start`](super::portable::Job::start)
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn start<T: Element>(&mut self) {
-        if self.channels.is_empty() {
-            return self.begin::<T>();
+        if self.count == 0 {
+            self.factors::<T>();
         }
-        for (channel, bias) in self.channels.iter_mut().zip(self.block.bias) {
-            channel.sums = [S::from_i64(bias.to_i64()); PIXELS];
-        }
-        if self.block.bias.is_empty() {
-            self.channels.iter_mut().for_each(|channel| channel.sums = [S::default(); PIXELS]);
-        }
+        self.stale = true;
     }
 
     /// What is the same in every phase.
-    fn begin<T: Element>(&mut self) {
+    #[inline(never)]
+    fn factors<T: Element>(&mut self) {
         let block = self.block;
         self.size = size_of::<T>();
         let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
         let mut fits = size_of::<S>() == 4;
-        let (mut m, step) = (block.multipliers, usize::from(block.multipliers.len() > 1));
-        for c in 0..block.channels.min(SUMS) {
-            let Some((first, _)) = m.split_first() else { return };
-            m = m.get(step..).unwrap_or_default();
+        self.count = 0;
+        for (c, channel) in self.channels.iter_mut().enumerate().take(block.channels) {
+            let m = block.multiplier(c);
             // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
-            let q = if wide { first.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { first.q() };
-            let shift = if q == 0 { -1 } else { first.shift().into() };
+            let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
+            let shift = if q == 0 { -1 } else { m.shift().into() };
             fits &= shift < 0;
-            let _ = self.channels.push(Channel { sums: [block.bias(c); PIXELS], q, shift, zero }); // there is room
+            channel.write(Channel { sums: [S::default(); PIXELS], q, shift, zero });
+            self.count += 1;
         }
         self.end = match block.requant.rounding {
             _ if !fits => End::Sums,
@@ -175,19 +189,49 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         };
     }
 
+    /// Sets the sums to the biases, if they are not.
+    #[inline(always)]
+    fn fresh(&mut self) {
+        if self.stale {
+            self.biases();
+        }
+    }
+
+    #[inline(never)]
+    fn biases(&mut self) {
+        let mut bias = self.block.bias.iter();
+        for channel in self.channels_mut() {
+            channel.sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+        }
+        self.stale = false;
+    }
+
     /// [`portable::Job::subtract`](super::portable::Job::subtract)
     #[inline(never)]
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
         if size_of::<S>() == 4 {
-            let first = self.channels.as_mut_ptr();
-            if let Some(mut call) = Call::new(1, first, self.channels.len(), w, run) {
-                call.low = zero;
-                // SAFETY: there are n weights of each channel, and S has 32 bits.
+            let n = self.count;
+            let own = !self.stale || size_of::<A>() != 4 || self.block.bias.len() < n;
+            if own {
+                self.fresh();
+            }
+            let first = self.channels_mut().as_mut_ptr();
+            if let Some(mut call) = Call::new(1, first, n, w, run) {
+                // All sums of a channel are the same before any product.
+                let (from, step) = if own {
+                    (first.cast_const().cast(), size_of::<Channel<S>>())
+                } else {
+                    (self.block.bias.as_ptr().cast(), 4)
+                };
+                (call.x, call.hop, call.low) = ([from; PIXELS], step, zero);
+                // SAFETY: there are n weights of each channel and as many biases, and S has 32 bits.
                 unsafe { isa::subtract(size_of::<W>())(&mut call) };
+                self.stale = false;
             }
             return;
         }
-        for (i, channel) in self.channels.iter_mut().enumerate() {
+        self.fresh();
+        for (i, channel) in self.channels_mut().iter_mut().enumerate() {
             for w in cut(w, i * run.len + run.skip, run.n) {
                 channel.sums = channel.sums.map(|sum| sum.mac(-zero, w.to_i32()));
             }
@@ -196,25 +240,51 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::mac`](super::portable::Job::mac)
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
-        if self.begun.is_empty() {
-            let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+        self.fresh();
+        let size = self.size;
+        if !self.begun {
+            // SAFETY: as for `channels`.
+            let channels =
+                unsafe { core::slice::from_raw_parts(self.channels.as_ptr().cast::<Channel<S>>(), self.count) };
+            for (before, &Channel { sums: [sum, ..], .. }) in self.before.iter_mut().zip(channels) {
+                before.write(sum);
+            }
+            self.begun = true;
         }
         if size_of::<S>() == 4 {
-            if let Some(mut call) = Call::new(self.size, self.begun.as_mut_ptr(), self.begun.len(), w, run) {
+            if let Some(mut call) = Call::new(size, self.channels_mut().as_mut_ptr(), self.count, w, run) {
                 call.read(patch);
                 // SAFETY: the patch holds n values, there are n weights of each channel, and S has 32 bits.
-                unsafe { isa::pick(self.size, size_of::<W>(), End::Sums)(&mut call) };
+                unsafe { isa::pick(size, size_of::<W>(), End::Sums)(&mut call) };
             }
             return;
         }
-        for (i, channel) in self.begun.iter_mut().enumerate() {
+        for (i, channel) in self.channels_mut().iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
-                    *sum = sum.mac(unsafe { patch.get(self.size, p, i) }, w.to_i32());
+                    *sum = sum.mac(unsafe { patch.get(size, p, i) }, w.to_i32());
                 }
             }
         }
+    }
+
+    /// The next group begins.
+    #[inline(always)]
+    fn finished(&mut self) {
+        if self.begun {
+            self.again();
+        }
+    }
+
+    #[inline(never)]
+    fn again(&mut self) {
+        let before = self.before;
+        for (channel, before) in self.channels_mut().iter_mut().zip(before) {
+            // SAFETY: each channel's has been written.
+            channel.sums = [unsafe { before.assume_init() }; PIXELS];
+        }
+        self.begun = false;
     }
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
@@ -228,7 +298,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         count: usize,
         pitch: usize,
     ) {
-        let n = self.channels.len();
+        self.fresh();
+        let n = self.count;
         if self.end == End::Sums {
             return self.by_sums(patch, w, run, y, count, pitch);
         }
@@ -244,7 +315,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
         unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end)(&mut call) };
-        self.begun.clear();
+        self.finished();
         for (p, own) in own.chunks_exact(n.max(1)).take(if all { 0 } else { count }).enumerate() {
             for (y, own) in cut_mut(y, p * pitch, n).iter_mut().zip(own) {
                 // SAFETY: each channel's has been written.
@@ -266,11 +337,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     ) {
         self.mac(patch, w, run);
         for p in 0..count {
-            let sums = self.begun.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
-            let y = cut_mut(y, p * pitch, self.channels.len());
+            let sums = self.channels().iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let y = cut_mut(y, p * pitch, self.count);
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
-        self.begun.clear();
+        self.finished();
     }
 
     /// [`portable::Job::groups`](super::portable::Job::groups)
@@ -283,12 +354,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
+        self.fresh();
         let &Pixels { count, rows, from, step, len, to, pitch, .. } = pixels;
-        let n = self.channels.len();
+        let n = self.count;
         // All bounds are checked here, once; the loop over pixels has none.
         let last = (PIXELS * count).saturating_sub(1);
         let reads = from + last * step + len;
-        let fits = self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
+        let fits =
+            self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
         let fits = fits && rows.iter().all(|row| reads <= row.len());
         let call = self.outputs(w, run).filter(|_| fits);
         let Some((mut call, out)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else {
@@ -319,14 +392,21 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// Groups whose values do not fit a patch, or whose outputs are not made in registers.
     #[inline(never)]
-    fn each<T: Element, W: Element>(&mut self, patch: &mut Patch, w: &[W], run: Run, pixels: &Pixels<'_, T>, y: &mut [T]) {
+    fn each<T: Element, W: Element>(
+        &mut self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pixels: &Pixels<'_, T>,
+        y: &mut [T],
+    ) {
         each_group!(self, patch, w, run, pixels, y)
     }
 
     /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.
     #[inline(always)]
     fn outputs<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
-        let channels = if self.begun.is_empty() { &self.channels } else { &self.begun };
+        let channels = self.channels();
         // Written by none but the loop that ends with sums.
         let mut call = Call::new(self.size, channels.as_ptr().cast_mut(), channels.len(), w, run)?;
         (call.low, call.high) = (self.block.requant.low, self.block.requant.high);
