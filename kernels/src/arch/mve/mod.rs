@@ -25,7 +25,7 @@
 mod isa;
 
 use super::portable::{Block, Pixels, Run, each_group};
-use crate::quant::Accumulator;
+use crate::quant::{Accumulator, Multiplier};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
@@ -170,20 +170,24 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn factors<T: Element>(&mut self) {
         let block = self.block;
         self.size = size_of::<T>();
+        self.count = block.channels.min(SUMS);
         let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
-        let mut fits = size_of::<S>() == 4;
-        self.count = 0;
-        for (c, channel) in self.channels.iter_mut().enumerate().take(block.channels) {
-            let m = block.multiplier(c);
+        let mut highest = -1;
+        let mut factor = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier| {
             // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
             let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
             let shift = if q == 0 { -1 } else { m.shift().into() };
-            fits &= shift < 0;
+            highest = shift.max(highest);
             channel.write(Channel { sums: [S::default(); PIXELS], q, shift, zero });
-            self.count += 1;
+        };
+        let channels = self.channels.iter_mut().take(self.count);
+        match block.multipliers {
+            [m] => channels.for_each(|channel| factor(channel, m)),
+            all if all.len() >= self.count => channels.zip(all).for_each(|(channel, m)| factor(channel, m)),
+            _ => self.count = 0,
         }
         self.end = match block.requant.rounding {
-            _ if !fits => End::Sums,
+            _ if size_of::<S>() != 4 || highest >= 0 => End::Sums,
             Rounding::TfliteDouble => End::Double,
             _ => End::Single,
         };
@@ -360,8 +364,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         // All bounds are checked here, once; the loop over pixels has none.
         let last = (PIXELS * count).saturating_sub(1);
         let reads = from + last * step + len;
-        let fits =
-            self.end != End::Sums && count > 0 && rows.len() * len == run.n && (rows.len() == 1 || run.n <= CHUNK);
+        let fits = self.end != End::Sums
+            && count > 0
+            && rows.len() * len == run.n
+            && (rows.len() == 1 || run.n * size_of::<T>() <= size_of::<Line>());
         let fits = fits && rows.iter().all(|row| reads <= row.len());
         let call = self.outputs(w, run).filter(|_| fits);
         let Some((mut call, out)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else {
@@ -472,5 +478,102 @@ impl Call {
         (self.y, self.pitch) = (y.cast(), pitch * size_of::<T>());
         let channels = (self.end.addr() - self.channels.addr()) / size_of::<Channel<i32>>();
         self.leap = (PIXELS * self.pitch).wrapping_sub(channels * size_of::<T>());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::portable;
+    use crate::{Activation, Quant};
+
+    /// Weights of channels one after another in the order of the portable loops.
+    fn interleave<W: Copy>(w: &[W], len: usize) -> std::vec::Vec<W> {
+        let blocks = w.chunks(portable::BLOCK * len);
+        blocks.flat_map(|block| (0..len).flat_map(move |i| block.iter().skip(i).step_by(len).copied())).collect()
+    }
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((self.0 >> 33) as usize) % n
+        }
+
+        fn element<T: Element>(&mut self) -> T {
+            T::from_i32(self.below((T::MAX - T::MIN + 1) as usize) as i32 + T::MIN)
+        }
+    }
+
+    fn outputs_are_those_of_the_portable_loops<T: Element, W: Element, A: Accumulator>() {
+        let mut random = Random(7);
+        for case in 0..if cfg!(miri) { 20 } else { 400 } {
+            let (channels, rows, taps) = (1 + random.below(portable::SUMS), 1 + random.below(3), 1 + random.below(3));
+            let c = if case % 7 == 0 { 100 } else { 1 + random.below(40) };
+            let (count, stride) = (1 + random.below(2), 1 + random.below(2));
+            let n = rows * taps * c;
+            let (skip, behind) = (random.below(5), random.below(5));
+            let run = Run { n, len: skip + n + behind, skip };
+            let width = (PIXELS * count - 1) * stride + taps;
+            let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
+            let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
+            let bias =
+                (0..channels * usize::from(case % 9 != 0)).map(|_| A::from_i64(random.below(2001) as i64 - 1000));
+            let bias: std::vec::Vec<A> = bias.collect();
+            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            let factors = (0..channels).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
+            let multipliers: std::vec::Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+            let rounding = match case % 2 {
+                _ if size_of::<A>() == 8 => Rounding::Tflite16x8,
+                0 => Rounding::TfliteDouble,
+                _ => Rounding::TfliteSingle,
+            };
+            let y = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let requant = crate::quant::Requant::new(rounding, y.zero, activation.range::<T>(y));
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 30 };
+            let lines: std::vec::Vec<_> = x.chunks(width * c).collect();
+            let pitch = channels + random.below(3);
+            let zero = random.below(256) as i32 - 128;
+            let pixels = Pixels {
+                count,
+                rows: &lines,
+                from: 0,
+                step: stride * c,
+                len: taps * c,
+                offset: 0,
+                to: random.below(3),
+                pitch,
+            };
+            let size = pixels.to + PIXELS * count * pitch;
+            let (mut ours, mut theirs) = (vec![T::default(); size], vec![T::default(); size]);
+            let mut job = Job::<i32, A>::new(&block);
+            // As in an earlier phase.
+            job.start::<T>();
+            job.subtract(zero, &w, Run { n: 0, ..run });
+            job.start::<T>();
+            job.subtract(zero, &w, run);
+            job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
+            let mut job = portable::Job::<i32, A>::new(&block);
+            job.start::<T>();
+            job.subtract(zero, &interleave(&w, run.len), run);
+            assert_eq!(PIXELS, portable::PIXELS);
+            job.groups(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixels, &mut theirs);
+            assert!(ours == theirs, "case {case}: {channels} channels of {n} values");
+        }
+    }
+
+    #[test]
+    fn int8() {
+        outputs_are_those_of_the_portable_loops::<i8, i8, i32>();
+        outputs_are_those_of_the_portable_loops::<i8, i16, i32>();
+    }
+
+    #[test]
+    fn int16() {
+        outputs_are_those_of_the_portable_loops::<i16, i8, i32>();
+        outputs_are_those_of_the_portable_loops::<i16, i8, i64>();
+        outputs_are_those_of_the_portable_loops::<i16, i16, i32>();
     }
 }
