@@ -1,8 +1,8 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 |
-//! |--------------------------------|--------------|----------------------------------------------------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               |
+//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85          |
+//! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
+//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
 //!
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
@@ -17,15 +17,22 @@ mod blend_dsp;
 mod blend_mve;
 #[allow(unsafe_code)]
 pub(crate) mod copy;
+#[cfg(any(upconv_backend = "mve", test))]
+#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+#[allow(unsafe_code)]
+mod mve;
+#[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
-#[cfg(any(not(upconv_backend = "portable"), test))]
-#[cfg_attr(upconv_backend = "portable", allow(dead_code))]
+#[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+#[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod quad;
 
+#[cfg(upconv_backend = "mve")]
+use mve as chosen;
 #[cfg(upconv_backend = "portable")]
 use portable as chosen;
-#[cfg(not(upconv_backend = "portable"))]
+#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
 pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
