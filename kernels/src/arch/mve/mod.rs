@@ -56,6 +56,7 @@ impl Patch {
 
     /// What is subtracted from an input: nothing.
     #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other backends ask it
     pub(crate) const fn offset<T: Element>(_: i32) -> i32 {
         0
     }

@@ -43,7 +43,7 @@ impl Patch {
     /// Pixel `p` has the inputs `x` from value `at` on.
     #[inline(always)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
-        while at % 4 != 0
+        while !at.is_multiple_of(4)
             && let [first, rest @ ..] = x
         {
             self.set(p, at, first.to_i32() - offset);
