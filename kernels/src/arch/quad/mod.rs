@@ -24,7 +24,7 @@ use super::portable::{Block, Pixels, Run, each_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Rounding};
+use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 pub(crate) use isa::Patch;
@@ -126,16 +126,20 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.channels.len = 0;
         self.clamps = block.requant.clamps::<T>();
         let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        let mut bias = block.bias.iter();
-        // One for each channel, or one again and again.
-        for m in block.multipliers.iter().cycle().take(block.channels) {
+        let zero = block.requant.zero;
+        let mut push = |m: &Multiplier, bias: S| {
             let e = -i32::from(m.shift());
             fits &= (1..=22).contains(&e) && m.q() > 0;
-            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
+            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
-            let h = (1i32 << e >> 1).wrapping_add(block.requant.zero << e);
-            let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
-            self.channels.push(Channel { sums, q: m.q(), h, e });
+            let h = (1i32 << e >> 1).wrapping_add(zero << e);
+            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e });
+        };
+        if block.multipliers.len() == block.channels && block.bias.len() == block.channels {
+            let all = block.multipliers.iter().zip(block.bias);
+            all.for_each(|(m, bias)| push(m, S::from_i64(bias.to_i64())));
+        } else {
+            (0..block.channels).for_each(|c| push(&block.multiplier(c), block.bias(c)));
         }
         if fits {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
@@ -288,7 +292,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
         }
         self.begun.len = 0;
-        for i in (0..count).map(|i| PIXELS * i) {
+        for i in (0..if self.clamps { count } else { 0 }).map(|i| PIXELS * i) {
             self.clamp(y.get_mut(to + i * pitch..).unwrap_or_default(), PIXELS, pitch);
         }
     }
