@@ -183,19 +183,98 @@ mod asm {
     loops!(X16_W8: sums_168 double_168 single_168, "16", "vldrh.u16" "16", "vldrb.s16" "8", "vstrh.32" "2");
     loops!(X16_W16: sums_1616 double_1616 single_1616, "16", "vldrh.u16" "16", "vldrh.u16" "16", "vstrh.32" "2");
 
-    /// The loop over channels for inputs and weights of these sizes.
+    /// Stamps the loop over channels for some whole vectors of bytes: without an inner loop, pointers stay.
+    macro_rules! whole {
+        ($name:ident, $($at:literal)+) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(call: *mut Call) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "push {{r4-r11, lr}}",
+                    "vpush {{d8-d9}}",
+                    "ldmia r0!, {{r1, r3, r5, r7, r12}}",
+                    "push {{r0}}",
+                    "add r0, r0, #32",
+                    "ldmia r0, {{r2, r4, r6}}",
+                    "vdup.32 q2, r4",
+                    "vdup.32 q3, r6",
+                    "movs r4, #0",
+                    "vidup.u32 q4, r4, #1",
+                    "vmul.i32 q4, q4, r2",
+                    "2:", // a group of pixels
+                    "ldr r0, [sp]",
+                    "ldmia r0, {{r6, r9-r12}}",
+                    "ldr lr, [r0, #44]",
+                    "dls lr, lr",
+                    "3:", // a channel
+                    "ldmia r11!, {{r0, r2, r4, r8}}",
+                    $(
+                        "vldrb.u8 q0, [r6], #16",
+                        concat!("vldrb.u8 q1, [r1, #", $at, "]"),
+                        "vmladava.s8 r0, q0, q1",
+                        concat!("vldrb.u8 q1, [r3, #", $at, "]"),
+                        "vmladava.s8 r2, q0, q1",
+                        concat!("vldrb.u8 q1, [r5, #", $at, "]"),
+                        "vmladava.s8 r4, q0, q1",
+                        concat!("vldrb.u8 q1, [r7, #", $at, "]"),
+                        "vmladava.s8 r8, q0, q1",
+                    )+
+                    "add r6, r6, r12",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r8",
+                    "ldmia r11!, {{r0, r2, r4}}",
+                    "vshr.s32 q1, q0, #31",
+                    "vqrdmlah.s32 q1, q0, r0",
+                    "vrshl.s32 q1, r2",
+                    "vmax.s32 q1, q1, q2",
+                    "vmin.s32 q1, q1, q3",
+                    "vadd.i32 q1, q1, r4",
+                    "vstrb.32 q1, [r9, q4]",
+                    "add r9, r9, #1",
+                    "le lr, 3b",
+                    "ldr r0, [sp]",
+                    "ldr r2, [r0, #28]",
+                    "subs r2, r2, #1",
+                    "beq 5f",
+                    "str r2, [r0, #28]",
+                    "ldrd r2, r4, [r0, #20]",
+                    "add r9, r9, r4",
+                    "str r9, [r0, #4]",
+                    "add r1, r1, r2",
+                    "add r3, r3, r2",
+                    "add r5, r5, r2",
+                    "add r7, r7, r2",
+                    "b 2b",
+                    "5:",
+                    "add sp, sp, #4",
+                    "vpop {{d8-d9}}",
+                    "pop {{r4-r11, pc}}",
+                )
+            }
+        };
+    }
+    whole!(double_16, "0");
+    whole!(double_32, "0" "16");
+    whole!(double_64, "0" "16" "32" "48");
+    whole!(double_128, "0" "16" "32" "48" "64" "80" "96" "112");
+
+    /// The loop over channels for n inputs and weights of these sizes.
     #[inline(always)]
-    pub(in super::super) fn pick(x: usize, w: usize, end: End) -> Loop {
+    pub(in super::super) fn pick(x: usize, w: usize, end: End, n: usize) -> Loop {
         let [sums, double, single] = match (x, w) {
             (1, 1) => X8_W8,
             (1, _) => X8_W16,
             (_, 1) => X16_W8,
             _ => X16_W16,
         };
-        match end {
-            End::Sums => sums,
-            End::Double => double,
-            End::Single => single,
+        match (end, n) {
+            (End::Sums, _) => sums,
+            (End::Single, _) => single,
+            (End::Double, 16) if x * w == 1 => double_16,
+            (End::Double, 32) if x * w == 1 => double_32,
+            (End::Double, 64) if x * w == 1 => double_64,
+            (End::Double, 128) if x * w == 1 => double_128,
+            (End::Double, _) => double,
         }
     }
 }
@@ -294,7 +373,7 @@ mod model {
         }
     }
 
-    pub(in super::super) fn pick(x: usize, w: usize, end: End) -> Loop {
+    pub(in super::super) fn pick(x: usize, w: usize, end: End, _: usize) -> Loop {
         fn of<T: Element, W: Element>(end: End) -> Loop {
             match end {
                 End::Sums => run::<T, W, 0>,

@@ -260,7 +260,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             if let Some(mut call) = Call::new(size, self.channels_mut().as_mut_ptr(), self.count, w, run) {
                 call.read(patch);
                 // SAFETY: the patch holds n values, there are n weights of each channel, and S has 32 bits.
-                unsafe { isa::pick(size, size_of::<W>(), End::Sums)(&mut call) };
+                unsafe { isa::pick(size, size_of::<W>(), End::Sums, run.n)(&mut call) };
             }
             return;
         }
@@ -319,7 +319,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             call.write(own.as_mut_ptr(), n);
         }
         // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
-        unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end)(&mut call) };
+        unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n)(&mut call) };
         self.finished();
         for (p, own) in own.chunks_exact(n.max(1)).take(if all { 0 } else { count }).enumerate() {
             for (y, own) in cut_mut(y, p * pitch, n).iter_mut().zip(own) {
@@ -375,7 +375,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return self.each(patch, w, run, pixels, y);
         };
         call.write(out.as_mut_ptr(), pitch);
-        let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end);
+        let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n);
         // SAFETY: every row has `len` values of PIXELS · count pixels from there on, weights and room for outputs have been checked.
         unsafe {
             if let [row] = rows {
@@ -442,6 +442,8 @@ struct Call {
     pitch: usize,
     low: i32,
     high: i32,
+    /// Of channels.
+    count: usize,
 }
 
 impl Call {
@@ -466,6 +468,7 @@ impl Call {
             pitch: 0,
             low: 0,
             high: 0,
+            count: channels,
         })
     }
 
@@ -477,8 +480,7 @@ impl Call {
     #[inline(always)]
     fn write<T>(&mut self, y: *mut T, pitch: usize) {
         (self.y, self.pitch) = (y.cast(), pitch * size_of::<T>());
-        let channels = (self.end.addr() - self.channels.addr()) / size_of::<Channel<i32>>();
-        self.leap = (PIXELS * self.pitch).wrapping_sub(channels * size_of::<T>());
+        self.leap = (PIXELS * self.pitch).wrapping_sub(self.count * size_of::<T>());
     }
 }
 
