@@ -100,7 +100,7 @@ def in_parts(run, x, size=500):
 
 
 class Quantised:
-    """Scale and zero point of every tensor in both formats; int8 weights and their scales, f32 biases of every layer."""
+    """Every tensor's scale and zero point in both formats; every layer's int8 weights, their scales, and f32 biases."""
 
     def __init__(self, network, calibration):
         self.network = network
@@ -129,10 +129,14 @@ class Quantised:
         kind = np.iinfo(FORMATS[form])
         return torch.clamp(torch.round(x.double() / float(scale)) + zero, kind.min, kind.max)
 
-    def real(self, form, y):
-        """The raw outputs as real values."""
-        scale, zero = self.params[form][-1]
-        return (y - zero) * float(scale)
+    def functions(self):
+        """The f32 network and its integer ones, each from real inputs to real outputs."""
+
+        def integer(form):
+            scale, zero = self.params[form][-1]
+            return lambda x: (self.run(form, self.raw(form, x)) - zero) * float(scale)
+
+        return {"f32": self.network} | {form: integer(form) for form in FORMATS}
 
     def run(self, form, x):
         """The integer network on raw inputs (N, C, H, W), in f64, which holds every sum exactly."""

@@ -90,9 +90,7 @@ def main():
         nets = {kind: common.Quantised(model[kind], calibration) for kind in DECODERS}
         figures = {}
         for kind, net in nets.items():
-            outputs = {"f32": model[kind](codes)}
-            outputs |= {form: net.real(form, net.run(form, net.raw(form, codes))) for form in common.FORMATS}
-            figures[kind] = {form: {"prd": round(prd(y, test), 3)} for form, y in outputs.items()}
+            figures[kind] = {form: {"prd": round(prd(run(codes), test), 3)} for form, run in net.functions().items()}
             rows += [{"seed": seed, "decoder": kind, "format": f, **v} for f, v in figures[kind].items()]
         common.export(args.out, seed, nets, codes, figures, torch_samples=int(seed == 0), window=WINDOW)
         common.export_inputs(args.out / f"seed{seed}", nets["k2s2"], codes)
