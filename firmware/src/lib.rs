@@ -12,7 +12,7 @@ pub mod sink;
 mod stub;
 pub mod suite;
 
-pub use networks::{bigpicture, digits, ecg, nuclei};
+pub use networks::{bigpicture, bigpicture16, digits, ecg, nuclei};
 #[cfg(not(target_os = "none"))]
 pub use stub::stub;
 

@@ -208,8 +208,7 @@ fn report<B: Board, T: Number>(
             len = 0;
         }
     };
-    let cost = measure(board, seed, rows, samples, memory, ram, each);
-    let (instructions, stack) = cost;
+    let (instructions, stack) = measure(board, seed, rows, samples, memory, ram, each);
     let statics = board.statics() as u32;
     send(board, &Report::Decoded { network: index, instructions, stack, statics });
 }
@@ -245,6 +244,44 @@ fn measure<B: Board, T: Number>(
     (instructions / samples.max(1) as u64, board.stack_peak().saturating_sub(words) as u32)
 }
 
+/// Decodes the shown inputs with one network and sends each as a PPM file, 16 bits a value where the network has them; then reports the cost.
+fn pictures(board: &mut impl Board, seed: &Seed, network: usize, memory: &mut [u32]) {
+    match seed.networks[network].layers {
+        Layers::Int8(rows, _) => ppm(board, seed, network, rows, memory, b"255", |v| [(v ^ -128) as u8]),
+        Layers::Int16x8(rows, _) => ppm(board, seed, network, rows, memory, b"32767", i16::to_be_bytes),
+    }
+}
+
+fn ppm<B: Board, T: Number, const N: usize>(
+    board: &mut B,
+    seed: &Seed,
+    network: usize,
+    rows: &dyn Rows<T>,
+    memory: &mut [u32],
+    white: &[u8],
+    grey: fn(T) -> [u8; N],
+) {
+    let (Shape { h, w, .. }, mut y) = (rows.output(), 0);
+    let each = |board: &mut B, _, row: Option<&[T]>| {
+        if y == 0 {
+            [b"P6 ", &decimal(w)[..], b" ", &decimal(h)[..], b" ", white, b"\n"]
+                .iter()
+                .for_each(|part| board.send(part));
+        }
+        row.unwrap_or_default().iter().for_each(|v| board.send(&grey(*v)));
+        y = if row.is_some() { y + 1 } else { 0 };
+    };
+    let (instructions, stack) = measure(board, seed, rows, seed.shown, memory, seed.networks[network].ram, each);
+    let statics = board.statics() as u32;
+    send(board, &Report::Decoded { network: network as u8, instructions, stack, statics });
+    send(board, &Report::Done);
+}
+
+/// Three digits.
+fn decimal(n: usize) -> [u8; 3] {
+    [n / 100, n / 10, n].map(|n| b'0' + (n % 10) as u8)
+}
+
 /// Words of memory for any of these networks.
 const fn words(networks: &[Network]) -> usize {
     let (mut most, mut i) = (0, 0);
@@ -270,18 +307,14 @@ const fn signed<const N: usize>(bytes: &[u8], from: usize) -> [i8; N] {
 macro_rules! task {
     ($(#[$doc:meta])+ $task:ident) => {
         $(#[$doc])+
-        #[allow(long_running_const_eval)]
+        #[allow(long_running_const_eval, missing_docs, unused_imports)]
         pub mod $task {
             use super::{Inputs, Layers, Network, Seed, signed};
+            #[cfg(not(target_os = "none"))]
+            use std::sync::LazyLock;
             use upconv::*;
 
             include!(concat!(env!("OUT_DIR"), "/", stringify!($task), ".rs"));
-
-            /// Decodes the first inputs of the first seed with every network; the command line may say how many.
-            pub fn run(board: &mut impl crate::Board) {
-                const WORDS: usize = super::words(SEEDS[0].networks);
-                super::run(board, &SEEDS[0], &mut [0; WORDS]);
-            }
         }
     };
 }
@@ -304,4 +337,9 @@ task! {
 task! {
     /// Photographs, 128x128 in colour, from codes of 12 numbers.
     bigpicture
+}
+
+/// The same in int16x8.
+pub mod bigpicture16 {
+    pub use super::bigpicture::run_wide as run;
 }
