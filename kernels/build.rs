@@ -6,7 +6,9 @@ const BACKENDS: [&str; 5] = ["portable", "armv6m", "armv7m", "dsp", "mve"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(upconv_backend, values(\"portable\", \"armv6m\", \"armv7m\", \"dsp\", \"mve\"))");
+    println!(
+        "cargo::rustc-check-cfg=cfg(upconv_backend, values(\"portable\", \"armv6m\", \"armv7m\", \"dsp\", \"mve\"))"
+    );
     let var = |name| env::var(name).unwrap_or_default();
     let (target, flags, forced) = (var("TARGET"), var("CARGO_ENCODED_RUSTFLAGS"), var("CARGO_CFG_UPCONV_BACKEND"));
     // Cores with Helium, named by `-C target-cpu`.

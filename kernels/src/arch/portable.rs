@@ -221,7 +221,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// `sums + Σ x · w` of at most BLOCK channels, whose weights come first in `w`.
 #[inline(always)]
-fn products<W: Element, S: Accumulator>(patch: &Patch, w: &[W], run: Run, sums: &[[S; PIXELS]]) -> [[S; PIXELS]; BLOCK] {
+fn products<W: Element, S: Accumulator>(
+    patch: &Patch,
+    w: &[W],
+    run: Run,
+    sums: &[[S; PIXELS]],
+) -> [[S; PIXELS]; BLOCK] {
     let b = sums.len();
     let (x, w) = (cut(&patch.x, 0, run.n), cut(w, run.skip * b, run.n * b));
     let mut acc = [[S::default(); PIXELS]; BLOCK];

@@ -103,11 +103,24 @@ mod asm {
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i8,
+        step: usize,
+        len: usize,
+        offset: i32,
+    ) {
         if len > 0 {
             // SAFETY: the caller's.
             unsafe {
-                widen_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, step, len / 4, (-offset as u16 as u32) * 0x1_0001);
+                widen_quads(
+                    patch.x.as_mut_ptr().add(at / 4).cast(),
+                    x,
+                    step,
+                    len / 4,
+                    (-offset as u16 as u32) * 0x1_0001,
+                );
             }
         }
     }
@@ -302,7 +315,14 @@ mod model {
     ///
     /// # Safety
     /// The inputs can be read.
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i8,
+        step: usize,
+        len: usize,
+        offset: i32,
+    ) {
         for p in 0..PIXELS {
             // SAFETY: the caller's.
             patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);

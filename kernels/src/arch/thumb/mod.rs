@@ -201,7 +201,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let fits = self.end != End::Sums && len.is_multiple_of(4) && rows.len() * len == run.n;
         let fits = fits && rows.iter().all(|row| reads <= row.len());
         let call = Call::new(w, run, self.end, n).filter(|_| fits);
-        let Some((call, out)) = call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
+        let Some((call, out)) =
+            call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
         else {
             each_group!(self, patch, w, run, pixels, y);
             return;
@@ -255,7 +256,9 @@ impl<T> Group<'_, T> {
         let mut at = 0;
         for row in self.rows {
             // SAFETY: the patch has room for all rows.
-            unsafe { isa::widen(patch, at, row.as_ptr().cast::<i8>().add(self.from), self.step, self.len, self.offset) };
+            unsafe {
+                isa::widen(patch, at, row.as_ptr().cast::<i8>().add(self.from), self.step, self.len, self.offset)
+            };
             at += self.len;
         }
         // SAFETY: the caller's.
@@ -267,7 +270,14 @@ impl<T> Group<'_, T> {
     /// # Safety
     /// As above.
     #[inline(never)]
-    unsafe fn long<S: Copy>(&self, mut call: Call, patch: &mut Patch, channels: &[Channel<S>], y: *mut i8, pitch: usize) {
+    unsafe fn long<S: Copy>(
+        &self,
+        mut call: Call,
+        patch: &mut Patch,
+        channels: &[Channel<S>],
+        y: *mut i8,
+        pitch: usize,
+    ) {
         let mut own: Vec<Channel<S>, SUMS> = Vec::new();
         let _ = own.extend_from_slice(channels); // no more than SUMS
         let mut at = 0;
