@@ -2,12 +2,12 @@
 
 use std::env;
 
-const BACKENDS: [&str; 5] = ["portable", "armv6m", "armv7m", "dsp", "mve"];
+const BACKENDS: [&str; 6] = ["portable", "armv6m", "armv7m", "dsp", "mve", "riscv"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!(
-        "cargo::rustc-check-cfg=cfg(upconv_backend, values(\"portable\", \"armv6m\", \"armv7m\", \"dsp\", \"mve\"))"
+        "cargo::rustc-check-cfg=cfg(upconv_backend, values(\"portable\", \"armv6m\", \"armv7m\", \"dsp\", \"mve\", \"riscv\"))"
     );
     let var = |name| env::var(name).unwrap_or_default();
     let (target, flags, forced) = (var("TARGET"), var("CARGO_ENCODED_RUSTFLAGS"), var("CARGO_CFG_UPCONV_BACKEND"));
@@ -16,8 +16,9 @@ fn main() {
     let able: &[&str] = match &target[..] {
         t if t.starts_with("thumbv8m.main") && helium => &["mve", "dsp", "portable"],
         t if t.starts_with("thumbv8m.main") || t.starts_with("thumbv7em") => &["dsp", "portable"],
-        t if t.starts_with("thumbv7m") => &["portable"],
-        t if t.starts_with("thumbv6m") => &["portable"],
+        t if t.starts_with("thumbv7m") => &["armv7m", "portable"],
+        t if t.starts_with("thumbv6m") => &["armv6m", "portable"],
+        t if t.starts_with("riscv32im") => &["riscv", "portable"],
         _ => &["portable"],
     };
     if forced.is_empty() {

@@ -44,6 +44,7 @@ impl Conv {
 /// | `i8`, `FixedI8<F>`           | `i32`    | 32 bits, proved to suffice                                      |
 /// | `i16`, `FixedI16<F>`         | `i32`    | 32 bits, proved to suffice (folded weights)                     |
 /// | `i8`                         | `i64`    | 32 bits where these are proved to suffice, else 64 (int16x8)    |
+/// | `i16`                        | `i64`    | the same (folded weights of int16x8)                            |
 ///
 /// Activations are any [`Element`]. The `fixed` types come with the feature of that name.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +151,7 @@ macro_rules! layer {
 layer!(i8, i32, |w| w);
 layer!(i16, i32, |w| w);
 layer!(i8, i64, |w| w);
+layer!(i16, i64, |w| w);
 #[cfg(feature = "fixed")]
 layer!(fixed::FixedI8<F>, i32, |w| w.to_bits(), F: fixed::types::extra::LeEqU8);
 #[cfg(feature = "fixed")]
@@ -167,6 +169,7 @@ impl Quantization<'_> {
             ),
             self.x.check::<T>("the input scale", "the input zero point"),
             self.y.check::<T>("the output scale", "the output zero point"),
+            self.activation.check(),
         ];
         let mut i = 0;
         while i < checks.len() {
@@ -200,7 +203,8 @@ impl Quantization<'_> {
 /// A convolution or transposed convolution with its weights, ready to run; made by [`Weights::layer`].
 ///
 /// `acc = bias + Σ (x − zx)·w`, `y = clamp(round(acc·M) + zy)`; exact but for the one rounding, named in
-/// [`Quantization::rounding`]. Weights stay where they are; there is no scratch.
+/// [`Quantization::rounding`]. Weights stay where they are; a row takes some 3 KB of stack, whatever
+/// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
     plan: Plan,
@@ -307,7 +311,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let to = r * channels.len() + o - channels.start;
                 let pitch = plan.x.out_step * channels.len();
                 let phase = Phase { count: plan.x.len(r), first: columns.first, to, pitch };
-                self.pixels(x, &taps, &job, weights, run, &mut patch, phase, y);
+                self.pixels(x, &taps, &mut job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
@@ -325,7 +329,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        job: &Job<'_, S, A>,
+        job: &mut Job<'_, S, A>,
         weights: &[W],
         run: Run,
         patch: &mut Patch,
@@ -377,7 +381,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         &self,
         x: &Window<'_, T>,
         taps: &Taps,
-        job: &Job<'_, S, A>,
+        job: &mut Job<'_, S, A>,
         weights: &[W],
         mut run: Run,
         patch: &mut Patch,
@@ -391,8 +395,6 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
         let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
         let (offset, step) = (Patch::offset::<T>(self.x_zero), plan.x.in_step * c);
-        // What does not fit the patch goes into sums of their own first.
-        let mut own = None;
         let mut at = 0;
         for row in 0..taps.rows {
             let inputs = x.row(taps.top + row * plan.y.tap_step);
@@ -401,7 +403,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let mut done = 0;
                 while done < len {
                     if at == CHUNK {
-                        own.get_or_insert_with(|| job.clone()).mac(patch, weights, Run { n: at, ..run });
+                        job.mac(patch, weights, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let mut line = [T::from_i32(self.x_zero); LINE];
@@ -422,7 +424,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 column += (plan.x.tap_step * c) as isize;
             }
         }
-        own.as_ref().unwrap_or(job).finish(patch, weights, run, y, count, pitch);
+        job.finish(patch, weights, run, y, count, pitch);
     }
 }
 

@@ -199,15 +199,16 @@ impl Axis {
         let tap_step = a.dilation / g;
         let inverse = inverse(tap_step, classes);
         // The first t = r + p that g divides; all divisions by s are exact.
-        let (pad, d, s) = (a.pad[0], a.dilation as i64, a.stride as i64);
+        let stride = if a.stride == 0 { 1 } else { a.stride }; // checked
+        let (pad, d, s) = (a.pad[0], a.dilation as i64, stride as i64);
         let (u, wait) = (pad.div_ceil(g), pad.div_ceil(g) * g - pad);
         let class = ((u as u64 * inverse as u64) % classes as u64) as usize;
         let start = if transposed {
-            Cursor { wait, class, last: (((u * g) as i64 - d * class as i64) / s) as isize }
+            Cursor { wait, class, last: ((u * g) as i64 - d * class as i64).wrapping_div(s) as isize }
         } else {
             Cursor { wait: 0, class: 0, last: ((a.kernel as i64 - 1) * d - pad as i64) as isize }
         };
-        let out_step = if transposed { a.stride } else { 1 };
+        let out_step = if transposed { stride } else { 1 };
         Ok(Axis {
             input: a.input,
             output: size as usize,
@@ -222,7 +223,7 @@ impl Axis {
             full: a.kernel / classes,
             extra: a.kernel % classes,
             start,
-            slope: ((g as i64 - d * inverse as i64) / s) as isize,
+            slope: (g as i64 - d * inverse as i64).wrapping_div(s) as isize,
             per_step: ((1u64 << 32).div_ceil(out_step as u64)) as u32,
         })
     }

@@ -6,9 +6,9 @@ use crate::rows::{cut, cut_mut};
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
-pub(crate) const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 2;
 /// Output pixels computed at once.
-pub(crate) const PIXELS: usize = 2;
+pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
 pub(crate) const SUMS: usize = 16;
 /// Values of a patch, a multiple of 4.
@@ -43,16 +43,6 @@ impl Patch {
     /// Every pixel has `len` inputs of `x` from value `at` on, each `step` after those of the one before.
     pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
-    }
-
-    /// Pixel `p` has n times `value` from value `at` on.
-    #[inline(always)]
-    pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
-        for to in self.x.iter_mut().skip(at).take(n) {
-            if let Some(to) = to.get_mut(p) {
-                *to = value as i16;
-            }
-        }
     }
 }
 
@@ -118,14 +108,12 @@ macro_rules! each_group {
     ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident) => {{
         let &Pixels { count, rows, mut from, step, len, offset, mut to, pitch } = $pixels;
         for _ in 0..count {
-            // What does not fit the patch goes into sums of their own first.
-            let mut own = None;
             let (mut at, mut run) = (0, $run);
             for row in rows {
                 let mut done = 0;
                 while done < len {
                     if at == CHUNK {
-                        own.get_or_insert_with(|| $job.clone()).mac($patch, $w, Run { n: at, ..run });
+                        $job.mac($patch, $w, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let part = (len - done).min(CHUNK - at);
@@ -134,35 +122,35 @@ macro_rules! each_group {
                 }
             }
             let y = $y.get_mut(to..).unwrap_or_default();
-            own.as_ref().unwrap_or($job).finish($patch, $w, run, y, PIXELS, pitch);
+            $job.finish($patch, $w, run, y, PIXELS, pitch);
             (from, to) = (from + PIXELS * step, to + PIXELS * pitch);
         }
     }};
 }
 pub(super) use each_group;
 
-/// A block of channels and its sums.
-#[derive(Clone)]
+/// A block of channels: the sums before any product, and those of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
+    start: Vec<[S; PIXELS], SUMS>,
     sums: Vec<[S; PIXELS], SUMS>,
 }
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// To be [started](Self::start).
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, sums: Vec::new() }
+        Job { block, start: Vec::new(), sums: Vec::new() }
     }
 
     /// Before any product.
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
-        self.sums = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();
+        self.start = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();
     }
 
     /// `sums[c] −= zero · Σ_i w[c][skip + i]`, wrapping.
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, mut w: &[W], run: Run) {
-        for sums in self.sums.chunks_mut(BLOCK) {
+        for sums in self.start.chunks_mut(BLOCK) {
             let b = sums.len();
             for w in cut(w, run.skip * b, run.n * b).chunks_exact(b.max(1)) {
                 for (sum, w) in sums.iter_mut().zip(w) {
@@ -177,6 +165,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     ///
     /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
+        if self.sums.is_empty() {
+            let _ = self.sums.extend_from_slice(&self.start); // as many fit
+        }
         for sums in self.sums.chunks_mut(BLOCK) {
             let acc = products(patch, w, run, sums);
             sums.iter_mut().zip(acc).for_each(|(sum, acc)| *sum = acc);
@@ -186,7 +177,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The outputs of the first `count` pixels after these products, too; each lies `pitch` after the one before.
     pub(crate) fn finish<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &Patch,
         mut w: &[W],
         run: Run,
@@ -194,7 +185,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         count: usize,
         pitch: usize,
     ) {
-        for (i, sums) in self.sums.chunks(BLOCK).enumerate() {
+        let sums = if self.sums.is_empty() { &self.start } else { &self.sums };
+        for (i, sums) in sums.chunks(BLOCK).enumerate() {
             let acc = products(patch, w, run, sums);
             let (at, b) = (i * BLOCK, sums.len());
             for p in 0..count {
@@ -204,11 +196,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
             w = w.get(b * run.len..).unwrap_or_default();
         }
+        self.sums.clear();
     }
 
     /// Whole groups of pixels.
     pub(crate) fn groups<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,

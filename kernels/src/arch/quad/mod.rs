@@ -1,4 +1,4 @@
-//! The inner loops of the Arm cores without Helium: assembly that is told apart by [`isa`] alone.
+//! The inner loops of cores without vectors: assembly that differs in [`isa`] alone.
 //!
 //! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. With
 //! the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
@@ -10,11 +10,17 @@
 //!
 //! which is TFLite's, for factors below 1/2 and sums below 2^30.
 
-#[cfg_attr(any(upconv_backend = "armv6m", upconv_backend = "armv7m"), path = "plain.rs")]
-#[cfg_attr(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m")), path = "dsp.rs")]
+#[cfg_attr(upconv_backend = "armv6m", path = "armv6m.rs")]
+#[cfg_attr(upconv_backend = "armv7m", path = "armv7m.rs")]
+#[cfg_attr(upconv_backend = "riscv", path = "riscv.rs")]
+#[cfg_attr(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")), path = "dsp.rs")]
 mod isa;
+#[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
+mod words;
 
-use super::portable::{self, Block, Pixels, Run, each_group};
+#[cfg(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")))]
+use super::portable;
+use super::portable::{Block, Pixels, Run, each_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -46,11 +52,11 @@ enum End {
     Single,
 }
 
-/// A block of channels and its sums.
-#[derive(Clone)]
+/// A block of channels before any product, and with the sums of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
     channels: Vec<Channel<S>, SUMS>,
+    begun: Vec<Channel<S>, SUMS>,
     /// How int8 outputs are made; as sums first where the formulas do not hold.
     end: End,
     /// They have a narrower range than their type.
@@ -59,8 +65,9 @@ pub(crate) struct Job<'a, S, A> {
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
+    #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Vec::new(), end: End::Sums, clamps: false }
+        Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, clamps: false }
     }
 
     /// [`portable::Job::start`]
@@ -97,14 +104,17 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::mac`]
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        if self.begun.is_empty() {
+            let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+        }
         if size_of::<S>() == 4 {
-            if let Some(call) = Call::new(w, run, End::Sums, self.channels.len()) {
+            if let Some(call) = Call::new(w, run, End::Sums, self.begun.len()) {
                 // SAFETY: there are as many channels, and S has 32 bits.
-                unsafe { call.sums(patch, run.n, self.channels.as_mut_ptr()) };
+                unsafe { call.sums(patch, run.n, self.begun.as_mut_ptr()) };
             }
             return;
         }
-        for (i, channel) in self.channels.iter_mut().enumerate() {
+        for (i, channel) in self.begun.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
@@ -116,7 +126,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::finish`]
     pub(crate) fn finish<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &Patch,
         w: &[W],
         run: Run,
@@ -139,7 +149,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 self.outputs(patch, w, run, own, n);
             }
             for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
-                cut_mut(y, p * pitch, n).copy_from_slice(own);
+                cut_mut(y, p * pitch, n).iter_mut().zip(own).for_each(|(y, own)| *y = *own);
             }
         }
         self.clamp(y, count, pitch);
@@ -147,20 +157,22 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The outputs of PIXELS pixels.
     #[inline(always)]
-    fn outputs<W: Element>(&self, patch: &Patch, w: &[W], run: Run, y: &mut [i8], pitch: usize) {
+    fn outputs<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [i8], pitch: usize) {
         let n = self.channels.len();
         if let Some(call) = Call::new(w, run, self.end, n)
             && (PIXELS - 1) * pitch + n <= y.len()
         {
+            let channels = if self.begun.is_empty() { &self.channels } else { &self.begun };
             // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
-            unsafe { call.outputs(patch, self.channels.as_ptr(), y.as_mut_ptr(), pitch) };
+            unsafe { call.outputs(patch, channels.as_ptr(), y.as_mut_ptr(), pitch) };
         }
+        self.begun.clear();
     }
 
     /// The outputs that are not made in registers.
     #[inline(never)]
     fn by_sums<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &Patch,
         w: &[W],
         run: Run,
@@ -168,13 +180,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         count: usize,
         pitch: usize,
     ) {
-        let mut job = self.clone();
-        job.mac(patch, w, run);
+        self.mac(patch, w, run);
         for p in 0..count {
-            let sums = job.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let sums = self.begun.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
+        self.begun.clear();
     }
 
     #[inline(always)]
@@ -186,7 +198,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::groups`]
     pub(crate) fn groups<T: Element, W: Element>(
-        &self,
+        &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
@@ -215,10 +227,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 if run.n <= CHUNK {
                     group.short(call, patch, self.channels.as_ptr(), y, pitch);
                 } else {
-                    group.long(call, patch, &self.channels, y, pitch);
+                    self.begun.clear();
+                    let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+                    group.long(call, patch, &mut self.begun, y, pitch);
                 }
             }
         }
+        self.begun.clear();
         for i in (0..count).map(|i| PIXELS * i) {
             self.clamp(y.get_mut(to + i * pitch..).unwrap_or_default(), PIXELS, pitch);
         }
@@ -265,21 +280,12 @@ impl<T> Group<'_, T> {
         unsafe { call.outputs(patch, channels, y, pitch) };
     }
 
-    /// They do not: the sums of those before the last patch are kept beside.
+    /// They do not: the channels take the sums of those before the last patch.
     ///
     /// # Safety
     /// As above.
     #[inline(never)]
-    unsafe fn long<S: Copy>(
-        &self,
-        mut call: Call,
-        patch: &mut Patch,
-        channels: &[Channel<S>],
-        y: *mut i8,
-        pitch: usize,
-    ) {
-        let mut own: Vec<Channel<S>, SUMS> = Vec::new();
-        let _ = own.extend_from_slice(channels); // no more than SUMS
+    unsafe fn long<S>(&self, mut call: Call, patch: &mut Patch, channels: &mut [Channel<S>], y: *mut i8, pitch: usize) {
         let mut at = 0;
         for row in self.rows {
             // SAFETY: the patch has room for CHUNK values, which are used up before it is filled again.
@@ -288,7 +294,7 @@ impl<T> Group<'_, T> {
                 let mut left = self.len;
                 while left > 0 {
                     if at == CHUNK {
-                        call = call.sums(patch, CHUNK, own.as_mut_ptr());
+                        call = call.sums(patch, CHUNK, channels.as_mut_ptr());
                         at = 0;
                     }
                     let part = left.min(CHUNK - at);
@@ -298,7 +304,7 @@ impl<T> Group<'_, T> {
             }
         }
         // SAFETY: the caller's.
-        unsafe { call.outputs(patch, own.as_ptr(), y, pitch) };
+        unsafe { call.outputs(patch, channels.as_ptr(), y, pitch) };
     }
 }
 
@@ -365,4 +371,87 @@ impl Call {
 fn bytes<T: Element>(y: &mut [T]) -> Option<&mut [i8]> {
     // SAFETY: every element of one byte is an i8, or a transparent wrapper of one.
     (size_of::<T>() == 1).then(|| unsafe { core::slice::from_raw_parts_mut(y.as_mut_ptr().cast(), y.len()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::portable;
+    use crate::{Activation, Multiplier, Quant};
+
+    /// Weights of channels one after another in the order of the portable loops.
+    fn interleave<W: Copy>(w: &[W], len: usize) -> std::vec::Vec<W> {
+        let blocks = w.chunks(portable::BLOCK * len);
+        blocks.flat_map(|block| (0..len).flat_map(move |i| block.iter().skip(i).step_by(len).copied())).collect()
+    }
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            ((self.0 >> 33) as usize) % n
+        }
+
+        fn element<T: Element>(&mut self) -> T {
+            T::from_i32(self.below((T::MAX - T::MIN + 1) as usize) as i32 + T::MIN)
+        }
+    }
+
+    fn outputs_are_those_of_the_portable_loops<T: Element, W: Element>() {
+        let mut random = Random(7);
+        for case in 0..if cfg!(miri) { 20 } else { 400 } {
+            let (channels, rows, taps) = (1 + random.below(SUMS), 1 + random.below(3), 1 + random.below(3));
+            let (c, count, stride) = (1 + random.below(30), 1 + random.below(2), 1 + random.below(2));
+            let n = rows * taps * c;
+            let (skip, behind) = (random.below(5), random.below(5));
+            let run = Run { n, len: skip + n + behind, skip };
+            let width = (PIXELS * count - 1) * stride + taps;
+            let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
+            let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
+            let bias: std::vec::Vec<i32> = (0..channels).map(|_| random.below(2001) as i32 - 1000).collect();
+            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            let factors = (0..channels).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
+            let multipliers: std::vec::Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+            let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
+            let y = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let requant = crate::quant::Requant::new(rounding, y.zero, activation.range::<T>(y));
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let lines: std::vec::Vec<_> = x.chunks(width * c).collect();
+            let pitch = channels + random.below(3);
+            let zero = if T::MAX > 127 { 0 } else { random.below(256) as i32 - 128 };
+            let pixels = Pixels {
+                count,
+                rows: &lines,
+                from: 0,
+                step: stride * c,
+                len: taps * c,
+                offset: zero,
+                to: random.below(3),
+                pitch,
+            };
+            let size = pixels.to + PIXELS * count * pitch;
+            let (mut ours, mut theirs) = (vec![T::default(); size], vec![T::default(); size]);
+            let mut job = Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
+            let mut job = portable::Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            assert_eq!(PIXELS, portable::PIXELS);
+            job.groups(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixels, &mut theirs);
+            assert!(ours == theirs, "case {case}: {channels} channels of {n} values");
+        }
+    }
+
+    #[test]
+    fn int8() {
+        outputs_are_those_of_the_portable_loops::<i8, i8>();
+        outputs_are_those_of_the_portable_loops::<i8, i16>();
+    }
+
+    #[test]
+    fn int16() {
+        outputs_are_those_of_the_portable_loops::<i16, i8>();
+    }
 }

@@ -63,11 +63,6 @@ impl Patch {
         }
     }
 
-    /// Pixel `p` has n times `value` from value `at` on.
-    pub(crate) fn pad(&mut self, p: usize, at: usize, n: usize, value: i32) {
-        (at..at + n).for_each(|at| self.set(p, at, value));
-    }
-
     #[inline(always)]
     fn set(&mut self, p: usize, at: usize, value: i32) {
         let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));
@@ -128,6 +123,7 @@ mod asm {
     #[unsafe(naked)]
     unsafe extern "C" fn widen_quads(to: *mut (), x: *const i8, step: usize, quads: usize, pair: u32) {
         naked_asm!(
+            ".cpu cortex-m33",
             "push {{r4-r11, lr}}",
             "ldr r12, [sp, #36]",
             "add lr, r1, r2",
@@ -164,6 +160,7 @@ mod asm {
                 x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
             ) {
                 naked_asm!(
+                    ".cpu cortex-m33",
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                     ".macro pairs w",
                     "ldmia r0!, {{r8-r11}}",

@@ -1,0 +1,47 @@
+//! A patch of words, four pixels side by side, so that a core without packed arithmetic loads a value of each at once.
+
+use super::PIXELS;
+use crate::Element;
+use core::mem::MaybeUninit;
+
+/// Values of a patch, a multiple of 4.
+pub(crate) const CHUNK: usize = 64;
+/// Output channels whose sums are held at once.
+pub(crate) const SUMS: usize = 16;
+
+/// The inputs of four pixels in the order of their weights: `x − offset`.
+#[repr(C)]
+pub(crate) struct Patch {
+    pub(super) x: [[MaybeUninit<i32>; PIXELS]; CHUNK],
+}
+
+impl Patch {
+    pub(crate) fn new() -> Self {
+        Patch { x: [[MaybeUninit::uninit(); PIXELS]; CHUNK] }
+    }
+
+    /// What is subtracted from an input: the zero point.
+    #[inline(always)]
+    pub(crate) const fn offset<T: Element>(zero: i32) -> i32 {
+        zero
+    }
+
+    /// Pixel `p` has the inputs `x` from value `at` on.
+    #[inline(always)]
+    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
+        for (to, x) in self.x.get_mut(at..).unwrap_or_default().iter_mut().zip(x) {
+            if let Some(to) = to.get_mut(p) {
+                *to = MaybeUninit::new(x.to_i32() - offset);
+            }
+        }
+    }
+
+    /// Value `at` of pixel `p`.
+    ///
+    /// # Safety
+    /// It has been filled.
+    pub(super) unsafe fn get(&self, p: usize, at: usize) -> i32 {
+        // SAFETY: the caller's.
+        self.x.get(at).and_then(|x| x.get(p)).map_or(0, |x| unsafe { x.assume_init() })
+    }
+}
