@@ -237,7 +237,7 @@ fn measure<B: Board, T: Number>(
             start = board.instructions();
         });
         if let Err(e) = decoded {
-            panic!("{}", e.message().as_str());
+            refused(e);
         }
         each(board, sample, None);
     }
@@ -280,6 +280,13 @@ fn ppm<B: Board, T: Number, const N: usize>(
 /// Three digits.
 fn decimal(n: usize) -> [u8; 3] {
     [n / 100, n / 10, n].map(|n| b'0' + (n % 10) as u8)
+}
+
+/// Apart, because its text would lie on the stack of every run.
+#[cold]
+#[inline(never)]
+fn refused(error: Error) -> ! {
+    panic!("{}", error.message().as_str())
 }
 
 /// Words of memory for any of these networks.
