@@ -1,7 +1,7 @@
-//! Generates the demos' layers from their models, and links each board's binary with the memory map beside it.
+//! Generates the demos' networks from their models, and links each board's binary with the memory map beside it.
 
-#[path = "build/digits.rs"]
-mod digits;
+#[path = "build/networks.rs"]
+mod networks;
 
 use std::{env, fs, io};
 
@@ -10,7 +10,7 @@ fn main() -> io::Result<()> {
     // What `cargo xtask size` sets.
     println!("cargo::rustc-check-cfg=cfg(operator, values(any()))");
     println!("cargo::rustc-check-cfg=cfg(operator)");
-    digits::generate();
+    networks::generate();
     link_boards()
 }
 

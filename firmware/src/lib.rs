@@ -3,7 +3,7 @@
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod bench;
-pub mod digits;
+pub mod networks;
 pub mod report;
 #[cfg(target_os = "none")]
 pub mod rt;
@@ -12,6 +12,7 @@ pub mod sink;
 mod stub;
 pub mod suite;
 
+pub use networks::{bigpicture, bigpicture16, digits, ecg, nuclei};
 #[cfg(not(target_os = "none"))]
 pub use stub::stub;
 
@@ -31,4 +32,7 @@ pub trait Board {
 
     /// The most bytes of stack in use at once since [`paint_stack`](Self::paint_stack); 0 where nothing measures them.
     fn stack_peak(&mut self) -> usize;
+
+    /// Bytes of RAM that statics take; 0 where nothing measures them.
+    fn statics(&mut self) -> usize;
 }

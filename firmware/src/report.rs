@@ -7,27 +7,25 @@ use serde::{Deserialize, Serialize};
 /// One message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Report<'a> {
-    /// A row of a decoded picture.
-    Row {
-        /// Index of the decoder.
-        decoder: u8,
-        /// Index of the latent code.
+    /// More values of a network's output.
+    Output {
+        /// Index of the network.
+        network: u8,
+        /// Index of the input.
         sample: u8,
-        /// Index of the row.
-        row: u8,
-        /// The row's raw int8 values, as bytes.
+        /// Raw values, little-endian.
         data: &'a [u8],
     },
-    /// All samples of a decoder are through.
+    /// All inputs of a network are through.
     Decoded {
-        /// Index of the decoder.
-        decoder: u8,
-        /// Instructions for one sample, sending not counted: the mean over all samples.
+        /// Index of the network.
+        network: u8,
+        /// Instructions for one input, sending not counted: the mean over all inputs.
         instructions: u64,
-        /// Bytes of all activations that live at once.
-        activations: u32,
-        /// Bytes of stack used at most.
+        /// Bytes of stack used at most, activations not counted.
         stack: u32,
+        /// Bytes of RAM that statics take.
+        statics: u32,
     },
     /// A group of the kernels' test suite is through.
     Suite {

@@ -129,7 +129,7 @@ pub fn measure(cores: Vec<&'static Core>, layers: Vec<String>) -> Result<Measure
 
     for core in &cores {
         setup::board(&core.board)?;
-        cargo::board(&core.board)?;
+        cargo::board(&core.board, &[])?;
     }
     let bar = ProgressBar::new((cores.len() * (layers.len() + 1)) as u64);
     bar.set_style(ProgressStyle::with_template("bench {wide_bar} {pos}/{len} layers, {elapsed}")?);

@@ -1,8 +1,6 @@
 //! The boards that the firmware is written for.
 
 use crate::setup::MANAGERS;
-use anyhow::{Result, ensure};
-use firmware::digits::DECODERS;
 use std::collections::BTreeSet;
 
 /// A board and how to emulate it.
@@ -157,22 +155,6 @@ pub const CORES: &[Core] = &[
     core("m55", "Cortex-M55", ["thumbv8m.main-none-eabihf", "cortex-m55"], ["bench-an547", "mps3-an547"], ARM),
     core("rv32", "RV32IMAC", ["riscv32imac-unknown-none-elf", ""], ["bench-virt", "virt"], RISCV),
 ];
-
-impl Board {
-    /// Whether the decoders of the digits fit its RAM; the error says what they need.
-    pub fn fits_digits(&self) -> Result<()> {
-        // Beside the activations: statics and the stack, of which the demo measures about 1 KB.
-        const REST: usize = 2 << 10;
-        let activations = DECODERS.iter().map(|d| d.activations()).max().unwrap_or(0);
-        ensure!(
-            activations + REST <= self.ram,
-            "digits does not fit {}: it needs {activations} bytes of RAM for activations and {REST} for the rest, the board has {}",
-            self.name,
-            self.ram
-        );
-        Ok(())
-    }
-}
 
 /// The targets and CPUs of all boards.
 pub fn targets() -> BTreeSet<[&'static str; 2]> {

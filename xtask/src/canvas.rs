@@ -1,23 +1,28 @@
-//! A grey picture to draw on, and its PNG file.
+//! A picture to draw on, and its PNG file.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
-use embedded_graphics::pixelcolor::Gray8;
+use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::Rectangle;
+use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Text};
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::path::Path;
 
 /// The colour of what nothing is drawn on.
-const PAPER: Gray8 = Gray8::WHITE;
+const PAPER: Rgb888 = Rgb888::WHITE;
 /// The colour of text.
-pub const INK: Gray8 = Gray8::new(40);
+pub const INK: Rgb888 = grey(40);
+
+/// A grey.
+pub const fn grey(level: u8) -> Rgb888 {
+    Rgb888::new(level, level, level)
+}
 
 /// A picture.
 pub struct Canvas {
-    grey: Vec<u8>,
+    pixels: Vec<Rgb888>,
     size: Size,
 }
 
@@ -25,7 +30,7 @@ impl Canvas {
     /// Blank paper.
     pub fn new(width: i32, height: i32) -> Self {
         let size = Size::new(width as u32, height as u32);
-        Canvas { grey: vec![PAPER.luma(); (size.width * size.height) as usize], size }
+        Canvas { pixels: vec![PAPER; (size.width * size.height) as usize], size }
     }
 
     /// Writes a line, its baseline at a point.
@@ -34,19 +39,41 @@ impl Canvas {
     }
 
     /// Fills a rectangle.
-    pub fn fill(&mut self, at: Point, size: Size, colour: Gray8) {
+    pub fn fill(&mut self, at: Point, size: Size, colour: Rgb888) {
         let Ok(()) = self.fill_solid(&Rectangle::new(at, size), colour);
     }
 
-    /// Writes the file, and its folder when that is missing.
+    /// Joins points by a line of some width.
+    pub fn polyline(&mut self, points: impl Iterator<Item = Point>, width: u32, colour: Rgb888) {
+        let mut before = None;
+        for point in points {
+            let from = before.replace(point).unwrap_or(point);
+            let Ok(()) = Line::new(from, point).into_styled(PrimitiveStyle::with_stroke(colour, width)).draw(self);
+        }
+    }
+
+    /// Draws a picture, each of its pixels as a square.
+    pub fn picture(&mut self, at: Point, picture: &Picture, scale: u32) {
+        for (i, colour) in picture.pixels.iter().enumerate() {
+            let pixel = Point::new((i % picture.width) as i32, (i / picture.width) as i32);
+            self.fill(at + pixel * scale as i32, Size::new_equal(scale), *colour);
+        }
+    }
+
+    /// Writes the file, and its folder when that is missing; in greys where there are no colours.
     pub fn save(&self, path: &Path) -> Result<()> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut png = png::Encoder::new(File::create(path)?, self.size.width, self.size.height);
-        png.set_color(png::ColorType::Grayscale);
+        let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut png = png::Encoder::new(file, self.size.width, self.size.height);
+        let coloured = self.pixels.iter().any(|p| p.r() != p.g() || p.g() != p.b());
+        png.set_color(if coloured { png::ColorType::Rgb } else { png::ColorType::Grayscale });
         png.set_compression(png::Compression::High);
-        png.write_header()?.write_image_data(&self.grey)?;
+        let channels = if coloured { 3 } else { 1 };
+        let bytes: Vec<u8> =
+            self.pixels.iter().flat_map(|p| [p.r(), p.g(), p.b()].into_iter().take(channels)).collect();
+        png.write_header()?.write_image_data(&bytes)?;
         Ok(())
     }
 }
@@ -58,14 +85,40 @@ impl OriginDimensions for Canvas {
 }
 
 impl DrawTarget for Canvas {
-    type Color = Gray8;
+    type Color = Rgb888;
     type Error = Infallible;
 
-    fn draw_iter<I: IntoIterator<Item = Pixel<Gray8>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
         let inside = self.bounding_box();
-        for Pixel(at, grey) in pixels.into_iter().filter(|pixel| inside.contains(pixel.0)) {
-            self.grey[at.y as usize * self.size.width as usize + at.x as usize] = grey.luma();
+        for Pixel(at, colour) in pixels.into_iter().filter(|pixel| inside.contains(pixel.0)) {
+            self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
         }
         Ok(())
+    }
+}
+
+/// Pixels, row by row.
+#[derive(Clone)]
+pub struct Picture {
+    /// Its width.
+    pub width: usize,
+    /// Its pixels.
+    pub pixels: Vec<Rgb888>,
+}
+
+impl Picture {
+    /// Of greys.
+    pub fn grey(width: usize, levels: impl Iterator<Item = u8>) -> Self {
+        Picture { width, pixels: levels.map(grey).collect() }
+    }
+
+    /// Of red, green and blue.
+    pub fn colour(width: usize, levels: &[u8]) -> Self {
+        Picture { width, pixels: levels.chunks_exact(3).map(|c| Rgb888::new(c[0], c[1], c[2])).collect() }
+    }
+
+    /// Its height.
+    pub fn height(&self) -> usize {
+        self.pixels.len() / self.width
     }
 }

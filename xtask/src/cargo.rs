@@ -43,9 +43,13 @@ pub fn firmware(profile: &str, targets: &[&str], cpu: &str, binaries: &[&str]) -
     Ok(build)
 }
 
-/// Builds the binary of a board.
-pub fn board(board: &Board) -> Result<()> {
-    run(&mut firmware(board.profile, &[board.target], board.cpu, &[board.name])?)
+/// Builds the binary of a board: with these demos and without the suite, or without any and with it.
+pub fn board(board: &Board, demos: &[&str]) -> Result<()> {
+    let mut build = firmware(board.profile, &[board.target], board.cpu, &[board.name])?;
+    if !demos.is_empty() {
+        build.args(["--no-default-features", "--features", &demos.join(",")]);
+    }
+    run(&mut build)
 }
 
 /// Where a binary for a board will be.

@@ -1,42 +1,297 @@
-//! `cargo xtask demo`: from nothing installed to pictures that a board drew.
+//! `cargo xtask demo`: from nothing installed to what a board computed, in pictures and figures.
 
 use crate::boards::Board;
-use crate::figures::Digits;
-use crate::{cargo, emulator, readme, reports, setup, sheet, terminal};
-use anyhow::Result;
-use firmware::digits;
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::canvas::{Canvas, INK, Picture, grey};
+use crate::models::{Model, Run, Task, millivolts};
+use crate::terminal::{self, markdown};
+use crate::{cargo, readme};
+use anyhow::{Context, Result};
+use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_10X20};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::text::Alignment;
+use firmware::networks::Network;
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::fs;
+use std::iter::once;
 
-/// Handwritten digits: the device's rows must be the host's, then they are shown.
+const FORMATS: [&str; 2] = ["int8", "int16x8"];
+
+/// What the figures are.
+const NOTES: [&str; 4] = [
+    "peak RAM: activations + deepest stack (painted) + statics; layer by layer: the activations alone, every tensor whole",
+    "weights in flash: with biases and multipliers",
+    "instructions: mean of one input, sending not counted",
+    "folded: the network `nearest` with each upsample folded into the convolution after it, int16 weights; the same outputs",
+];
+
+/// Runs a task's networks on an emulated board and shows what came out.
 ///
 /// With `write_docs` the picture and the table also go to docs/ and the README.
-pub fn digits(board: &Board, write_docs: bool) -> Result<()> {
-    board.fits_digits()?;
-    setup::board(board)?;
-    cargo::board(board)?;
-
-    let mut host = reports::on_host(digits::run, &[]);
-    let bar = ProgressBar::new(reports::count(&host));
-    bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} reports, {elapsed}")?);
+pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{msg} {spinner} {pos} reports, {elapsed}")?);
     bar.set_message(board.name);
-    let mut device = emulator::run(board, "digits", &[], &bar)?;
+    let runs = task.run(board, None, &bar)?;
     bar.finish_and_clear();
 
-    let device = reports::decode(&mut device)?;
-    reports::compare(&device, &reports::decode(&mut host)?)?;
-    let digits = Digits::new(&device)?;
-    let table = digits.table();
-    terminal::show(&digits);
-    println!("{}", terminal::table(&table));
-    let path = cargo::target_dir()?.join("demo").join("digits.png");
-    let title = format!("Digits from latent codes: PyTorch, and upconv on an emulated {} ({})", board.core, board.name);
-    sheet::write(&path, &title, &digits, &table)?;
-    println!("\nEvery row is the same on {} and on this host. All samples: {}", board.name, path.display());
+    let shown = Shown::new(task, runs)?;
+    terminal::show(&shown.preview()?);
+    let table = shown.table()?;
+    println!("{table}");
+    let path = cargo::target_dir()?.join("demo").join(format!("{}.png", task.name()));
+    shown.sheet(&format!("{}: upconv on an emulated {} ({})", task.name(), board.core, board.name))?.save(&path)?;
+    println!("\nEvery byte is the same on {}, on this host and in NumPy. Picture: {}", board.name, path.display());
     if write_docs {
-        fs::copy(&path, readme::path("docs/digits.png"))?;
-        readme::write("cargo xtask demo", &terminal::table(&table))?;
-        println!("Written: docs/digits.png and the table in README.md.");
+        let name = format!("docs/{}.png", task.name());
+        fs::copy(&path, readme::path(&name))?;
+        readme::write(&format!("cargo xtask demo {}", task.name()), &table)?;
+        println!("Written: {name} and the table in README.md.");
     }
     Ok(())
+}
+
+/// What a board computed, and what it is held against.
+struct Shown {
+    task: Task,
+    model: Model,
+    runs: Vec<Run>,
+}
+
+impl Shown {
+    fn new(task: Task, runs: Vec<Run>) -> Result<Self> {
+        Ok(Shown { task, model: Model::read(task, 0)?, runs })
+    }
+
+    fn networks(&self) -> &'static [Network] {
+        self.task.seeds()[0].networks
+    }
+
+    fn run(&self, name: &str, format: &str) -> Option<(&Run, &'static Network)> {
+        let all = self.runs.iter().map(|run| (run, &self.networks()[run.network]));
+        all.into_iter().find(|(_, network)| network.name == name && network.format() == format)
+    }
+
+    /// Names of decoders, those that were trained, or also the folded one.
+    fn names(&self, folded: bool) -> Vec<&'static str> {
+        let int8 = self.networks().iter().filter(|n| n.format() == FORMATS[0]);
+        int8.map(|n| n.name).filter(|n| folded || *n != "folded").collect()
+    }
+
+    /// Real outputs of a decoder: f32 or on the board.
+    fn real(&self, name: &str, format: &str) -> Result<Option<Vec<Vec<f64>>>> {
+        if format == "f32" {
+            let torch = self.model.torch(name)?;
+            return Ok((!torch.is_empty()).then_some(torch));
+        }
+        let Some((run, network)) = self.run(name, format) else { return Ok(None) };
+        run.outputs.iter().map(|o| self.model.real(network, o)).collect::<Result<_>>().map(Some)
+    }
+
+    fn table(&self) -> Result<String> {
+        let names = self.names(true);
+        let mut rows = vec![once(String::new()).chain(names.iter().map(|n| n.to_string())).collect::<Vec<_>>()];
+        let mut row = |what: String, cell: &dyn Fn(&str) -> Result<Option<String>>| -> Result<()> {
+            let cells = names.iter().map(|name| cell(name)).collect::<Result<Vec<_>>>()?;
+            if cells.iter().any(Option::is_some) {
+                rows.push(once(what).chain(cells.into_iter().map(Option::unwrap_or_default)).collect());
+            }
+            Ok(())
+        };
+        let merit = self.task.shown_merit();
+        let count = |n: usize| HumanCount(n as u64).to_string();
+        row("MACs".into(), &|n| Ok(self.run(n, "int8").map(|(_, n)| count(n.macs() as usize))))?;
+        for format in FORMATS {
+            let mut of = |what: &str, cell: &dyn Fn(&Run, &Network) -> String| {
+                row(format!("{format}: {what}"), &|n| Ok(self.run(n, format).map(|(run, n)| cell(run, n))))
+            };
+            of("weights in flash, bytes", &|_, n| count(n.flash))?;
+            of("peak RAM, bytes", &|run, n| count(n.ram + run.rest))?;
+            of("- activations", &|_, n| count(n.ram))?;
+            of("- activations, layer by layer", &|_, n| count(n.whole))?;
+            of("instructions", &|run, _| count(run.instructions as usize))?;
+            of("instructions per MAC", &|run, n| format!("{:.2}", run.instructions as f64 / n.macs() as f64))?;
+        }
+        for format in once("f32").chain(FORMATS) {
+            row(format!("{}, {format}", merit.name), &|name| {
+                let Some(real) = self.real(name, format)? else { return Ok(None) };
+                Ok(Some(format!("{:.*}", merit.digits, self.task.quality(&real)?)))
+            })?;
+        }
+        let merit = self.task.merit();
+        for format in once("f32").chain(FORMATS) {
+            row(format!("{}, {format}, test set", merit.name), &|name| {
+                let folded = name == "folded" && format != "int8";
+                Ok((!folded).then_some(format!("{:.*}", merit.digits, self.model.figure(name, format, merit.key)?)))
+            })?;
+        }
+        let notes: Vec<_> = NOTES.iter().map(|note| format!("- {note}")).collect();
+        Ok(format!("{}\n\n{}", markdown(&rows), notes.join("\n")))
+    }
+
+    /// Outputs as pictures, each with a name.
+    fn outputs(&self, name: &str, format: &str) -> Result<Vec<Picture>> {
+        let Some(real) = self.real(name, format)? else { return Ok(Vec::new()) };
+        let byte = |v: f64| (255.0 * v).round().clamp(0.0, 255.0) as u8;
+        let masks = if self.task == Task::Nuclei { self.task.file("masks.bits")? } else { Vec::new() };
+        let picture = |(i, values): (usize, &Vec<f64>)| match self.task {
+            Task::Digits => Picture::grey(28, values.iter().map(|logit| byte(1.0 / (1.0 + (-logit).exp())))),
+            Task::Nuclei => {
+                let colour = |(k, logit): (usize, &f64)| {
+                    let pixel = i * values.len() + k;
+                    match (*logit > 0.0, masks[pixel / 8] >> (7 - pixel % 8) & 1 == 1) {
+                        (true, true) => Rgb888::WHITE,
+                        (false, false) => Rgb888::BLACK,
+                        (true, false) => FALSE,
+                        (false, true) => MISSED,
+                    }
+                };
+                Picture { width: 64, pixels: values.iter().enumerate().map(colour).collect() }
+            }
+            _ => Picture::colour(128, &values.iter().map(|v| byte(*v)).collect::<Vec<_>>()),
+        };
+        Ok(real.iter().enumerate().map(picture).collect())
+    }
+
+    /// What the outputs should be: for nuclei also the inputs.
+    fn truths(&self) -> Result<Vec<(&'static str, Vec<Picture>)>> {
+        let pictures = |name: &str, len: usize, make: &dyn Fn(&[u8]) -> Picture| -> Result<Vec<Picture>> {
+            Ok(self.task.file(name)?.chunks_exact(len).map(make).collect())
+        };
+        Ok(match self.task {
+            Task::Digits => {
+                vec![("test image", pictures("images.u8", 784, &|p| Picture::grey(28, p.iter().copied()))?)]
+            }
+            Task::Nuclei => {
+                let bits = |p: &[u8]| {
+                    let bit = |i: usize| 255 * (p[i / 8] >> (7 - i % 8) & 1);
+                    Picture::grey(64, (0..4096).map(bit))
+                };
+                let input = pictures("pictures.u8", 4096, &|p| Picture::grey(64, p.iter().copied()))?;
+                vec![("picture", input), ("nuclei", pictures("masks.bits", 512, &bits)?)]
+            }
+            _ => vec![("original", pictures("images.u8", 128 * 128 * 3, &|p| Picture::colour(128, p))?)],
+        })
+    }
+
+    /// A few pictures for the terminal.
+    fn preview(&self) -> Result<Vec<Vec<(String, Picture)>>> {
+        if self.task == Task::Ecg {
+            let (mut all, width) = (Vec::new(), 140);
+            for name in self.names(false) {
+                let real = self.real(name, "int8")?.context("no int8 run")?;
+                all.push(vec![(name.to_string(), trace(&real[0][..4 * width], width, 28))]);
+            }
+            return Ok(all);
+        }
+        let samples = if self.task == Task::Digits { 3 } else { 1 };
+        let row = |sample: usize| -> Result<Vec<_>> {
+            let mut row: Vec<_> =
+                self.truths()?.into_iter().map(|(name, mut all)| (name.to_string(), all.swap_remove(sample))).collect();
+            for name in self.names(false) {
+                row.extend(self.outputs(name, "int8")?.into_iter().nth(sample).map(|p| (name.to_string(), p)));
+            }
+            Ok(row)
+        };
+        (0..samples).map(row).collect()
+    }
+
+    /// Everything on one sheet.
+    fn sheet(&self, title: &str) -> Result<Canvas> {
+        match self.task {
+            Task::Ecg => self.traces(title),
+            Task::Bigpicture => {
+                let mut columns = self.truths()?;
+                columns.push(("int8, device", self.outputs("k4s2p1", "int8")?));
+                columns.push(("int16x8, device", self.outputs("k4s2p1", "int16x8")?));
+                columns.retain(|(_, pictures)| !pictures.is_empty());
+                let columns: Vec<_> = columns.into_iter().map(|(n, p)| (String::new(), n, p)).collect();
+                Ok(sheet(title, &columns, 2, true))
+            }
+            _ => {
+                let mut columns: Vec<_> = self.truths()?.into_iter().map(|(n, p)| (String::new(), n, p)).collect();
+                for name in self.names(false) {
+                    for format in once("f32").chain(FORMATS) {
+                        columns.push((name.to_string(), format, self.outputs(name, format)?));
+                    }
+                }
+                Ok(sheet(title, &columns, if self.task == Task::Digits { 2 } else { 1 }, false))
+            }
+        }
+    }
+
+    /// Ten seconds by each decoder in int8, over what they should be.
+    fn traces(&self, title: &str) -> Result<Canvas> {
+        const SIZE: Size = Size::new(1440, 150);
+        const TOP: i32 = 64;
+        let names = self.names(false);
+        let mut canvas =
+            Canvas::new(SIZE.width as i32 + 2 * MARGIN, TOP + names.len() as i32 * (SIZE.height as i32 + 24));
+        canvas.text(title, Point::new(MARGIN, 26), &FONT_10X20, Alignment::Left);
+        let legend = "Grey: the electrocardiogram, 10 s. Dark: decoded from 4 numbers for every 16 samples, int8.";
+        canvas.text(legend, Point::new(MARGIN, 48), &FONT_7X13, Alignment::Left);
+        let truth: Vec<f64> = millivolts(&self.task.file("signal.i16")?).collect();
+        for (i, name) in names.iter().enumerate() {
+            let real = self.real(name, "int8")?.context("no int8 run")?;
+            let truth = &truth[..real[0].len()];
+            let (low, high) = truth.iter().fold((0.0, 0.0), |(l, h), v| (f64::min(l, *v), f64::max(h, *v)));
+            let at = Point::new(MARGIN, TOP + i as i32 * (SIZE.height as i32 + 24));
+            let points = |signal: &[f64]| -> Vec<Point> {
+                let scale = f64::from(SIZE.height) / (high - low);
+                let x = |i: usize| (i as f64 * f64::from(SIZE.width) / signal.len() as f64) as i32;
+                let y = |v: f64| ((high - v.clamp(low, high)) * scale) as i32;
+                signal.iter().enumerate().map(|(i, v)| at + Point::new(x(i), y(*v))).collect()
+            };
+            canvas.polyline(points(truth).into_iter(), 4, grey(205));
+            canvas.polyline(points(&real[0]).into_iter(), 1, INK);
+            canvas.text(name, at + Point::new(0, 14), &FONT_10X20, Alignment::Left);
+        }
+        Ok(canvas)
+    }
+}
+
+const FALSE: Rgb888 = Rgb888::new(70, 130, 230);
+const MISSED: Rgb888 = Rgb888::new(230, 80, 60);
+const MARGIN: i32 = 20;
+
+/// A signal as a small picture, bright on dark.
+fn trace(signal: &[f64], width: usize, height: usize) -> Picture {
+    let (low, high) = signal.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+    let mut pixels = vec![Rgb888::BLACK; width * height];
+    let row = |v: f64| ((high - v) / (high - low) * (height - 1) as f64).round() as usize;
+    for (x, part) in signal.chunks(signal.len() / width).take(width).enumerate() {
+        let (top, bottom) = part.iter().map(|v| row(*v)).fold((height, 0), |(t, b), y| (t.min(y), b.max(y)));
+        (top..=bottom).for_each(|y| pixels[y * width + x] = Rgb888::WHITE);
+    }
+    Picture { width, pixels }
+}
+
+/// Pictures in columns, each with two lines of text above; or, turned, in rows.
+fn sheet(title: &str, columns: &[(String, &str, Vec<Picture>)], scale: u32, turned: bool) -> Canvas {
+    const GAP: i32 = 6;
+    const TOP: i32 = 84;
+    let count = columns.iter().map(|(_, _, p)| p.len()).min().unwrap_or(0);
+    let Some(first) = columns.first().and_then(|(_, _, p)| p.first()) else { return Canvas::new(1, 1) };
+    let (w, h) = (first.width as i32 * scale as i32 + GAP, first.height() as i32 * scale as i32 + GAP);
+    let (across, down) = if turned { (count, columns.len()) } else { (columns.len(), count) };
+    let side = if turned { 140 } else { 0 };
+    let mut canvas = Canvas::new(2 * MARGIN + side + across as i32 * w, TOP + down as i32 * h + MARGIN);
+    canvas.text(title, Point::new(MARGIN, 30), &FONT_10X20, Alignment::Left);
+    for (i, (name, format, pictures)) in columns.iter().enumerate() {
+        let at = |k: usize| {
+            let (x, y) = if turned { (k as i32, i as i32) } else { (i as i32, k as i32) };
+            Point::new(MARGIN + side + x * w, TOP + y * h)
+        };
+        for (k, picture) in pictures.iter().take(count).enumerate() {
+            canvas.picture(at(k), picture, scale);
+        }
+        if turned {
+            canvas.text(format, Point::new(MARGIN, at(0).y + h / 2), &FONT_7X13, Alignment::Left);
+        } else {
+            let middle = at(0).x + (w - GAP) / 2;
+            canvas.text(name, Point::new(middle, TOP - 22), &FONT_7X13, Alignment::Center);
+            canvas.text(format, Point::new(middle, TOP - 7), &FONT_7X13, Alignment::Center);
+        }
+    }
+    canvas
 }

@@ -8,27 +8,26 @@ mod ci;
 mod deep;
 mod demo;
 mod emulator;
-mod figures;
+mod models;
 mod plot;
 mod readme;
 mod reports;
 mod setup;
-mod sheet;
 mod size;
 mod terminal;
 mod tests;
 
 use boards::Board;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Sets up what is missing, builds, and runs")]
 enum Task {
-    /// Run a demo on an emulated board and show what it drew
+    /// Run a demo on an emulated board and show what it computed
     Demo {
-        #[arg(value_enum, default_value_t = Demo::Digits)]
-        demo: Demo,
+        #[arg(value_enum, default_value_t = models::Task::Digits)]
+        demo: models::Task,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
         /// Also put the picture and the table into docs/ and the README
@@ -57,15 +56,9 @@ enum Task {
     Ci,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Demo {
-    /// Handwritten digits from latent codes, by three decoders
-    Digits,
-}
-
 fn main() -> ExitCode {
     let done = match Task::parse() {
-        Task::Demo { demo: Demo::Digits, board, write_docs } => demo::digits(board, write_docs),
+        Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
         Task::Test => tests::run(),
         Task::Size => size::run(),
         Task::Bench(options) => bench::run(&options),

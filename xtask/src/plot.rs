@@ -1,9 +1,9 @@
 //! The plot of the README: instructions per MAC or output value of each layer, ours beside the best peer's, a panel for each core.
 
-use crate::canvas::{Canvas, INK};
+use crate::canvas::{Canvas, INK, grey};
 use anyhow::{Context, Result};
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_10X20};
-use embedded_graphics::pixelcolor::Gray8;
+use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::text::Alignment;
 use std::path::Path;
@@ -27,9 +27,9 @@ const LAYER: i32 = 43;
 const BAR: i32 = 16;
 const COLUMNS: i32 = 2;
 
-const OURS: Gray8 = INK;
-const PEER: Gray8 = Gray8::new(176);
-const GRID: Gray8 = Gray8::new(225);
+const OURS: Rgb888 = INK;
+const PEER: Rgb888 = grey(176);
+const GRID: Rgb888 = grey(225);
 
 /// Powers of ten at the bottom and the top.
 const DECADES: [i32; 2] = [-1, 3];

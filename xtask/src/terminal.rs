@@ -1,63 +1,56 @@
 //! Pictures and tables for a terminal.
 
-use crate::figures::{COLUMNS, Digits, NOTES, test_image};
+use crate::canvas::Picture;
 use console::Term;
-use firmware::digits::{DECODERS, SIDE};
-use std::iter::once;
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::RgbColor;
 
-/// Samples that are shown.
-const SHOWN: usize = 3;
 /// Space between pictures.
 const GAP: usize = 2;
 
-/// The first samples: the test image and what each decoder made of it, as large as the terminal is wide.
-pub fn show(digits: &Digits) {
+/// Rows of pictures side by side, as large as the terminal is wide.
+pub fn show(rows: &[Vec<(String, Picture)>]) {
     let term = Term::stdout();
-    let pictures = 1 + DECODERS.len();
-    let fits = |shrink: &usize| pictures * (SIDE / shrink + GAP) <= usize::from(term.size().1);
-    let shrink = if term.is_term() && !fits(&1) { 2 } else { 1 };
+    let columns = if term.is_term() { usize::from(term.size().1) } else { 160 };
     let cell = if term.is_term() { blocks } else { shade };
-
-    let names = once("test image").chain(DECODERS.iter().map(|d| d.name));
-    let width = SIDE / shrink + GAP;
-    println!("\n{}", names.map(|name| format!("{name:<width$}")).collect::<String>());
-    for sample in 0..SHOWN {
-        for y in (0..SIDE).step_by(2 * shrink) {
-            for picture in once(test_image(sample)).chain((0..DECODERS.len()).map(|d| digits.int8(d, sample))) {
-                for x in (0..SIDE).step_by(shrink) {
-                    let grey = |y| mean(picture, x, y, shrink);
-                    print!("{}", cell(grey(y), grey(y + shrink)));
+    for row in rows {
+        let width: usize = row.iter().map(|(_, p)| p.width + GAP).sum();
+        let shrink = (1..).find(|s| width / s <= columns).unwrap_or(1);
+        let name = |(name, p): &(String, Picture)| format!("{name:<0$.0$}", p.width / shrink + GAP);
+        println!("\n{}", row.iter().map(name).collect::<String>());
+        let height = row.iter().map(|(_, p)| p.height()).max().unwrap_or(0);
+        for y in (0..height + 1 - 2 * shrink).step_by(2 * shrink) {
+            for (_, picture) in row {
+                for x in (0..picture.width + 1 - shrink).step_by(shrink) {
+                    print!("{}", cell(mean(picture, x, y, shrink), mean(picture, x, y + shrink, shrink)));
                 }
                 print!("{:GAP$}", "");
             }
             println!();
         }
-        println!();
     }
+    println!();
 }
 
 /// The mean of a square of a picture.
-fn mean(picture: &[u8], x: usize, y: usize, side: usize) -> u32 {
-    let square = (y..y + side).flat_map(|y| (x..x + side).map(move |x| u32::from(picture[y * SIDE + x])));
-    square.sum::<u32>() / (side * side) as u32
+fn mean(picture: &Picture, x: usize, y: usize, side: usize) -> Rgb888 {
+    let square = (y..y + side).flat_map(|y| (x..x + side).map(move |x| picture.pixels[y * picture.width + x]));
+    let sum = square.fold([0; 3], |[r, g, b], p| [r + u32::from(p.r()), g + u32::from(p.g()), b + u32::from(p.b())]);
+    let [r, g, b] = sum.map(|v| (v / (side * side) as u32) as u8);
+    Rgb888::new(r, g, b)
 }
 
-/// Two pixels above each other, in the 24 greys of a 256-colour terminal.
-fn blocks(top: u32, bottom: u32) -> String {
-    let colour = |grey| 232 + grey * 23 / 255;
-    format!("\x1b[38;5;{};48;5;{}m▀\x1b[0m", colour(top), colour(bottom))
+/// Two pixels above each other, in the colours of a terminal that has them all.
+fn blocks(top: Rgb888, bottom: Rgb888) -> String {
+    let code = |c: Rgb888| format!("{};{};{}", c.r(), c.g(), c.b());
+    format!("\x1b[38;2;{};48;2;{}m▀\x1b[0m", code(top), code(bottom))
 }
 
 /// The same in plain text.
-fn shade(top: u32, bottom: u32) -> String {
+fn shade(top: Rgb888, bottom: Rgb888) -> String {
     const SHADES: &[u8] = b" .:-=+*#%@";
-    char::from(SHADES[((top + bottom) as usize * (SHADES.len() - 1)) / 510]).into()
-}
-
-/// The table of figures, and what they are.
-pub fn table(rows: &[[String; COLUMNS]]) -> String {
-    let rows: Vec<_> = rows.iter().map(|row| row.to_vec()).collect();
-    format!("{}\n\n{}", markdown(&rows), NOTES.map(|note| format!("- {note}")).join("\n"))
+    let luma = |c: Rgb888| (usize::from(c.r()) + 2 * usize::from(c.g()) + usize::from(c.b())) / 4;
+    char::from(SHADES[(luma(top) + luma(bottom)) * (SHADES.len() - 1) / 510]).into()
 }
 
 /// A table in Markdown, headings first, all but the first column right-aligned.

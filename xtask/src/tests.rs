@@ -1,10 +1,12 @@
 //! `cargo xtask test`: everything on this host, then the same kernels on every emulated board.
 
 use crate::boards::{self, BOARDS, Board, CORES, Core};
+use crate::models::Task;
 use crate::{bench, cargo, emulator, reports, setup};
 use anyhow::{Context, Result, anyhow, ensure};
+use clap::ValueEnum;
 use firmware::report::Report;
-use firmware::{digits, suite};
+use firmware::suite;
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
@@ -28,7 +30,7 @@ pub fn run() -> Result<()> {
     for ((_, cpu), side_by_side) in families {
         cargo::run(&mut cargo::firmware("release", &side_by_side, cpu, &[])?)?;
     }
-    BOARDS.iter().try_for_each(cargo::board)?;
+    BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
 
     let mut trials = Vec::new();
     for [target, cpu] in targets {
@@ -36,11 +38,9 @@ pub fn run() -> Result<()> {
         trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
         trials.push(trial(on, "a_panic_does_not_link", move || a_panic_does_not_link(target, cpu)));
     }
-    for board in BOARDS.iter().filter(|board| board.fits_digits().is_ok()) {
-        trials.push(trial(board.name, "digits_are_the_hosts", || digits_are_the_hosts(board)));
-    }
     trials.extend(kernels()?);
     trials.extend(budgets());
+    trials.extend(demos());
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
     ensure!(!devices.has_failed(), "tests on the boards failed");
@@ -106,9 +106,22 @@ fn budgets() -> Vec<Trial> {
     CORES.iter().map(of).collect()
 }
 
-fn digits_are_the_hosts(board: &Board) -> Result<()> {
-    let (mut host, mut device) = (reports::on_host(digits::run, &[]), on_device(board, "digits")?);
-    reports::compare(&reports::decode(&mut device)?, &reports::decode(&mut host)?)
+/// All demos on the first board; the large picture on the one with the least memory, and in less than 14 KB of it.
+fn demos() -> Vec<Trial> {
+    let bar = ProgressBar::hidden();
+    let demo = |task: &Task| {
+        let verdict = task.run(&BOARDS[0], None, &bar).map(|_| ());
+        trial(BOARDS[0].name, &format!("{} is the host's and NumPy's", task.name()), || verdict)
+    };
+    let small = boards::find("microbit").map_err(anyhow::Error::msg);
+    let small = small.and_then(|board| Task::Bigpicture.run(board, None, &bar)).and_then(|runs| {
+        let used = Task::Bigpicture.seeds()[0].networks[0].ram + runs[0].rest;
+        ensure!(used < 14 << 10, "it used {used} bytes of RAM");
+        Ok(())
+    });
+    let mut trials: Vec<_> = Task::value_variants().iter().map(demo).collect();
+    trials.push(trial("microbit", "bigpicture takes less than 14 KB of RAM", || small));
+    trials
 }
 
 fn no_panic_can_be_reached(target: &str, cpu: &str) -> Result<()> {

@@ -2,4 +2,4 @@
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-firmware::board!(Fe310::new(0x1001_3000), Minstret, [suite]);
+firmware::board!(Fe310::new(0x1001_3000), Minstret, [bigpicture, suite]);

@@ -155,12 +155,17 @@ impl<U: Uart, C: Counter, const N: usize> Board for Device<U, C, N> {
         }
         top.addr() - at.addr()
     }
+
+    fn statics(&mut self) -> usize {
+        (&raw const __euninit).addr() - (&raw const __sdata).addr()
+    }
 }
 
 const PAINT: u32 = 0xC0DE_CAFE;
 
 unsafe extern "C" {
-    // From the linker script of the run-time crate: the highest and the lowest address of the stack.
+    // From the linker script of the run-time crate: the highest and the lowest address of the stack, and where the statics begin.
     static _stack_start: u32;
     static __euninit: u32;
+    static __sdata: u32;
 }

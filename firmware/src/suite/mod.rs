@@ -93,6 +93,7 @@ pub const GROUPS: &[(&str, Group)] = &[
 
 /// Runs every group and reports each.
 pub fn run(board: &mut impl Board) {
+    assert!(cfg!(feature = "suite"), "the firmware was built without the suite");
     for &(name, group) in GROUPS {
         let Outcome { cases, failed, digest } = group(Random::new(SEED), CASES);
         send(board, &Report::Suite { name, cases, failed, digest });

@@ -1,0 +1,371 @@
+//! The trained models: what they are held against, the figure of merit of each task, and their networks run on a board.
+
+use crate::boards::Board;
+use crate::reports::{self, Host};
+use crate::{cargo, emulator, readme, setup};
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use firmware::networks::{Layers, Network, Number, Rows, Seed};
+use firmware::report::Report;
+use firmware::{bigpicture, bigpicture16, digits, ecg, nuclei};
+use indicatif::ProgressBar;
+use serde_json::Value;
+use std::fs;
+use std::iter::zip;
+
+/// A task, and its demo.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Task {
+    /// Handwritten digits from codes of 16 numbers
+    Digits,
+    /// Nuclei in microscope pictures, found by a U-Net
+    Nuclei,
+    /// An electrocardiogram from a slow stream of codes
+    Ecg,
+    /// Photographs of 128x128 pixels from 12 numbers, in less than 14 KB of RAM
+    Bigpicture,
+}
+
+/// A figure of merit: its key in the models, what it is, its digits, and whether more is better.
+pub struct Merit {
+    /// Its key in `model.json` and `metrics.json`.
+    pub key: &'static str,
+    /// Its name and unit.
+    pub name: &'static str,
+    /// Decimals that are printed.
+    pub digits: usize,
+    /// Whether a larger one is better.
+    pub more: bool,
+}
+
+/// What a network came to on a board.
+pub struct Run {
+    /// Its place in the seed's list.
+    pub network: usize,
+    /// Raw outputs, an input after the other, as the bytes of a device.
+    pub outputs: Vec<Vec<u8>>,
+    /// Instructions for an input.
+    pub instructions: u64,
+    /// Bytes of stack but for the activations, and of statics.
+    pub rest: usize,
+}
+
+/// The name of each program of a task, the network that it runs (else all), and the program.
+type Program = (&'static str, Option<usize>, fn(&mut Host));
+
+/// Stack and statics beside the activations, at most, for the question whether a demo fits a board; measured by the demos.
+const REST: usize = 5200;
+
+impl Task {
+    /// Its name: of its folder in `models/`, its program and its feature.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Digits => "digits",
+            Task::Nuclei => "nuclei",
+            Task::Ecg => "ecg",
+            Task::Bigpicture => "bigpicture",
+        }
+    }
+
+    /// What was trained.
+    pub fn seeds(self) -> &'static [Seed] {
+        match self {
+            Task::Digits => &*digits::SEEDS,
+            Task::Nuclei => &*nuclei::SEEDS,
+            Task::Ecg => &*ecg::SEEDS,
+            Task::Bigpicture => &*bigpicture::SEEDS,
+        }
+    }
+
+    fn programs(self) -> &'static [Program] {
+        match self {
+            Task::Digits => &[("digits", None, digits::run)],
+            Task::Nuclei => &[("nuclei", None, nuclei::run)],
+            Task::Ecg => &[("ecg", None, ecg::run)],
+            Task::Bigpicture => {
+                &[("bigpicture", Some(0), bigpicture::run), ("bigpicture16", Some(1), bigpicture16::run)]
+            }
+        }
+    }
+
+    /// What people judge its outputs by.
+    pub fn merit(self) -> Merit {
+        match self {
+            Task::Digits => Merit { key: "elbo", name: "ELBO, nats", digits: 2, more: true },
+            Task::Nuclei => Merit { key: "iou", name: "IoU", digits: 3, more: true },
+            Task::Ecg => Merit { key: "prd", name: "PRD, %", digits: 2, more: false },
+            Task::Bigpicture => Merit { key: "psnr", name: "PSNR, dB", digits: 2, more: true },
+        }
+    }
+
+    /// The figure that single outputs have: of digits the PSNR, because an ELBO is one of many drawn codes.
+    pub fn shown_merit(self) -> Merit {
+        match self {
+            Task::Digits => Merit { key: "psnr", name: "PSNR, dB", digits: 2, more: true },
+            _ => self.merit(),
+        }
+    }
+
+    /// A file of the task.
+    pub fn file(self, name: &str) -> Result<Vec<u8>> {
+        let path = readme::path("models").join(self.name()).join(name);
+        fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    /// The networks that fit a board, or how much memory is missing.
+    fn fit(self, board: &Board) -> Result<Vec<&'static Program>> {
+        let networks = self.seeds()[0].networks;
+        let need = |only: Option<usize>| {
+            let ram = networks.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)).map(|(_, n)| n.ram);
+            ram.max().unwrap_or(0) + REST
+        };
+        let fitting: Vec<_> = self.programs().iter().filter(|(_, only, _)| need(*only) <= board.ram).collect();
+        let least = self.programs().iter().map(|(_, only, _)| need(*only)).min().unwrap_or(0);
+        let (name, ram) = (self.name(), board.ram);
+        ensure!(
+            !fitting.is_empty(),
+            "{name} does not fit {}: it needs {least} bytes of RAM, the board has {ram}",
+            board.name
+        );
+        Ok(fitting)
+    }
+
+    /// Builds its demo for a board, runs it there and on this host, and compares every byte with the host's and with what NumPy computed.
+    pub fn run(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
+        let programs = self.fit(board)?;
+        setup::board(board)?;
+        cargo::board(board, &[self.name()])?;
+        self.run_built(board, &programs, samples, bar)
+    }
+
+    fn run_built(
+        self,
+        board: &Board,
+        programs: &[&Program],
+        samples: Option<usize>,
+        bar: &ProgressBar,
+    ) -> Result<Vec<Run>> {
+        let arguments: Vec<_> = samples.iter().map(usize::to_string).collect();
+        let mut runs = Vec::new();
+        for (name, only, program) in programs {
+            let host = self.parse(*only, reports::on_host(*program, &arguments))?;
+            let device = self.parse(*only, emulator::run(board, name, &arguments, bar)?)?;
+            for (device, host) in zip(&device, &host) {
+                let network = &self.seeds()[0].networks[device.network];
+                for (i, (d, h)) in zip(&device.outputs, &host.outputs).enumerate() {
+                    let what = format!("{name}, {} {}, input {i}", network.name, network.format());
+                    ensure!(d == h, "{what}: the device's bytes are not the host's");
+                }
+                ensure!(device.outputs.len() == host.outputs.len(), "{name}: outputs are missing");
+            }
+            ensure!(device.len() == host.len(), "{name}: networks are missing");
+            runs.extend(device);
+        }
+        let model = Model::read(self, 0)?;
+        for run in &runs {
+            model.check(run)?;
+        }
+        Ok(runs)
+    }
+
+    /// Takes what a program sent apart.
+    fn parse(self, only: Option<usize>, mut bytes: Vec<u8>) -> Result<Vec<Run>> {
+        let networks = self.seeds()[0].networks;
+        let mut runs: Vec<Run> = (0..networks.len())
+            .filter(|i| only.is_none_or(|o| o == *i))
+            .map(|network| Run { network, outputs: Vec::new(), instructions: 0, rest: 0 })
+            .collect();
+        let mut rest = &mut bytes[..];
+        if let Some(network) = only {
+            for _ in 0..self.seeds()[0].shown {
+                let (picture, after) = ppm(rest, networks[network].format() == "int8")?;
+                runs[0].outputs.push(picture);
+                rest = after;
+            }
+        }
+        for report in reports::decode(rest)? {
+            let at = |network: u8| only.map_or(usize::from(network), |_| 0);
+            match report {
+                Report::Output { network, sample, data } => {
+                    let run = runs.get_mut(at(network)).context("a network is unknown")?;
+                    run.outputs.resize(run.outputs.len().max(usize::from(sample) + 1), Vec::new());
+                    run.outputs[usize::from(sample)].extend(data);
+                }
+                Report::Decoded { network, instructions, stack, statics } => {
+                    let run = runs.get_mut(at(network)).context("a network is unknown")?;
+                    (run.instructions, run.rest) = (instructions, (stack + statics) as usize);
+                }
+                Report::Done => return Ok(runs),
+                _ => bail!("a report that does not belong to a network"),
+            }
+        }
+        bail!("the device stopped before it was done")
+    }
+
+    /// The figure of merit of real outputs, those of the first inputs: PSNR, IoU or PRD.
+    pub fn quality(self, outputs: &[Vec<f64>]) -> Result<f64> {
+        let flat = outputs.iter().flatten().copied();
+        Ok(match self {
+            Task::Digits => psnr(flat.map(|logit| 1.0 / (1.0 + (-logit).exp())), &self.file("images.u8")?),
+            Task::Bigpicture => psnr(flat, &self.file("images.u8")?),
+            Task::Nuclei => {
+                let masks = self.file("masks.bits")?;
+                let (mut both, mut any) = (0, 0);
+                for (i, logit) in flat.enumerate() {
+                    let (found, right) = (logit > 0.0, masks[i / 8] >> (7 - i % 8) & 1 == 1);
+                    both += u32::from(found && right);
+                    any += u32::from(found || right);
+                }
+                f64::from(both) / f64::from(any)
+            }
+            Task::Ecg => {
+                let pairs: Vec<_> = zip(flat, millivolts(&self.file("signal.i16")?)).collect();
+                let mean = pairs.iter().map(|(_, y)| y).sum::<f64>() / pairs.len() as f64;
+                let error: f64 = pairs.iter().map(|(x, y)| (x - y).powi(2)).sum();
+                100.0 * (error / pairs.iter().map(|(_, y)| (y - mean).powi(2)).sum::<f64>()).sqrt()
+            }
+        })
+    }
+}
+
+/// Peak signal-to-noise ratio of values between 0 and 1 against grey bytes: `10 log10(1 / mean((a - b)²))`.
+fn psnr(values: impl Iterator<Item = f64>, bytes: &[u8]) -> f64 {
+    let (mut squares, mut count) = (0.0, 0.0);
+    for (a, b) in zip(values, bytes) {
+        squares += (a - f64::from(*b) / 255.0).powi(2);
+        count += 1.0;
+    }
+    10.0 * f64::log10(count / squares)
+}
+
+/// Raw samples of 5 microvolts.
+pub fn millivolts(bytes: &[u8]) -> impl Iterator<Item = f64> {
+    bytes.chunks_exact(2).map(|b| f64::from(i16::from_le_bytes([b[0], b[1]])) * 0.005)
+}
+
+/// A picture off the front, its values as the raw ones that they were made of.
+fn ppm(bytes: &mut [u8], narrow: bool) -> Result<(Vec<u8>, &mut [u8])> {
+    let end = bytes.iter().position(|b| *b == b'\n').context("a picture has no header")?;
+    let header = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let words: Vec<_> = header.split(' ').collect();
+    let ["P6", w, h, white] = words[..] else { bail!("`{header}` is not the header of a PPM file") };
+    ensure!(white == if narrow { "255" } else { "32767" }, "`{header}` is not a picture of this network");
+    let len = w.parse::<usize>()? * h.parse::<usize>()? * 3 * if narrow { 1 } else { 2 };
+    let (picture, rest) = bytes[end + 1..].split_at_mut_checked(len).context("a picture is cut off")?;
+    match narrow {
+        true => picture.iter_mut().for_each(|b| *b ^= 0x80),
+        false => picture.chunks_exact_mut(2).for_each(<[u8]>::reverse),
+    }
+    Ok((picture.to_vec(), rest))
+}
+
+/// A `model.json`.
+pub struct Model {
+    task: Task,
+    json: Value,
+}
+
+impl Model {
+    /// Reads that of a seed.
+    pub fn read(task: Task, seed: usize) -> Result<Self> {
+        Ok(Model { task, json: serde_json::from_slice(&task.file(&format!("seed{seed}/model.json"))?)? })
+    }
+
+    /// The decoder that a network is; folded, it is still `nearest`.
+    fn decoder(&self, network: &str) -> Result<&Value> {
+        let name = if network == "folded" { "nearest" } else { network };
+        let all = self.json["decoders"].as_array().context("model.json has no decoders")?;
+        all.iter().find(|d| d["name"] == name).with_context(|| format!("model.json has no {name}"))
+    }
+
+    /// A figure over the whole test set, as the training script has it.
+    pub fn figure(&self, network: &str, format: &str, key: &str) -> Result<f64> {
+        self.decoder(network)?["figures"][format][key].as_f64().context("model.json lacks a figure")
+    }
+
+    /// Raw outputs as real values.
+    pub fn real(&self, network: &Network, bytes: &[u8]) -> Result<Vec<f64>> {
+        let last = self.decoder(network.name)?["layers"].as_array().and_then(|l| l.last()).context("no layers")?;
+        let y = &last["y"][network.format()];
+        let (scale, zero) = (y["scale"].as_f64().context("no scale")?, y["zero"].as_f64().context("no zero")?);
+        let raw: Vec<f64> = match network.layers {
+            Layers::Int8(..) => bytes.iter().map(|b| f64::from(*b as i8)).collect(),
+            Layers::Int16x8(..) => bytes.chunks_exact(2).map(|b| f64::from(i16::from_le_bytes([b[0], b[1]]))).collect(),
+        };
+        Ok(raw.into_iter().map(|v| (v - zero) * scale).collect())
+    }
+
+    /// PyTorch's f32 outputs of the shown inputs of seed 0; empty where there are none.
+    pub fn torch(&self, network: &str) -> Result<Vec<Vec<f64>>> {
+        let samples = self.json["torch_samples"].as_u64().unwrap_or(0) as usize;
+        if samples == 0 {
+            return Ok(Vec::new());
+        }
+        let all = self.json["decoders"].as_array().context("no decoders")?;
+        let name = if network == "folded" { "nearest" } else { network };
+        let at = all.iter().position(|d| d["name"] == name).context("no such decoder")?;
+        let bytes = self.task.file("seed0/torch.f32")?;
+        let values: Vec<f64> =
+            bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect();
+        let len = values.len() / all.len() / samples;
+        Ok((0..samples).map(|s| values[(at * samples + s) * len..][..len].to_vec()).collect())
+    }
+
+    /// Whether outputs are those of the training script's integer implementation, by their CRC-32.
+    fn check(&self, run: &Run) -> Result<()> {
+        let network = &self.task.seeds()[0].networks[run.network];
+        let decoder = self.decoder(network.name)?;
+        let key = if self.json["window"].is_null() { "crc32" } else { "window_crc32" };
+        for (i, output) in run.outputs.iter().enumerate() {
+            let (crc, name) = (format!("{:08x}", crc32fast::hash(output)), network.name);
+            let expected = &decoder[key][network.format()][i];
+            ensure!(*expected == crc, "{name} {}, input {i}: CRC {crc}, NumPy's is {expected}", network.format());
+        }
+        Ok(())
+    }
+}
+
+/// Every test input, whole, decoded on this host.
+pub fn decode_all(seed: &Seed, network: &Network) -> Vec<Vec<u8>> {
+    match network.layers {
+        Layers::Int8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
+        Layers::Int16x8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
+    }
+}
+
+fn decode<T: Number>(seed: &Seed, network: &Network, rows: &dyn Rows<T>, sample: usize) -> Vec<u8> {
+    let (mut memory, mut bytes) = (vec![T::default(); network.ram / size_of::<T>()], Vec::new());
+    let mut each = |row: &[T]| row.iter().for_each(|v| bytes.extend(bytemuck::bytes_of(v)));
+    let decoded = rows.decode(&mut seed.input(sample, seed.len), &mut memory, &mut each);
+    assert_eq!(decoded, Ok(()), "{}", network.name);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psnr_of_a_tenth_is_20_db() {
+        assert!((psnr([0.1, 1.1].into_iter(), &[0, 255]) - 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn kernels_reach_the_figures_of_the_training_script() {
+        for task in [Task::Nuclei, Task::Ecg, Task::Bigpicture] {
+            let (model, merit) = (Model::read(task, 0).unwrap(), task.merit());
+            for network in task.seeds()[0].networks {
+                let real: Vec<_> =
+                    decode_all(&task.seeds()[0], network).iter().map(|o| model.real(network, o).unwrap()).collect();
+                let (ours, theirs) =
+                    (task.quality(&real).unwrap(), model.figure(network.name, network.format(), merit.key).unwrap());
+                assert!(
+                    (ours - theirs).abs() < 6e-4,
+                    "{task:?} {} {}: {ours}, not {theirs}",
+                    network.name,
+                    network.format()
+                );
+            }
+        }
+    }
+}
