@@ -4,7 +4,8 @@ use super::{GUARD, Outcome, Random, group, room};
 use upconv::{
     Activation, Add, Along, Area, Bilinear, Bound, BoundJoin, Concat, Conv, ConvTranspose, Convolution, Decoder,
     Element, Error, Fill, Geometry, Input, Join, Layer, Multiplier, Nearest, Node, Numerics, Operands, Pad, Padding,
-    PixelShuffle, Quant, Quantization, Ratio, Resize, Rounding, RowSource, Shape, ShuffleOrder, Sum, Upsample, Weights,
+    PixelShuffle, Quant, Quantization, Ratio, Resize, Rounding, RowSource, Shape, ShuffleOrder, Sum, Upsample,
+    WeightOrder, Weights,
 };
 
 /// Nodes of a decoder; a signal has one of them fewer than two inputs.
@@ -80,7 +81,10 @@ struct Net<'a> {
     from: [[usize; 2]; N],
 }
 
-/// Weights of all convolutions; any bytes are packed weights of some layer.
+/// Packed weights of all convolutions of a decoder.
+const PACKED: usize = 250;
+
+/// Weights of all convolutions.
 fn weights(random: &mut Random<'_>) -> [i8; WEIGHTS] {
     let mut weights = [0; WEIGHTS];
     weights.fill_with(|| random.element());
@@ -98,12 +102,13 @@ impl<'a> Net<'a> {
         &mut self,
         random: &mut Random<'_>,
         signal: bool,
-        w: &'a [i8],
+        w: &[i8],
+        mut packed: &'a mut [i8],
         multiplier: &'a [Multiplier],
     ) -> Result<(), Error> {
         let mut n = 1;
         while n < N {
-            n = self.stage(random, n, signal, w, multiplier)?;
+            n = self.stage(random, n, signal, w, &mut packed, multiplier)?;
         }
         Ok(())
     }
@@ -115,20 +120,25 @@ impl<'a> Net<'a> {
         random: &mut Random<'_>,
         n: usize,
         signal: bool,
-        w: &'a [i8],
+        w: &[i8],
+        room: &mut &'a mut [i8],
         multiplier: &'a [Multiplier],
     ) -> Result<usize, Error> {
         let x = self.operators[n - 1].output();
         let (kind, room_for) = (random.below(10), N - n);
         let q = Quant::new(SCALE, 0);
-        let mut draws = [0; 6].map(|_: usize| random.next() as usize >> 8);
+        let mut draws = [0; 6].map(|_: usize| (random.next() as u32 >> 8) as usize);
         if signal {
             draws[5] = 0;
         }
         let [a, b, c, d, e, f] = draws;
         let wide = |v: usize| if signal { 1 } else { v };
-        let conv = |plan: upconv::Plan| -> Result<Operator<'a>, Error> {
-            let packed = w.get(..plan.weight_len()).ok_or(super::TOO_LARGE)?;
+        let mut conv = |plan: upconv::Plan| -> Result<Operator<'a>, Error> {
+            let len = plan.weight_len();
+            let w = w.get(..len).ok_or(super::TOO_LARGE)?;
+            let (packed, rest) = core::mem::take(room).split_at_mut_checked(len).ok_or(super::TOO_LARGE)?;
+            plan.pack_into(w, WeightOrder::Torch, packed)?;
+            *room = rest;
             let quant = Quantization {
                 x: q,
                 y: q,
@@ -261,8 +271,9 @@ pub(super) fn pictures(random: Random<'_>, cases: u32) -> Outcome {
     group(random, cases, |random| {
         let (weights, multiplier) = (weights(random), [Multiplier::from_real(0.02)?]);
         let input = Shape::new(random.below(5) + 1, random.below(4) + 1, random.below(4) + 1);
+        let mut packed = [0; PACKED];
         let mut net = Net::new(input);
-        net.draw(random, false, &weights, &multiplier)?;
+        net.draw(random, false, &weights, &mut packed, &multiplier)?;
         if random.below(2) == 0 {
             net.skip(random)?;
         }
@@ -360,8 +371,9 @@ fn whole_signal(
     multiplier: &[Multiplier],
     y: &mut [i8; TENSOR],
 ) -> Result<usize, Error> {
+    let mut packed = [0; PACKED];
     let mut net = Net::new(input);
-    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
+    net.draw(&mut Random::new(draw), true, weights, &mut packed, multiplier)?;
     net.reference(x, &[], y)?;
     Ok(net.operators[N - 1].output().len())
 }
@@ -377,8 +389,9 @@ fn streamed(
     multiplier: &[Multiplier],
     expected: &[i8],
 ) -> Result<bool, Error> {
+    let mut packed = [0; PACKED];
     let mut net = Net::new(Shape::new(PATTERN, 1, channels));
-    net.draw(&mut Random::new(draw), true, weights, multiplier)?;
+    net.draw(&mut Random::new(draw), true, weights, &mut packed, multiplier)?;
     signal(random, &Decoder::endless(net.nodes())?, x, expected)
 }
 

@@ -11,8 +11,11 @@
 
 use super::Loop;
 pub(super) use super::words::widen_i16;
-pub(crate) use super::words::{CHUNK, Patch, SUMS};
+pub(crate) use super::words::{Patch, SUMS};
 use core::arch::naked_asm;
+
+/// Values of a patch, a multiple of 4; few, for these cores have little memory.
+pub(crate) const CHUNK: usize = 32;
 
 /// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
 ///

@@ -1,11 +1,9 @@
 //! A patch of words, four pixels side by side, so that a core without packed arithmetic loads a value of each at once.
 
-use super::PIXELS;
+use super::{CHUNK, PIXELS};
 use crate::Element;
 use core::mem::MaybeUninit;
 
-/// Values of a patch, a multiple of 4.
-pub(crate) const CHUNK: usize = 64;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
 
