@@ -19,6 +19,8 @@ fn main() {
         t if t.starts_with("thumbv7m") => &["armv7m", "portable"],
         t if t.starts_with("thumbv6m") => &["armv6m", "portable"],
         t if t.starts_with("riscv32im") => &["riscv", "portable"],
+        // A host runs their models.
+        _ if var("CARGO_CFG_TARGET_OS") != "none" => &["portable", "dsp", "mve"],
         _ => &["portable"],
     };
     if forced.is_empty() {

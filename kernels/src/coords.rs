@@ -214,6 +214,61 @@ impl Side {
     }
 }
 
+/// Exact division by a constant in 32 bits: `floor(n / d) = (2n · m >> 32) >> shift`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Divide {
+    d: u32,
+    m: u32,
+    shift: u32,
+}
+
+impl Divide {
+    /// d = 1 ..= 2²² − 1; `None` beyond.
+    ///
+    /// With d of b bits, `m = ceil(2^(b+30) / d)` is at most 2³¹ and less than 1 too large. For n < 2^q · d that makes less than
+    /// n / 2^(b+30), which is at most 1 / d where 2^q · d² <= 2^(b+30), thus where q + b <= 30: there the quotient is exact, and 2n fits.
+    pub(crate) const fn new(d: u32) -> Option<Self> {
+        let bits = u32::BITS - d.leading_zeros();
+        if d == 0 || bits > 22 {
+            return None;
+        }
+        let m = (1u64 << (bits + 30)).div_ceil(d as u64) as u32;
+        Some(Divide { d, m, shift: bits - 1 })
+    }
+
+    /// Whether it holds for quotients of so many bits.
+    pub(crate) const fn gives(&self, bits: u32) -> bool {
+        self.shift + 1 + bits <= 30
+    }
+
+    /// The divisor.
+    pub(crate) fn divisor(&self) -> u32 {
+        self.d
+    }
+
+    /// m of the formula.
+    pub(crate) fn factor(&self) -> u32 {
+        self.m
+    }
+
+    /// Its shift.
+    pub(crate) fn shift(&self) -> u32 {
+        self.shift
+    }
+
+    /// `floor(n / d)`
+    #[inline(always)]
+    pub(crate) const fn quotient(&self, n: u32) -> u32 {
+        self.half_of(2 * n)
+    }
+
+    /// `floor(twice / 2d)`
+    #[inline(always)]
+    pub(crate) const fn half_of(&self, twice: u32) -> u32 {
+        ((twice as u64 * self.m as u64) >> 32) as u32 >> self.shift
+    }
+}
+
 /// The positions `(start + o * step) / den` along one axis.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Affine {
@@ -228,6 +283,8 @@ pub(crate) struct Affine {
     first: i32,
     first_rest: u32,
     by_den: Reciprocal,
+    /// The same where positions fit 32 bits.
+    by: Option<Divide>,
 }
 
 /// A position `i + t / den`; i is -1 for every position below 0.
@@ -267,6 +324,10 @@ impl Affine {
             first,
             first_rest: first_rest as u32,
             by_den: Reciprocal::new(den as u32),
+            by: match Divide::new(den as u32) {
+                Some(by) if by.gives(16) => Some(by),
+                _ => None,
+            },
         })
     }
 
@@ -308,6 +369,16 @@ impl Affine {
     pub(crate) const fn at(&self, o: usize) -> Position {
         // Bounds: o <= in * scale, so a position is at most in, plus half a step where centres lie at one half, plus less than 1 where
         // it was rounded. A step is at most MAX_SIDE: the quotient stays below 2^15 + 2^14 + 1 < 2^16. And o * step < 2^15 * 2^31.
+        if let Some(by) = &self.by {
+            // Bounds: it gives quotients of 16 bits, so positions are below 2^30.
+            let position = (o as u32).wrapping_mul(self.step as u32).wrapping_add(self.start as u32);
+            if (position as i32) < 0 {
+                let t = position as i32 + self.den as i32;
+                return Position { i: -1, t: if t < 0 { 0 } else { t as u32 } };
+            }
+            let i = by.quotient(position);
+            return Position { i: i as i32, t: position - i * self.den };
+        }
         let position = self.start + (o as u64 * self.step) as i64;
         if position < 0 {
             let t = position + self.den as i64;
@@ -333,9 +404,30 @@ impl Affine {
     }
 
     /// The input at or before a position, inside the input.
+    #[inline]
     pub(crate) const fn nearest(&self, p: Position) -> usize {
-        let (i, last) = (if p.i < 0 { 0 } else { p.i as usize }, self.input - 1);
+        self.inside(p.i)
+    }
+
+    /// The input nearest to a whole position.
+    #[inline]
+    pub(crate) const fn inside(&self, i: i32) -> usize {
+        let (i, last) = (if i < 0 { 0 } else { i as usize }, self.input - 1);
         if i < last { i } else { last }
+    }
+
+    /// The whole factor F where `floor` of position i is `i / F`; else 0.
+    pub(crate) const fn repeats(&self) -> usize {
+        let Some(f) = (self.den as u64).checked_div(self.step) else { return 0 };
+        let repeats = f * self.step == self.den as u64 && 0 <= self.start && self.start < self.step as i64;
+        if repeats && self.output as u64 == f * self.input as u64 { f as usize } else { 0 }
+    }
+
+    /// The whole factor F of half-pixel positions `(2i + 1) / 2F − 1/2`, where it is 2, 4 or 8; else 0.
+    pub(crate) const fn half_pixel_factor(&self) -> usize {
+        let f = self.den / 2;
+        let half_pixel = self.den == 2 * f && self.step == 2 && self.start == 1 - f as i64;
+        if half_pixel && matches!(f, 2 | 4 | 8) && self.output == f as usize * self.input { f as usize } else { 0 }
     }
 
     /// The two inputs around a position, edges replicated, and the weight of the second in units of 1 / den.

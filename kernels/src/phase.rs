@@ -310,7 +310,7 @@ impl Axis {
             return (o, 0);
         }
         // Bounds: o < 2^16 and ceil(2^32 / d) − 2^32 / d < 1 < 2^16 / d: exact.
-        let q = (o as u64 * self.per_step as u64 >> 32) as usize;
+        let q = ((o as u64 * self.per_step as u64) >> 32) as usize;
         (q, o - q * self.out_step)
     }
 

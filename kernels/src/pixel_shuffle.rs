@@ -8,6 +8,8 @@
 //! CRD   c · rh · rw + dy · rw + dx     each fine pixel is every (rh · rw)-th channel
 //! ```
 
+use crate::arch::copy::copy_runs;
+use crate::coords::Divide;
 use crate::phase::Reciprocal;
 use crate::reads::{Rows, Spec, described};
 use crate::shape::{INPUT, OUTPUT, all, side};
@@ -35,6 +37,8 @@ struct Blocks {
     /// ... and the next one of the same fine pixel this much.
     channel_step: usize,
     by_rows: Reciprocal,
+    /// The same in 32 bits.
+    by: Option<Divide>,
 }
 
 impl Blocks {
@@ -44,7 +48,28 @@ impl Blocks {
             ShuffleOrder::Dcr => (fine.c, 1),
             ShuffleOrder::Crd => (1, rh * rw),
         };
-        Blocks { coarse, fine, rh, rw, pixel_step, channel_step, by_rows: Reciprocal::new(rh as u32) }
+        Blocks {
+            coarse,
+            fine,
+            rh,
+            rw,
+            pixel_step,
+            channel_step,
+            by_rows: Reciprocal::new(rh as u32),
+            by: Divide::new(rh as u32),
+        }
+    }
+
+    /// The coarse row of a fine one, and its number in the block.
+    fn row(&self, fine: usize) -> (usize, usize) {
+        // Bounds: both are sides, below 2^15. There always is a divisor.
+        let coarse = self.by.map_or(0, |by| by.quotient(fine as u32) as usize);
+        (coarse, fine - coarse * self.rh)
+    }
+
+    /// The values that lie side by side in both tensors, where a fine pixel's channels do.
+    fn run(&self) -> usize {
+        self.rw * self.fine.c
     }
 
     /// Calls `f` for all pixels of a fine row that is number `dy` in its block, with where they start in the coarse and in the fine row.
@@ -139,9 +164,13 @@ impl<T: Element> Layer<T> for PixelShuffle {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let blocks = &self.0;
-        let (iy, dy) = blocks.by_rows.div_rem(oy as u64);
-        let row = x.row(iy as usize);
-        blocks.pixels(dy as usize, |coarse, fine| {
+        let (iy, dy) = blocks.row(oy);
+        let row = x.row(iy);
+        if blocks.channel_step == 1 {
+            let x = row.get(dy * blocks.run()..).unwrap_or_default();
+            return copy_runs((x, blocks.coarse.c), (y, blocks.run()), blocks.run(), blocks.coarse.w);
+        }
+        blocks.pixels(dy, |coarse, fine| {
             spread(row, (coarse, blocks.channel_step), y, (fine, 1), blocks.fine.c);
         });
     }
@@ -201,6 +230,11 @@ impl<T: Element> Layer<T> for PixelUnshuffle {
         let blocks = &self.0;
         for dy in 0..blocks.rh {
             let row = x.row(oy * blocks.rh + dy);
+            if blocks.channel_step == 1 {
+                let y = y.get_mut(dy * blocks.run()..).unwrap_or_default();
+                copy_runs((row, blocks.run()), (y, blocks.coarse.c), blocks.run(), blocks.coarse.w);
+                continue;
+            }
             blocks.pixels(dy, |coarse, fine| {
                 spread(row, (fine, 1), y, (coarse, blocks.channel_step), blocks.fine.c);
             });

@@ -11,6 +11,8 @@ pub struct Board {
     pub core: &'static str,
     /// The Rust target of its core.
     pub target: &'static str,
+    /// The CPU that its code is compiled for, where the target leaves that open: rustc's `target-cpu`, or nothing.
+    pub cpu: &'static str,
     /// The profile that its firmware is built with.
     pub profile: &'static str,
     /// Bytes of RAM in its `memory.x`.
@@ -57,6 +59,7 @@ pub const BOARDS: &[Board] = &[
         name: "mps2-an386",
         core: "Cortex-M4F",
         target: "thumbv7em-none-eabihf",
+        cpu: "",
         profile: "release",
         ram: 128 << 10,
         emulator: ARM,
@@ -66,6 +69,7 @@ pub const BOARDS: &[Board] = &[
         name: "microbit",
         core: "Cortex-M0",
         target: "thumbv6m-none-eabi",
+        cpu: "",
         profile: "small",
         ram: 16 << 10,
         emulator: ARM,
@@ -75,6 +79,7 @@ pub const BOARDS: &[Board] = &[
         name: "mps2-an385",
         core: "Cortex-M3",
         target: "thumbv7m-none-eabi",
+        cpu: "",
         profile: "release",
         ram: 128 << 10,
         emulator: ARM,
@@ -84,6 +89,7 @@ pub const BOARDS: &[Board] = &[
         name: "mps2-an500",
         core: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
+        cpu: "",
         profile: "release",
         ram: 128 << 10,
         emulator: ARM,
@@ -93,6 +99,7 @@ pub const BOARDS: &[Board] = &[
         name: "mps2-an505",
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
+        cpu: "",
         profile: "release",
         ram: 128 << 10,
         emulator: ARM,
@@ -102,6 +109,7 @@ pub const BOARDS: &[Board] = &[
         name: "mps3-an547",
         core: "Cortex-M55",
         target: "thumbv8m.main-none-eabihf",
+        cpu: "cortex-m55",
         profile: "release",
         ram: 128 << 10,
         emulator: ARM,
@@ -111,6 +119,7 @@ pub const BOARDS: &[Board] = &[
         name: "hifive1",
         core: "RV32IMAC",
         target: "riscv32imac-unknown-none-elf",
+        cpu: "",
         profile: "release",
         ram: 16 << 10,
         emulator: RISCV,
@@ -129,27 +138,27 @@ pub struct Core {
 const fn core(
     name: &'static str,
     core: &'static str,
-    target: &'static str,
+    [target, cpu]: [&'static str; 2],
     [board, machine]: [&'static str; 2],
     emulator: &'static Emulator,
 ) -> Core {
-    Core { name, board: Board { name: board, core, target, profile: "release", ram: 1 << 20, emulator, machine } }
+    Core { name, board: Board { name: board, core, target, cpu, profile: "release", ram: 1 << 20, emulator, machine } }
 }
 
 /// The cores of the bench. The M0's code is counted on an M3, which executes it as it is: boards with an M0 have too little memory.
 pub const CORES: &[Core] = &[
-    core("m0", "Cortex-M0", "thumbv6m-none-eabi", ["bench-mps2", "mps2-an385"], ARM),
-    core("m3", "Cortex-M3", "thumbv7m-none-eabi", ["bench-mps2", "mps2-an385"], ARM),
-    core("m4", "Cortex-M4F", "thumbv7em-none-eabihf", ["bench-mps2", "mps2-an386"], ARM),
-    core("m7", "Cortex-M7", "thumbv7em-none-eabihf", ["bench-mps2", "mps2-an500"], ARM),
-    core("m33", "Cortex-M33", "thumbv8m.main-none-eabihf", ["bench-an505", "mps2-an505"], ARM),
-    core("m55", "Cortex-M55", "thumbv8m.main-none-eabihf", ["bench-an547", "mps3-an547"], ARM),
-    core("rv32", "RV32IMAC", "riscv32imac-unknown-none-elf", ["bench-virt", "virt"], RISCV),
+    core("m0", "Cortex-M0", ["thumbv6m-none-eabi", ""], ["bench-mps2", "mps2-an385"], ARM),
+    core("m3", "Cortex-M3", ["thumbv7m-none-eabi", ""], ["bench-mps2", "mps2-an385"], ARM),
+    core("m4", "Cortex-M4F", ["thumbv7em-none-eabihf", ""], ["bench-mps2", "mps2-an386"], ARM),
+    core("m7", "Cortex-M7", ["thumbv7em-none-eabihf", ""], ["bench-mps2", "mps2-an500"], ARM),
+    core("m33", "Cortex-M33", ["thumbv8m.main-none-eabihf", ""], ["bench-an505", "mps2-an505"], ARM),
+    core("m55", "Cortex-M55", ["thumbv8m.main-none-eabihf", "cortex-m55"], ["bench-an547", "mps3-an547"], ARM),
+    core("rv32", "RV32IMAC", ["riscv32imac-unknown-none-elf", ""], ["bench-virt", "virt"], RISCV),
 ];
 
-/// The targets of all boards.
-pub fn targets() -> BTreeSet<&'static str> {
-    BOARDS.iter().map(|board| board.target).collect()
+/// The targets and CPUs of all boards.
+pub fn targets() -> BTreeSet<[&'static str; 2]> {
+    BOARDS.iter().map(|board| [board.target, board.cpu]).collect()
 }
 
 /// The board of this name, or a sentence that names all.

@@ -19,10 +19,25 @@ pub fn target_dir() -> Result<PathBuf> {
     Ok(this.ancestors().nth(2).context("this program does not lie in a target directory")?.to_owned())
 }
 
-/// The command that builds the firmware's library, and binaries of it, with a profile for some targets.
-pub fn firmware(profile: &str, targets: &[&str], binaries: &[&str]) -> Result<Command> {
+/// Where the code for a CPU lies: cargo does not keep two CPUs of one target apart.
+fn directory(cpu: &str) -> Result<PathBuf> {
+    Ok(target_dir()?.join(cpu))
+}
+
+/// Makes a cargo command compile for a CPU, if one is named.
+pub fn for_cpu<'a>(command: &'a mut Command, cpu: &str) -> Result<&'a mut Command> {
+    if !cpu.is_empty() {
+        let others = env::var("RUSTFLAGS").unwrap_or_default();
+        command.env("RUSTFLAGS", format!("{others} -C target-cpu={cpu}"));
+    }
+    Ok(command.arg("--target-dir").arg(directory(cpu)?))
+}
+
+/// The command that builds the firmware's library, and binaries of it, with a profile for some targets and a CPU.
+pub fn firmware(profile: &str, targets: &[&str], cpu: &str, binaries: &[&str]) -> Result<Command> {
     let mut build = cargo("build");
-    build.args(["--package", "firmware", "--lib", "--profile", profile, "--target-dir"]).arg(target_dir()?);
+    build.args(["--package", "firmware", "--lib", "--profile", profile]);
+    for_cpu(&mut build, cpu)?;
     targets.iter().for_each(|target| _ = build.args(["--target", target]));
     binaries.iter().for_each(|binary| _ = build.args(["--bin", binary]));
     Ok(build)
@@ -30,16 +45,16 @@ pub fn firmware(profile: &str, targets: &[&str], binaries: &[&str]) -> Result<Co
 
 /// Builds the binary of a board: with these demos and without the suite, or without any and with it.
 pub fn board(board: &Board, demos: &[&str]) -> Result<()> {
-    let mut build = firmware(board.profile, &[board.target], &[board.name])?;
+    let mut build = firmware(board.profile, &[board.target], board.cpu, &[board.name])?;
     if !demos.is_empty() {
         build.args(["--no-default-features", "--features", &demos.join(",")]);
     }
     run(&mut build)
 }
 
-/// Where the binary of a board will be.
-pub fn elf(board: &Board) -> Result<PathBuf> {
-    Ok(target_dir()?.join(board.target).join(board.profile).join(board.name))
+/// Where a binary for a board will be.
+pub fn elf(board: &Board, binary: &str) -> Result<PathBuf> {
+    Ok(directory(board.cpu)?.join(board.target).join(board.profile).join(binary))
 }
 
 /// Runs a command to its end; an error names it.

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
 use crate::boards::{BOARDS, CORES};
-use crate::cargo::{cargo, run};
+use crate::cargo::{cargo, for_cpu, run};
 use crate::{setup, tests};
 use anyhow::Result;
 
@@ -15,11 +15,12 @@ pub fn all() -> Result<()> {
     run(cargo("clippy").args(["--workspace", "--all-targets"]).args(warnings))?;
     for board in BOARDS {
         let firmware = ["--package", "firmware", "--lib", "--bin", "no-panic", "--bin", "panics", "--bin", board.name];
-        run(cargo("clippy").args(firmware).args(["--target", board.target]).args(warnings))?;
+        run(for_cpu(cargo("clippy").args(firmware).args(["--target", board.target]), board.cpu)?.args(warnings))?;
     }
     for core in CORES {
         let firmware = ["--package", "firmware", "--bin", "size", "--bin", core.board.name];
-        run(cargo("clippy").args(firmware).args(["--target", core.board.target]).args(warnings))?;
+        run(for_cpu(cargo("clippy").args(firmware).args(["--target", core.board.target]), core.board.cpu)?
+            .args(warnings))?;
     }
     run(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     tests::run()

@@ -34,7 +34,7 @@ impl Drop for Emulator {
 
 /// The bytes of all reports; `bar` moves by one for each.
 pub fn run(board: &Board, program: &str, arguments: &[String], bar: &ProgressBar) -> Result<Vec<u8>> {
-    let elf = cargo::elf(board)?;
+    let elf = cargo::elf(board, board.name)?;
     let elf_bytes = fs::read(&elf).with_context(|| format!("{} cannot be read", elf.display()))?;
     let table = Table::parse(&elf_bytes)?.context("the firmware holds no log table")?;
     let mut decoder = table.new_stream_decoder();

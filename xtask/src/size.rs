@@ -32,8 +32,9 @@ fn table() -> Result<String> {
     let mut columns: Vec<(&Core, Vec<u64>)> = Vec::new();
     for core in CORES {
         setup::board(&core.board)?;
-        // Cores of one target have the same code.
-        let sizes = match columns.iter().find(|(c, _)| c.board.target == core.board.target) {
+        // Cores of one target and CPU have the same code.
+        let of = |core: &Core| [core.board.target, core.board.cpu];
+        let sizes = match columns.iter().find(|(c, _)| of(c) == of(core)) {
             Some((_, sizes)) => sizes.clone(),
             None => {
                 let empty = code(core, None)?;
@@ -56,12 +57,12 @@ fn table() -> Result<String> {
 fn code(core: &Core, operator: Option<&str>) -> Result<u64> {
     let mut build = cargo::cargo("rustc");
     build.args(["--quiet", "--package", "firmware", "--bin", "size", "--profile", core.board.profile]);
-    build.args(["--target", core.board.target, "--target-dir"]).arg(cargo::target_dir()?);
+    cargo::for_cpu(build.args(["--target", core.board.target]), core.board.cpu)?;
     if let Some(operator) = operator {
         build.args(["--", "--cfg", "operator", "--cfg", &format!("operator=\"{operator}\"")]);
     }
     cargo::run(&mut build)?;
-    let elf = cargo::target_dir()?.join(core.board.target).join(core.board.profile).join("size");
+    let elf = cargo::elf(&core.board, "size")?;
     let bytes = fs::read(&elf).with_context(|| format!("{} cannot be read", elf.display()))?;
     let file = object::File::parse(&*bytes)?;
     Ok(file.section_by_name(".text").map_or(0, |section| section.size()))

@@ -9,6 +9,7 @@ use firmware::report::Report;
 use firmware::suite;
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeMap;
 use std::thread;
 
 /// What the linker says of `no-panic` and `panics` when a panic can be reached.
@@ -20,18 +21,22 @@ pub fn run() -> Result<()> {
     let host = cargo::run(cargo::cargo("test").args(["--workspace", "--no-fail-fast"]));
 
     let targets = boards::targets();
-    // The libraries take the longest: side by side, but one architecture at a time, or cargo would unite features that
+    // The libraries take the longest: side by side, but one architecture and CPU at a time, or cargo would unite features that
     // exclude each other.
-    let (arm, riscv): (Vec<_>, Vec<_>) = targets.iter().partition(|target| target.starts_with("thumb"));
-    for side_by_side in [arm, riscv] {
-        cargo::run(&mut cargo::firmware("release", &side_by_side, &[])?)?;
+    let mut families: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for &[target, cpu] in &targets {
+        families.entry((target.starts_with("thumb"), cpu)).or_default().push(target);
+    }
+    for ((_, cpu), side_by_side) in families {
+        cargo::run(&mut cargo::firmware("release", &side_by_side, cpu, &[])?)?;
     }
     BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
 
     let mut trials = Vec::new();
-    for target in targets {
-        trials.push(trial(target, "no_panic_can_be_reached", || no_panic_can_be_reached(target)));
-        trials.push(trial(target, "a_panic_does_not_link", || a_panic_does_not_link(target)));
+    for [target, cpu] in targets {
+        let on = if cpu.is_empty() { target } else { cpu };
+        trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
+        trials.push(trial(on, "a_panic_does_not_link", move || a_panic_does_not_link(target, cpu)));
     }
     trials.extend(kernels()?);
     trials.extend(budgets());
@@ -119,15 +124,15 @@ fn demos() -> Vec<Trial> {
     trials
 }
 
-fn no_panic_can_be_reached(target: &str) -> Result<()> {
-    let (linked, messages) = link(target, "no-panic")?;
+fn no_panic_can_be_reached(target: &str, cpu: &str) -> Result<()> {
+    let (linked, messages) = link(target, cpu, "no-panic")?;
     ensure!(linked, "no-panic does not link: {messages}");
     Ok(())
 }
 
 /// The red control of the test above: it must fail to link, and for that reason alone.
-fn a_panic_does_not_link(target: &str) -> Result<()> {
-    let (linked, messages) = link(target, "panics")?;
+fn a_panic_does_not_link(target: &str, cpu: &str) -> Result<()> {
+    let (linked, messages) = link(target, cpu, "panics")?;
     ensure!(!linked, "panics links, so that no-panic proves nothing");
     let reached = messages.contains(REACHED) && messages.matches("undefined symbol").count() == 1;
     ensure!(reached, "panics fails to link for another reason: {messages}");
@@ -135,7 +140,7 @@ fn a_panic_does_not_link(target: &str) -> Result<()> {
 }
 
 /// Whether a binary links, and what cargo says.
-fn link(target: &str, binary: &str) -> Result<(bool, String)> {
-    let output = cargo::firmware("release", &[target], &[binary])?.arg("--quiet").output()?;
+fn link(target: &str, cpu: &str, binary: &str) -> Result<(bool, String)> {
+    let output = cargo::firmware("release", &[target], cpu, &[binary])?.arg("--quiet").output()?;
     Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }

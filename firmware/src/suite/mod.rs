@@ -33,8 +33,10 @@ pub const SEED: u64 = 2016;
 const VALUES: usize = 480;
 const WEIGHTS: usize = 480;
 const CHANNELS: usize = 12;
-/// Values on either side of an output that must not change.
+/// At least so many values on either side of an output must not change.
 const GUARD: usize = 8;
+/// Inputs and outputs begin anywhere in a word.
+const WORD: usize = 4;
 
 /// What a group of cases came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,17 +246,18 @@ fn check_dyn<T: Element>(
 ) -> Result<(bool, u32), Error> {
     let (input, output) = (layer.input(), layer.output());
     let (mut x, mut y, mut expected) =
-        ([T::default(); VALUES], [T::default(); VALUES + 2 * GUARD], [T::default(); VALUES]);
-    let x = room(&mut x, input.len())?;
+        ([T::default(); VALUES + WORD], [T::default(); VALUES + 2 * GUARD + WORD], [T::default(); VALUES]);
+    let (from, to) = (random.below(WORD), GUARD + random.below(WORD));
+    let x = room(&mut x[from..], input.len())?;
     let expected = room(&mut expected, output.len())?;
-    let guarded = room(&mut y, output.len() + 2 * GUARD)?;
+    let guarded = room(&mut y, to + output.len() + GUARD)?;
     random.paint(x);
     model(x, expected);
 
     let guard = random.element();
     guarded.fill(guard);
-    Bound::whole(layer, x, &mut guarded[GUARD..][..output.len()])?.run();
-    let (before, rest) = guarded.split_at(GUARD);
+    Bound::whole(layer, x, &mut guarded[to..][..output.len()])?.run();
+    let (before, rest) = guarded.split_at(to);
     let (y, after) = rest.split_at(output.len());
     let intact = before.iter().chain(after).all(|v| *v == guard);
     let equal = intact && y == expected && rows_equal(layer, x, expected)?;

@@ -8,7 +8,7 @@ use upconv::{
 /// A block, the shape of a fine tensor that is whole blocks, and an order.
 fn blocks(random: &mut Random<'_>) -> (usize, usize, Shape, ShuffleOrder) {
     let (rh, rw) = (random.below(3) + 1, random.below(3) + 1);
-    let fine = Shape::new(rh * (random.below(4) + 1), rw * (random.below(4) + 1), random.below(4) + 1);
+    let fine = Shape::new(rh * (random.below(4) + 1), rw * (random.below(4) + 1), random.below(9) + 1);
     (rh, rw, fine, *random.pick(&[ShuffleOrder::Dcr, ShuffleOrder::Crd]))
 }
 

@@ -27,9 +27,11 @@ fn resize(random: &mut Random<'_>, input: Shape) -> Result<(Resize, [Axis; 2]), 
 }
 
 fn sizes(random: &mut Random<'_>, input: Shape) -> (usize, usize) {
-    match random.below(4) {
-        0 => (2 * input.h, 2 * input.w),
+    let factor = *random.pick(&[2, 4, 8]);
+    match random.below(5) {
+        0 => (factor * input.h, factor * input.w),
         1 => (4 * input.h, input.w),
+        2 => (random.side(), factor * input.w),
         _ => (random.side(), random.side()),
     }
 }

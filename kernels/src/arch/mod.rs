@@ -1,19 +1,42 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 |
-//! |--------------------------------|--------------|----------------------------------------------------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               |
+//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85          |
+//! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
+//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
+//!
+//! | loop                          | every target        | replaced                                                     |
+//! |-------------------------------|---------------------|--------------------------------------------------------------|
+//! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
+//! | `copy`: pixels                | blocks in Rust      | LDM and STM: every Cortex-M, eight registers on Armv7-M      |
 
+#[allow(unsafe_code)]
+pub(crate) mod blend;
+#[allow(unsafe_code)]
+mod blend_dsp;
+#[allow(unsafe_code)]
+mod blend_mve;
+#[allow(unsafe_code)]
+pub(crate) mod copy;
+#[cfg(any(upconv_backend = "mve", test))]
+#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+#[allow(unsafe_code)]
+mod mve;
+#[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
-#[cfg(any(not(upconv_backend = "portable"), test))]
-#[cfg_attr(upconv_backend = "portable", allow(dead_code))]
+#[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+#[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod quad;
 
+#[cfg(upconv_backend = "mve")]
+use mve as chosen;
 #[cfg(upconv_backend = "portable")]
 use portable as chosen;
-#[cfg(not(upconv_backend = "portable"))]
+#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
 pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixels, Run};
+
+/// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
+const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));

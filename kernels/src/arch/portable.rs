@@ -65,6 +65,7 @@ pub(crate) struct Block<'a, A> {
     pub(crate) multipliers: &'a [Multiplier],
     pub(crate) requant: Requant,
     /// No sum gets larger.
+    #[allow(dead_code)] // other backends read it
     pub(crate) largest: u64,
 }
 
@@ -127,6 +128,7 @@ macro_rules! each_group {
         }
     }};
 }
+#[allow(unused_imports)] // other backends use it
 pub(super) use each_group;
 
 /// A block of channels: the sums before any product, and those of a group of pixels that is not finished.
@@ -143,6 +145,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// Before any product.
+    #[allow(clippy::extra_unused_type_parameters)] // other backends ask it
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
         self.start = (0..block.channels).map(|c| [block.bias::<S>(c); PIXELS]).take(SUMS).collect();

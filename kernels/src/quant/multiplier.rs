@@ -158,6 +158,11 @@ impl Multiplier {
     #[inline]
     pub(crate) const fn apply_wide(self, acc: i64) -> i32 {
         let q16 = if self.q < 0x7FFF_0000 { (self.q + (1 << 15)) >> 16 } else { 0x7FFF };
+        if self.shift <= -2 && acc as i32 as i64 == acc {
+            // Rounded down three times instead of once, the last time by one bit: the same number.
+            let high = ((acc * ((q16 as i64) << 16)) >> 32) as i32; // acc * q16 / 2^16
+            return ((high >> (-2 - self.shift as i32)) + 1) >> 1;
+        }
         let shift = if self.shift < 14 { (15 - self.shift as i32) as u32 } else { 1 }; // at most 46
         // Bounds: |acc * q16| < 2^62, and the rounding term is at most 2^45.
         let rounded = (acc * q16 as i64 + (1i64 << (shift - 1))) >> shift;

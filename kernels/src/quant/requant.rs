@@ -30,12 +30,14 @@ impl Requant {
     }
 
     /// Whether outputs have a narrower range than their type.
+    #[allow(dead_code)] // Helium clamps in the loop
     pub(crate) fn clamps<T: Element>(&self) -> bool {
         self.low + self.zero > T::MIN || self.high + self.zero < T::MAX
     }
 
     /// Clamps outputs that have the range of their type.
     #[inline(never)]
+    #[allow(dead_code)] // Helium clamps in the loop
     pub(crate) fn clamp_narrow<T: Element>(&self, y: &mut [T]) {
         let (min, max) = (self.low + self.zero, self.high + self.zero);
         y.iter_mut().for_each(|y| *y = T::from_i32(y.to_i32().max(min).min(max)));

@@ -6,11 +6,12 @@
 //! y = round( ((dy-ty)(dx-tx) a + (dy-ty) tx b + ty (dx-tx) c + ty tx d) / (dy dx) )
 //! ```
 //!
-//! The sum is exact; the division is a multiplication by a reciprocal with one correction, exact too. At 2x, 4x, 8x and whenever `dy dx` is a
-//! power of two the sum is small and the division a shift. TFLite differs only in its positions, which have 10 bits.
+//! The sum is exact, and so is the division: rows are blended first, then columns, and what both weigh is divided by once. At 2x, 4x and 8x
+//! half-pixel that is a shift, else a multiplication by a reciprocal (`arch::blend`). TFLite differs only in its positions, which have 10 bits.
 
 use super::{axes, shapes};
-use crate::coords::{Affine, Coordinates};
+use crate::arch::blend::RowPair;
+use crate::coords::{Affine, Coordinates, Divide};
 use crate::phase::Reciprocal;
 use crate::reads::{Rows, Spec, described};
 use crate::rows::cut;
@@ -37,7 +38,10 @@ pub struct Bilinear {
     y: Affine,
     x: Affine,
     ties_away: bool,
-    /// Divides by `dy * dx`.
+    /// The columns' factor where it is 2, 4 or 8 and `dy` divides 16, else 0.
+    factor: usize,
+    /// Divides by `dy * dx`: sums of 32 bits, if it can, and of 64.
+    by: Option<Divide>,
     by_area: Reciprocal,
 }
 
@@ -64,7 +68,9 @@ impl Bilinear {
         }
         // Where TFLite's positions are all whole there are no ties; elsewhere its area is an even power of two.
         let ties_away = ties_away && area > 1;
-        Ok(Bilinear { channels: input.c, y, x, ties_away, by_area: Reciprocal::new(area as u32) })
+        let factor = if matches!(y.den(), 1 | 2 | 4 | 8 | 16) { x.half_pixel_factor() } else { 0 };
+        let (by, by_area) = (Divide::new(area as u32), Reciprocal::new(area as u32));
+        Ok(Bilinear { channels: input.c, y, x, ties_away, factor, by, by_area })
     }
 }
 
@@ -106,18 +112,18 @@ impl<T: Element> Layer<T> for Bilinear {
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        let area = self.y.den() * self.x.den();
-        let bits = u32::BITS - ((T::MAX - T::MIN) as u32).leading_zeros();
-        // Bounds: x - MIN < 2^bits and the weights add up to `area`; half of it is added before the division.
-        if area.is_power_of_two() && area.trailing_zeros() + bits < 32 {
-            let shift = area.trailing_zeros();
-            let term = |x: T, w: u32| (x.to_i32() - T::MIN) as u32 * w;
-            let divide = |sum: u32| (sum >> shift, sum & (area - 1));
-            self.blend(oy, x, y, area / 2, term, divide);
+        let (y0, y1, t) = self.y.linear(self.y.at(oy));
+        let near = x.row(y0);
+        let (far, den) = (if t == 0 { near } else { x.row(y1) }, self.y.den());
+        let rows = RowPair { rows: [near, far], weights: [den - t, t], channels: self.channels, away: self.ties_away };
+        if self.factor > 0 {
+            // Bounds: the denominator divides 16.
+            let scale = 4 - den.trailing_zeros().min(4);
+            RowPair { weights: rows.weights.map(|w| w << scale), ..rows }.repeat(&self.x, self.factor, y);
+        } else if let Some(by) = self.by.filter(|by| by.gives(u8::BITS * size_of::<T>() as u32)) {
+            rows.any(&self.x, by, y);
         } else {
-            // Here the sum is below 2^48 and the quotient below 2^16.
-            let term = |x: T, w: u32| u64::from((x.to_i32() - T::MIN) as u32) * u64::from(w);
-            self.blend(oy, x, y, u64::from(area / 2), term, |sum| self.by_area.div_rem(sum));
+            self.wide(&rows, y);
         }
     }
 }
@@ -128,30 +134,19 @@ impl Bilinear {
         Spec::layer(input, Shape::new(self.y.output, self.x.output, self.channels), Rows::Linear(&self.y))
     }
 
-    /// One row, with sums of type S: `term` is one product, `divide` gives quotient and remainder by the area.
-    #[inline(always)]
-    fn blend<T: Element, S: Copy + core::ops::Add<Output = S>>(
-        &self,
-        oy: usize,
-        x: &Window<'_, T>,
-        y: &mut [T],
-        half: S,
-        term: impl Fn(T, u32) -> S,
-        divide: impl Fn(S) -> (u32, u32),
-    ) {
-        let c = self.channels;
-        let (y0, y1, ty) = self.y.linear(self.y.at(oy));
-        let above = x.row(y0);
-        let below = if ty == 0 { above } else { x.row(y1) };
-        let (dy, dx) = (self.y.den() - ty, self.x.den());
+    /// One row, with sums below 2^48 and quotients below 2^16.
+    fn wide<T: Element>(&self, rows: &RowPair<'_, T>, y: &mut [T]) {
+        let (c, dx) = (self.channels, self.x.den());
+        let ([near, far], [w0, w1]) = (rows.rows, rows.weights);
+        let term = |x: T, w: u32| u64::from((x.to_i32() - T::MIN) as u32) * u64::from(w);
         for (out, position) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
             let (x0, x1, tx) = self.x.linear(position);
-            let weights = [dy * (dx - tx), dy * tx, ty * (dx - tx), ty * tx];
-            let (a, b) = (cut(above, x0 * c, c), cut(above, x1 * c, c));
-            let (p, q) = (cut(below, x0 * c, c), cut(below, x1 * c, c));
+            let weights = [w0 * (dx - tx), w0 * tx, w1 * (dx - tx), w1 * tx];
+            let (a, b) = (cut(near, x0 * c, c), cut(near, x1 * c, c));
+            let (p, q) = (cut(far, x0 * c, c), cut(far, x1 * c, c));
             for ((((out, a), b), p), q) in out.iter_mut().zip(a).zip(b).zip(p).zip(q) {
                 let sum = term(*a, weights[0]) + term(*b, weights[1]) + term(*p, weights[2]) + term(*q, weights[3]);
-                let (rounded, rest) = divide(sum + half);
+                let (rounded, rest) = self.by_area.div_rem(sum + u64::from(self.by_area.divisor() / 2));
                 let up = rounded as i32 + T::MIN;
                 // A tie leaves no rest. It was rounded up; away from zero is down where the result is not above 0.
                 *out = T::from_i32(if self.ties_away && rest == 0 && up <= 0 { up - 1 } else { up });

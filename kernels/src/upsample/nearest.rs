@@ -5,9 +5,9 @@
 //! computed as they do, at compile time.
 
 use super::{axes, shapes};
+use crate::arch::copy::{pick_pixels, repeat_pixels};
 use crate::coords::{Affine, Coordinates};
 use crate::reads::{Rows, Spec, described};
-use crate::rows::cut;
 use crate::shape::side;
 use crate::{Element, Error, Layer, Ratio, Resize, Shape, Window};
 use core::ops::Range;
@@ -32,6 +32,8 @@ pub struct Nearest {
     channels: usize,
     y: Affine,
     x: Affine,
+    /// Every column is repeated so often; 0 where that is not all.
+    factor: usize,
 }
 
 impl Nearest {
@@ -54,13 +56,18 @@ impl Nearest {
             Err(e) => return Err(e),
         };
         match (y.rounded(mode), x.rounded(mode)) {
-            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x }),
+            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x, factor: x.repeats() }),
             (Err(e), _) | (_, Err(e)) => Err(e),
         }
     }
 }
 
 impl Nearest {
+    #[inline(never)]
+    fn pick<T: Element>(&self, row: &[T], y: &mut [T]) {
+        pick_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
+    }
+
     /// The output's shape, for `const` code.
     pub const fn output_shape(&self) -> Shape {
         Shape::new(self.y.output, self.x.output, self.channels)
@@ -82,16 +89,10 @@ impl<T: Element> Layer<T> for Nearest {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = x.row(self.y.nearest(self.y.at(oy)));
-        copy_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
-    }
-}
-
-/// `y[ox] = row[columns[ox]]`, pixel by pixel.
-fn copy_pixels<T: Copy>(row: &[T], channels: usize, columns: impl Iterator<Item = usize>, y: &mut [T]) {
-    for (to, ix) in y.chunks_exact_mut(channels.max(1)).zip(columns) {
-        for (y, x) in to.iter_mut().zip(cut(row, ix * channels, channels)) {
-            *y = *x;
+        if self.factor > 0 {
+            return repeat_pixels(row, self.channels, self.x.input, self.factor, y);
         }
+        self.pick(row, y);
     }
 }
 
@@ -141,7 +142,7 @@ impl<T: Element> Layer<T> for Gather<'_> {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = self.rows.get(oy).map_or(&[][..], |iy| x.row((*iy).into()));
-        copy_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
+        pick_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
     }
 }
 

@@ -10,6 +10,7 @@
 //! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign; the last sum is below 2^31 + 2^18.
 
 use super::Loop;
+pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{CHUNK, Patch, SUMS};
 use core::arch::naked_asm;
 

@@ -1,6 +1,7 @@
 //! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products.
 
 use super::Loop;
+pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{CHUNK, Patch, SUMS};
 use core::arch::naked_asm;
 

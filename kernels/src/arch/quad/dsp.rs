@@ -43,7 +43,7 @@ impl Patch {
     /// Pixel `p` has the inputs `x` from value `at` on.
     #[inline(always)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
-        while at % 4 != 0
+        while !at.is_multiple_of(4)
             && let [first, rest @ ..] = x
         {
             self.set(p, at, first.to_i32() - offset);
@@ -83,9 +83,9 @@ impl Patch {
 }
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{I8, I16, widen};
+pub(super) use asm::{I8, I16, widen, widen_i16};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{I8, I16, widen};
+pub(super) use model::{I8, I16, widen, widen_i16};
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -120,6 +120,57 @@ mod asm {
         }
     }
 
+    /// The same for 16-bit inputs, which stay what they are.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn widen_i16(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i16,
+        step: usize,
+        len: usize,
+        _: i32,
+    ) {
+        if len > 0 {
+            // SAFETY: the caller's.
+            unsafe { pair_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, 2 * step, len / 4) };
+        }
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn pair_quads(to: *mut (), x: *const i16, step: usize, quads: usize) {
+        naked_asm!(
+            ".cpu cortex-m33",
+            ".macro pair a, b", // (0, 1) in b and (2, 3) in a become (0, 2) and (1, 3)
+            "pkhbt r12, \\b, \\a, lsl #16",
+            "pkhtb \\b, \\a, \\b, asr #16",
+            "mov \\a, r12",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "add lr, r1, r2",
+            "2:",
+            "ldr r10, [r1, r2, lsl #1]",
+            "ldr r11, [lr, r2, lsl #1]",
+            "ldr r8, [r1], #4",
+            "ldr r9, [lr], #4",
+            "ldr r6, [r1, r2, lsl #1]",
+            "ldr r7, [lr, r2, lsl #1]",
+            "ldr r4, [r1], #4",
+            "ldr r5, [lr], #4",
+            "pair r4, r8",
+            "pair r5, r9",
+            "pair r6, r10",
+            "pair r7, r11",
+            "subs r3, r3, #1",
+            "stmia r0!, {{r4-r11}}",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
+            ".purgem pair",
+        )
+    }
+
     #[unsafe(naked)]
     unsafe extern "C" fn widen_quads(to: *mut (), x: *const i8, step: usize, quads: usize, pair: u32) {
         naked_asm!(
@@ -152,7 +203,7 @@ mod asm {
     /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, `next`, `end`, y and pitch.
     macro_rules! stamp {
         ($name:ident,
-            [$($load:literal),+; $restore:literal; $one:literal $size:literal],
+            [$save:literal; $($load:literal),+; $restore:literal; $one:literal $size:literal],
             [$($end:literal),+]
         ) => {
             #[unsafe(naked)]
@@ -173,7 +224,6 @@ mod asm {
                     $($load,)+
                     "pairs r12",
                     "pairs lr",
-                    $restore,
                     ".endm",
                     // One value, in one half of the registers.
                     ".macro one half, at",
@@ -215,6 +265,7 @@ mod asm {
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
+                    $save,
                     "subs r1, r1, #8",
                     "blo 4f",
                     "3:",
@@ -229,6 +280,7 @@ mod asm {
                     "5:",
                     "bne 7f",
                     "6:",
+                    $restore,
                     "ldr r12, [sp, #48]",
                     "add r2, r2, r12",
                     $($end,)+
@@ -277,12 +329,14 @@ mod asm {
         };
     }
     weights!(I8: sums_i8 double_i8 single_i8, [
+        "";
         "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8";
         "";
         "ldrsb" "1"
     ]);
     weights!(I16: sums_i16 double_i16 single_i16, [
-        "str r3, [sp, #8]", "ldr r3, [r2], #4", "ldr lr, [r2], #4", "pkhbt r12, r3, lr, lsl #16", "pkhtb lr, lr, r3, asr #16";
+        "str r3, [sp, #8]";
+        "ldr r3, [r2], #4", "ldr lr, [r2], #4", "pkhbt r12, r3, lr, lsl #16", "pkhtb lr, lr, r3, asr #16";
         "ldr r3, [sp, #8]";
         "ldrsh" "2"
     ]);
@@ -316,6 +370,24 @@ mod model {
         patch: &mut Patch,
         at: usize,
         x: *const i8,
+        step: usize,
+        len: usize,
+        offset: i32,
+    ) {
+        for p in 0..PIXELS {
+            // SAFETY: the caller's.
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+        }
+    }
+
+    /// The same for 16-bit inputs.
+    ///
+    /// # Safety
+    /// The inputs can be read.
+    pub(in super::super) unsafe fn widen_i16(
+        patch: &mut Patch,
+        at: usize,
+        x: *const i16,
         step: usize,
         len: usize,
         offset: i32,

@@ -24,8 +24,9 @@ use super::portable::{Block, Pixels, Run, each_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Rounding};
-use heapless::Vec;
+use crate::{Element, Multiplier, Rounding};
+use core::mem::MaybeUninit;
+use core::ops::{Deref, DerefMut};
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -44,6 +45,54 @@ struct Channel<S> {
     e: i32,
 }
 
+/// Up to SUMS channels. An own vector: making one of `heapless` zeroes its memory, which costs more than the loops of a short row.
+struct Channels<S> {
+    len: usize,
+    all: MaybeUninit<[Channel<S>; SUMS]>,
+}
+
+impl<S: Copy> Channels<S> {
+    #[inline(always)]
+    fn new() -> Self {
+        Channels { len: 0, all: MaybeUninit::uninit() }
+    }
+
+    /// One more, where there is room.
+    #[inline(always)]
+    fn push(&mut self, channel: Channel<S>) {
+        if self.len < SUMS {
+            // SAFETY: that place exists.
+            unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().add(self.len).write(channel) };
+            self.len += 1;
+        }
+    }
+
+    /// Those of another one.
+    fn copy(&mut self, from: &Self) {
+        self.len = from.len;
+        // SAFETY: both have room for SUMS.
+        unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().copy_from_nonoverlapping(from.as_ptr(), from.len) };
+    }
+}
+
+impl<S> Deref for Channels<S> {
+    type Target = [Channel<S>];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Channel<S>] {
+        // SAFETY: as many have been written.
+        unsafe { core::slice::from_raw_parts(self.all.as_ptr().cast(), self.len) }
+    }
+}
+
+impl<S> DerefMut for Channels<S> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [Channel<S>] {
+        // SAFETY: as many have been written.
+        unsafe { core::slice::from_raw_parts_mut(self.all.as_mut_ptr().cast(), self.len) }
+    }
+}
+
 /// How the loop over channels ends: with sums, or with outputs that are rounded as named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -55,8 +104,8 @@ enum End {
 /// A block of channels before any product, and with the sums of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
-    channels: Vec<Channel<S>, SUMS>,
-    begun: Vec<Channel<S>, SUMS>,
+    channels: Channels<S>,
+    begun: Channels<S>,
     /// How int8 outputs are made; as sums first where the formulas do not hold.
     end: End,
     /// They have a narrower range than their type.
@@ -67,26 +116,30 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Vec::new(), begun: Vec::new(), end: End::Sums, clamps: false }
+        Job { block, channels: Channels::new(), begun: Channels::new(), end: End::Sums, clamps: false }
     }
 
     /// [`portable::Job::start`]
     #[inline(never)]
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
-        self.channels.clear();
+        self.channels.len = 0;
         self.clamps = block.requant.clamps::<T>();
         let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        let mut bias = block.bias.iter();
-        // One for each channel, or one again and again.
-        for m in block.multipliers.iter().cycle().take(block.channels) {
+        let zero = block.requant.zero;
+        let mut push = |m: &Multiplier, bias: S| {
             let e = -i32::from(m.shift());
             fits &= (1..=22).contains(&e) && m.q() > 0;
-            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21.
+            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
-            let h = (1 << e >> 1) + (block.requant.zero << e);
-            let sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
-            let _ = self.channels.push(Channel { sums, q: m.q(), h, e }); // there is room
+            let h = (1i32 << e >> 1).wrapping_add(zero << e);
+            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e });
+        };
+        if block.multipliers.len() == block.channels && block.bias.len() == block.channels {
+            let all = block.multipliers.iter().zip(block.bias);
+            all.for_each(|(m, bias)| push(m, S::from_i64(bias.to_i64())));
+        } else {
+            (0..block.channels).for_each(|c| push(&block.multiplier(c), block.bias(c)));
         }
         if fits {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
@@ -105,7 +158,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::mac`]
     pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
         if self.begun.is_empty() {
-            let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+            self.begun.copy(&self.channels);
         }
         if size_of::<S>() == 4 {
             if let Some(call) = Call::new(w, run, End::Sums, self.begun.len()) {
@@ -166,7 +219,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
             unsafe { call.outputs(patch, channels.as_ptr(), y.as_mut_ptr(), pitch) };
         }
-        self.begun.clear();
+        self.begun.len = 0;
     }
 
     /// The outputs that are not made in registers.
@@ -186,7 +239,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
-        self.begun.clear();
+        self.begun.len = 0;
     }
 
     #[inline(always)]
@@ -216,7 +269,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let Some((call, out)) =
             call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
         else {
-            each_group!(self, patch, w, run, pixels, y);
+            for i in (0..count).map(|i| PIXELS * i) {
+                if !patch.fill_short(rows, from + i * step, step, len, offset) {
+                    return each_group!(self, patch, w, run, pixels, y);
+                }
+                let y = y.get_mut(to + i * pitch..).unwrap_or_default();
+                self.finish(patch, w, run, y, PIXELS, pitch);
+            }
             return;
         };
         for i in (0..count).map(|i| PIXELS * i) {
@@ -227,28 +286,50 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 if run.n <= CHUNK {
                     group.short(call, patch, self.channels.as_ptr(), y, pitch);
                 } else {
-                    self.begun.clear();
-                    let _ = self.begun.extend_from_slice(&self.channels); // as many fit
+                    self.begun.copy(&self.channels);
                     group.long(call, patch, &mut self.begun, y, pitch);
                 }
             }
         }
-        self.begun.clear();
-        for i in (0..count).map(|i| PIXELS * i) {
+        self.begun.len = 0;
+        for i in (0..if self.clamps { count } else { 0 }).map(|i| PIXELS * i) {
             self.clamp(y.get_mut(to + i * pitch..).unwrap_or_default(), PIXELS, pitch);
         }
     }
 }
 
+/// Values of a pixel that are brought together before they are widened.
+const SHORT: usize = 32;
+
 impl Patch {
     /// [`portable::Patch::fill_all`]
     pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
-        if size_of::<T>() == 1 && (at | len) % 4 == 0 && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
-            // SAFETY: every element of one byte is an i8, or a transparent wrapper of one; the rest has been checked.
-            unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) };
-        } else {
-            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
+        let fits = (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len();
+        match (fits, size_of::<T>()) {
+            // SAFETY: elements of one byte are i8, or transparent wrappers of it; the rest has been checked.
+            (true, 1) => unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) },
+            // SAFETY: elements of two bytes are i16, or transparent wrappers of it; the rest has been checked.
+            (true, _) => unsafe { isa::widen_i16(self, at, x.as_ptr().cast(), step, len, offset) },
+            _ => (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset)),
         }
+    }
+
+    /// All values of some rows, if these are few: `len` of each, of all pixels, of which `rows[..][from..]` is the first.
+    fn fill_short<T: Element>(&mut self, rows: &[&[T]], from: usize, step: usize, len: usize, offset: i32) -> bool {
+        let n = rows.len() * len;
+        if n > SHORT || len.is_multiple_of(4) {
+            return false;
+        }
+        let mut line = [T::default(); PIXELS * SHORT];
+        let whole = n.next_multiple_of(4);
+        for (i, row) in rows.iter().enumerate() {
+            for p in 0..PIXELS {
+                let x = cut(row, from + p * step, len);
+                cut_mut(&mut line, p * whole + i * len, len).iter_mut().zip(x).for_each(|(to, x)| *to = *x);
+            }
+        }
+        self.fill_all(0, &line, whole, whole, offset);
+        true
     }
 }
 

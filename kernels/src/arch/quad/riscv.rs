@@ -4,6 +4,7 @@
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
 
 use super::Loop;
+pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{CHUNK, Patch, SUMS};
 use core::arch::naked_asm;
 

@@ -45,3 +45,14 @@ impl Patch {
         self.x.get(at).and_then(|x| x.get(p)).map_or(0, |x| unsafe { x.assume_init() })
     }
 }
+
+/// [`Patch::fill`] of all pixels, `step` values apart, with `len` 16-bit values.
+///
+/// # Safety
+/// The inputs can be read.
+pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: *const i16, step: usize, len: usize, offset: i32) {
+    for p in 0..PIXELS {
+        // SAFETY: the caller's.
+        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+    }
+}
