@@ -61,7 +61,9 @@ pub fn run(board: &mut impl Board) {
 #[inline(never)]
 fn decode(board: &mut impl Board, network: u8, decoder: &Decoder<'_, i8, 5>, memory: &mut [i8]) {
     let (mut row, mut inputs) = ([0; 64], [Input::Whole(&CODE)]);
-    let Ok(mut bound) = decoder.bind(&mut inputs, memory, &mut row) else { panic!("the lengths are those of the plan") };
+    let Ok(mut bound) = decoder.bind(&mut inputs, memory, &mut row) else {
+        panic!("the lengths are those of the plan")
+    };
     board.paint_stack();
     // The caller's: this function's own scratch begins here.
     let before = board.stack_peak();

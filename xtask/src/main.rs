@@ -31,7 +31,7 @@ enum Task {
         demo: models::Task,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
-        /// Also put the picture and the table into docs/ and the README
+        /// Also put the picture and the table into docs/
         #[arg(long)]
         write_docs: bool,
     },
