@@ -78,7 +78,7 @@ pub trait Rows<T> {
 }
 
 /// Values that are pushed at a time.
-const PIECE: usize = 32;
+const PIECE: usize = 16;
 
 impl<T: Element + Sync, const N: usize> Rows<T> for Decoder<'_, T, N> {
     fn output(&self) -> Shape {
@@ -91,9 +91,10 @@ impl<T: Element + Sync, const N: usize> Rows<T> for Decoder<'_, T, N> {
         memory: &mut [T],
         each: &mut dyn FnMut(&[T]),
     ) -> Result<(), Error> {
-        let (got, need) = (memory.len(), self.need() + self.output().row_len());
-        let short = Error::Length { what: "the activations", got, need };
-        let (memory, row) = memory.split_at_mut_checked(self.need()).ok_or(short)?;
+        let (got, need) = (memory.len(), self.need());
+        let Some((memory, row)) = memory.split_at_mut_checked(need) else {
+            return Err(Error::Length { what: "the activations", got, need });
+        };
         let mut inputs = [Input::Pushed];
         // Borrowed, because a move would be a second one on the stack.
         let mut bound = self.bind(&mut inputs, memory, row);
