@@ -375,15 +375,7 @@ fn cost_table(task: Task, costs: &[(&Core, Vec<crate::models::Run>)]) -> String 
         rows.push(row);
     }
     format!(
-        "Bytes, MACs and instructions of one input, streamed, on each core (m0 ... rv32). RAM: activations, streamed and with every tensor whole but for one output row; stack and statics come to {} bytes at most on the Cortex-M4F.\n\n{}\n",
-        count(
-            costs
-                .iter()
-                .filter(|(c, _)| c.name == "m4")
-                .flat_map(|(_, runs)| runs.iter().map(|r| r.rest))
-                .max()
-                .unwrap_or(0)
-        ),
+        "Bytes, MACs and instructions of one input, streamed, on each core (m0 ... rv32). RAM: activations, streamed and with every tensor whole but for one output row; the demos' pages have stack and statics.\n\n{}\n",
         markdown(&rows)
     )
 }
