@@ -546,8 +546,8 @@ fn plot(answers: &[Answer]) -> Result<Canvas> {
         }
         let floor = 570;
         let most = answer.flat.iter().flat_map(|(_, _, s)| s).copied().fold(1e-9, f64::max);
-        let title = format!("flat input, amplitude by frequency; top {most:.3} of the outputs' deviation");
-        canvas.text(&title, Point::new(left - 30, 330), &FONT_7X13, Alignment::Left);
+        let title = format!("flat input: amplitude by frequency, up to {most:.3}");
+        canvas.text(&title, Point::new(left, 330), &FONT_7X13, Alignment::Left);
         canvas.fill(Point::new(left, floor), Size::new(PANEL as u32 - 90, 1), INK);
         for (d, (name, _, spectrum)) in answer.flat.iter().enumerate() {
             let x = left + 10 + d as i32 * 90;
