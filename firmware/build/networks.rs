@@ -13,8 +13,9 @@ use std::{env, fs};
 
 /// The tasks.
 const TASKS: [&str; 4] = ["bigpicture", "digits", "ecg", "nuclei"];
-/// Input rows of the pattern of a signal without end.
-const PATTERN: usize = 25;
+/// Input rows of the pattern of a signal without end, on a device; on a host it is the whole window, so that what its figures are for is that. The
+/// rings are the same.
+const PATTERN: u64 = 25;
 
 /// Writes `OUT_DIR/<task>.rs`.
 pub fn generate() {
@@ -26,7 +27,7 @@ pub fn generate() {
         let mut to = Target { on_device, out: String::new() };
         let seed = |n: usize| models.join(task).join(format!("seed{n}"));
         let seeds = (0..).take_while(|n| seed(*n).exists() && wanted && !(on_device && *n > 0)).count();
-        let all: String = (0..seeds).map(|n| Model::read(seed(n), n).generate(&mut to)).collect();
+        let all: String = (0..seeds).map(|n| Model::read(seed(n), n, on_device).generate(&mut to)).collect();
         to.static_of("SEEDS", &format!("[Seed; {seeds}]"), &format!("[{all}]"));
         // The formats of the large pictures apart, so that the memory of one is not in the way of the other.
         match task {
@@ -139,6 +140,8 @@ struct Model {
     json: Value,
     scales: Vec<f32>,
     bias: Vec<f32>,
+    /// Input rows of a signal as it is planned.
+    pattern: usize,
 }
 
 /// A layer of a model, with the tensors that it reads first and writes.
@@ -163,14 +166,15 @@ struct Node {
 }
 
 impl Model {
-    fn read(folder: PathBuf, seed: usize) -> Self {
-        let json = serde_json::from_slice(&fs::read(folder.join("model.json")).unwrap()).unwrap();
+    fn read(folder: PathBuf, seed: usize, on_device: bool) -> Self {
+        let json: Value = serde_json::from_slice(&fs::read(folder.join("model.json")).unwrap()).unwrap();
         let floats = |name: &str| -> Vec<f32> {
             let bytes = fs::read(folder.join(name)).unwrap();
             bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
         };
         let (scales, bias) = (floats("scales.f32"), floats("bias.f32"));
-        Model { folder, seed, json, scales, bias }
+        let pattern = if on_device { PATTERN } else { json["window"].as_u64().unwrap_or(PATTERN) } as usize;
+        Model { folder, seed, json, scales, bias, pattern }
     }
 
     /// Writes a module for each decoder; answers the seed as an expression.
@@ -216,7 +220,7 @@ impl Model {
 
     fn shape(&self, v: &Value) -> [usize; 3] {
         let ([h, w, c], [_, all, _]) = (numbers(v), numbers::<3>(&self.json["input"]));
-        if self.is_signal() { [w * PATTERN / all, h, c] } else { [h, w, c] }
+        if self.is_signal() { [w * self.pattern / all, h, c] } else { [h, w, c] }
     }
 
     fn decoder(&self, to: &mut Target, name: &str, layers: &[Value]) -> Vec<String> {

@@ -3,6 +3,7 @@
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod bench;
+pub mod chain;
 pub mod networks;
 pub mod report;
 #[cfg(target_os = "none")]

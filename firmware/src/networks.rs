@@ -78,7 +78,7 @@ pub trait Rows<T> {
 }
 
 /// Values that are pushed at a time.
-const PIECE: usize = 32;
+const PIECE: usize = 16;
 
 impl<T: Element + Sync, const N: usize> Rows<T> for Decoder<'_, T, N> {
     fn output(&self) -> Shape {
@@ -91,11 +91,17 @@ impl<T: Element + Sync, const N: usize> Rows<T> for Decoder<'_, T, N> {
         memory: &mut [T],
         each: &mut dyn FnMut(&[T]),
     ) -> Result<(), Error> {
-        let (got, need) = (memory.len(), self.need() + self.output().row_len());
-        let short = Error::Length { what: "the activations", got, need };
-        let (memory, row) = memory.split_at_mut_checked(self.need()).ok_or(short)?;
+        let (got, need) = (memory.len(), self.need());
+        let Some((memory, row)) = memory.split_at_mut_checked(need) else {
+            return Err(Error::Length { what: "the activations", got, need });
+        };
         let mut inputs = [Input::Pushed];
-        let mut decoder = self.bind(&mut inputs, memory, row)?;
+        // Borrowed, because a move would be a second one on the stack.
+        let mut bound = self.bind(&mut inputs, memory, row);
+        let decoder = match &mut bound {
+            Ok(decoder) => decoder,
+            Err(error) => return Err(*error),
+        };
         let mut piece = [T::default(); PIECE];
         loop {
             let mut len = 0;
@@ -167,7 +173,7 @@ impl Seed {
 const DATA: usize = 128;
 
 /// Decodes the shown inputs with every network, or as many inputs as the command line says, and reports each value and what it cost.
-fn run(board: &mut impl Board, seed: &Seed, memory: &mut [u32]) {
+pub fn run(board: &mut impl Board, seed: &Seed, memory: &mut [u32]) {
     let mut samples = seed.shown;
     board.arguments(|_, argument| samples = argument.parse().unwrap_or(samples).min(seed.samples));
     for (i, network) in seed.networks.iter().enumerate() {
@@ -245,7 +251,7 @@ fn measure<B: Board, T: Number>(
 }
 
 /// Decodes the shown inputs with one network and sends each as a PPM file, 16 bits a value where the network has them; then reports the cost.
-fn pictures(board: &mut impl Board, seed: &Seed, network: usize, memory: &mut [u32]) {
+pub fn pictures(board: &mut impl Board, seed: &Seed, network: usize, memory: &mut [u32]) {
     match seed.networks[network].layers {
         Layers::Int8(rows, _) => ppm(board, seed, network, rows, memory, b"255", |v| [(v ^ -128) as u8]),
         Layers::Int16x8(rows, _) => ppm(board, seed, network, rows, memory, b"32767", i16::to_be_bytes),

@@ -27,7 +27,7 @@ const NOTES: [&str; 4] = [
 
 /// Runs a task's networks on an emulated board and shows what came out.
 ///
-/// With `write_docs` the picture and the table also go to docs/ and the README.
+/// With `write_docs` the picture and the table also go to docs/.
 pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{msg} {spinner} {pos} reports, {elapsed}")?);
@@ -43,10 +43,14 @@ pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
     shown.sheet(&format!("{}: upconv on an emulated {} ({})", task.name(), board.core, board.name))?.save(&path)?;
     println!("\nEvery byte is the same on {}, on this host and in NumPy. Picture: {}", board.name, path.display());
     if write_docs {
-        let name = format!("docs/{}.png", task.name());
-        fs::copy(&path, readme::path(&name))?;
-        readme::write(&format!("cargo xtask demo {}", task.name()), &table)?;
-        println!("Written: {name} and the table in README.md.");
+        let name = task.name();
+        fs::copy(&path, readme::path(&format!("docs/{name}.png")))?;
+        let page = format!(
+            "# {name}\n\nWritten by `cargo xtask demo {name} --board {} --write-docs`; [the model](../models/{name}/README.md).\n\n![What the board computed]({name}.png)\n\n{table}\n",
+            board.name
+        );
+        fs::write(readme::path(&format!("docs/{name}.md")), page)?;
+        println!("Written: docs/{name}.md and docs/{name}.png.");
     }
     Ok(())
 }
@@ -189,7 +193,7 @@ impl Shown {
             let mut row: Vec<_> =
                 self.truths()?.into_iter().map(|(name, mut all)| (name.to_string(), all.swap_remove(sample))).collect();
             for name in self.names(false) {
-                row.extend(self.outputs(name, "int8")?.into_iter().nth(sample).map(|p| (name.to_string(), p)));
+                row.extend(self.outputs(name, FORMATS[0])?.into_iter().nth(sample).map(|p| (name.to_string(), p)));
             }
             Ok(row)
         };

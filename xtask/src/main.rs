@@ -5,6 +5,7 @@ mod boards;
 mod canvas;
 mod cargo;
 mod ci;
+mod compare;
 mod deep;
 mod demo;
 mod emulator;
@@ -30,7 +31,7 @@ enum Task {
         demo: models::Task,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
-        /// Also put the picture and the table into docs/ and the README
+        /// Also put the picture and the table into docs/
         #[arg(long)]
         write_docs: bool,
     },
@@ -38,6 +39,8 @@ enum Task {
     Test,
     /// Count the instructions of layers on every emulated core
     Bench(bench::Options),
+    /// Compare the decoders of every trained network, or five ways to make one stage, on every emulated core
+    Compare(compare::Options),
     /// Link each operator alone and print how much code it is on each core
     Size,
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
         Task::Test => tests::run(),
         Task::Size => size::run(),
+        Task::Compare(options) => compare::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Deep { seconds } => deep::all(seconds),
         Task::Mutate { part } => deep::mutate(&part),

@@ -6,7 +6,7 @@ use crate::{bench, cargo, emulator, reports, setup};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
 use firmware::report::Report;
-use firmware::suite;
+use firmware::{chain, suite};
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
@@ -119,9 +119,50 @@ fn demos() -> Vec<Trial> {
         ensure!(used < 14 << 10, "it used {used} bytes of RAM");
         Ok(())
     });
+    let chain = chain().map_err(|error| format!("{error:#}"));
+    let of = |name: &str, holds: fn(&[[u64; 2]; 2]) -> Result<()>| {
+        let chain = chain.clone();
+        trial(BOARDS[0].name, name, move || holds(&chain.map_err(anyhow::Error::msg)?))
+    };
     let mut trials: Vec<_> = Task::value_variants().iter().map(demo).collect();
+    trials.push(of("the chain takes at most 3.6 KB", |[[_, used], _]| {
+        ensure!(*used <= 3686, "it used {used} bytes");
+        Ok(())
+    }));
+    trials.push(of("streaming costs at most 8 % more instructions", |[[rows, _], [whole, _]]| {
+        ensure!(100 * rows <= 108 * whole, "{rows} instructions by rows, {whole} with whole tensors");
+        Ok(())
+    }));
     trials.push(trial("microbit", "bigpicture takes less than 14 KB of RAM", || small));
     trials
+}
+
+/// The chain 4x4x64 to 64x64x1 by rows and whole: instructions, and bytes of activations and scratch.
+fn chain() -> Result<[[u64; 2]; 2]> {
+    cargo::board(&BOARDS[0], &[])?;
+    let (mut host, mut device) = (reports::on_host(chain::run, &[]), on_device(&BOARDS[0], "chain")?);
+    let outputs = |reports: &[Report<'_>], of: u8| -> Vec<u8> {
+        let data = |report: &Report<'_>| match report {
+            Report::Output { network, data, .. } if *network == of => data.to_vec(),
+            _ => Vec::new(),
+        };
+        reports.iter().flat_map(data).collect()
+    };
+    let (host, device) = (reports::decode(&mut host)?, reports::decode(&mut device)?);
+    for network in 0..2 {
+        ensure!(outputs(&device, network) == outputs(&host, 0), "the device's bytes are not the host's");
+    }
+    ensure!(outputs(&host, 0).len() == 64 * 64, "rows are missing");
+    let cost = |of: u8, ram: usize| {
+        device.iter().find_map(|report| match *report {
+            Report::Decoded { network, instructions, stack, .. } if network == of => {
+                Some([instructions, ram as u64 + u64::from(stack)])
+            }
+            _ => None,
+        })
+    };
+    let (rows, whole) = (cost(0, chain::STREAMED.peak()), cost(1, chain::WHOLE.peak()));
+    Ok([rows.context("no cost by rows")?, whole.context("no cost of whole tensors")?])
 }
 
 fn no_panic_can_be_reached(target: &str, cpu: &str) -> Result<()> {

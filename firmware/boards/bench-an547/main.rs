@@ -2,4 +2,9 @@
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-firmware::board!(Cmsdk::new(0x5930_3000), SysTick::new(32), [bench], firmware::bench::COMMAND_LINE);
+firmware::board!(
+    Cmsdk::new(0x5930_3000),
+    SysTick::new(32),
+    [bench, digits, nuclei, ecg],
+    firmware::bench::COMMAND_LINE
+);

@@ -5,7 +5,7 @@ use super::plan::Ring;
 use super::{Decoder, Node};
 use crate::plan::length;
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Error, Shape, Window};
+use crate::{Element, Error, Join, Shape, Window};
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
@@ -314,11 +314,8 @@ impl<T: Element> Parts<'_, '_, T> {
                 layer.row(now.next, &window, y);
             }
             Op::Join(join, from) => {
-                let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
-                for (k, (slot, from)) in windows.iter_mut().zip(from).enumerate() {
-                    *slot = window(rings, inputs, state, *from, join.input(k), (before, after, end));
-                }
-                join.row(now.next, cut(&windows, 0, from.len()), y);
+                let window = |k, from| window(rings, inputs, state, from, join.input(k), (before, after, end));
+                join_row(now.next, join, from, window, y);
             }
             Op::Rows => match inputs.get_mut(ring.input) {
                 // A source that has given all its rows is not asked for more: nothing reads them.
@@ -381,6 +378,22 @@ impl<T: Element> Parts<'_, '_, T> {
         }
         Ok(())
     }
+}
+
+/// Apart, so that the windows of all inputs lie on no other node's stack.
+#[inline(never)]
+fn join_row<'w, T: Element>(
+    oy: usize,
+    join: &dyn Join<T>,
+    from: &[usize],
+    window: impl Fn(usize, usize) -> Window<'w, T>,
+    y: &mut [T],
+) {
+    let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
+    for (k, (slot, from)) in windows.iter_mut().zip(from).enumerate() {
+        *slot = window(k, *from);
+    }
+    join.row(oy, cut(&windows, 0, from.len()), y);
 }
 
 /// The rows of node `from`, which lie before or after (that is, from `end` on) those of the node that reads them, or with the caller.
