@@ -94,9 +94,12 @@ impl Target {
             None => "SEEDS[0].networks".into(),
         };
         let memory = match self.on_device {
-            true => format!("&mut [0; const {{ super::words({networks}) }}]"),
+            true => format!("&mut [0; WORDS_{}]", name.to_uppercase()),
             false => format!("&mut vec![0; super::words({networks})]"),
         };
+        if self.on_device && seeds > 0 {
+            self.line(&format!("const WORDS_{}: usize = super::words({networks});", name.to_uppercase()));
+        }
         let body = match network {
             _ if seeds == 0 => "_ = board;\npanic!(\"the firmware was built without this demo\")".into(),
             Some(i) => format!("super::pictures(board, &SEEDS[0], {i}, {memory})"),

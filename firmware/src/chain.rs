@@ -51,10 +51,13 @@ pub static STREAMED: Decoder<i8, 5> = must!(Decoder::plan(NODES));
 /// Tensor by tensor.
 pub static WHOLE: Decoder<i8, 5> = must!(Decoder::layer_by_layer(NODES));
 
+/// Their memory.
+const NEED: [usize; 2] = [STREAMED.need(), WHOLE.need()];
+
 /// Decodes in both ways: network 0 by rows, 1 with whole tensors.
 pub fn run(board: &mut impl Board) {
-    decode(board, 0, &STREAMED, &mut [0; const { STREAMED.need() }]);
-    decode(board, 1, &WHOLE, &mut [0; const { WHOLE.need() }]);
+    decode(board, 0, &STREAMED, &mut [0; NEED[0]]);
+    decode(board, 1, &WHOLE, &mut [0; NEED[1]]);
     send(board, &Report::Done);
 }
 

@@ -173,9 +173,11 @@ impl Row {
 struct Answer {
     task: Task,
     rows: Vec<Row>,
-    /// Of each decoder: name, spread of phase gains by layer, amplitude by frequency.
-    flat: Vec<(&'static str, Vec<f64>, Vec<f64>)>,
+    flat: Vec<Flat>,
 }
+
+/// A decoder's name, the spread of its phase gains by layer, its amplitudes by frequency.
+type Flat = (&'static str, Vec<f64>, Vec<f64>);
 
 fn page() -> Result<()> {
     let bar = ProgressBar::new((TASKS.len() * (CORES.len() + 1)) as u64);
@@ -383,7 +385,7 @@ fn cost_table(task: Task, costs: &[(&Core, Vec<crate::models::Run>)]) -> String 
 // ---- the checkerboard -------------------------------------------------------------------------------------------------
 
 /// Of each decoder the spread of its phase gains, layer by layer, and the spectrum of a flat input's response.
-fn flat(task: Task) -> Result<Vec<(&'static str, Vec<f64>, Vec<f64>)>> {
+fn flat(task: Task) -> Result<Vec<Flat>> {
     let seeds = task.seeds();
     let mut all = Vec::new();
     for (i, network) in seeds[0].networks.iter().enumerate().filter(|(_, n)| n.format() == "int16x8") {
@@ -625,7 +627,7 @@ fn conclusions(answers: &[Answer]) -> String {
                     .row(row.name, "f32")
                     .map_or(0.0, |f| (row.mean() - f.mean()) * if merit.more { -1.0 } else { 1.0 })
             };
-            answer.ranked(format).into_iter().max_by(|a, b| loss(&a).total_cmp(&loss(&b))).map(|r| (r.name, loss(&r)))
+            answer.ranked(format).into_iter().max_by(|a, b| loss(a).total_cmp(&loss(b))).map(|r| (r.name, loss(&r)))
         };
         if let (Some((a, int8)), Some((b, int16))) = (worst("int8"), worst("int16x8")) {
             let (task, digits) = (answer.task.name(), merit.digits + 1);
