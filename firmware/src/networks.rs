@@ -296,6 +296,7 @@ fn refused(error: Error) -> ! {
 }
 
 /// Words of memory for any of these networks.
+#[allow(dead_code)] // without a demo
 const fn words(networks: &[Network]) -> usize {
     let (mut most, mut i) = (0, 0);
     while i < networks.len() {
@@ -307,6 +308,7 @@ const fn words(networks: &[Network]) -> usize {
 }
 
 /// `N` weights, as they lie in a file.
+#[allow(dead_code)] // without a demo
 const fn signed<const N: usize>(bytes: &[u8], from: usize) -> [i8; N] {
     let (mut weights, mut i) = ([0; N], 0);
     while i < N {

@@ -5,7 +5,7 @@ use crate::reports::{self, Host};
 use crate::{cargo, emulator, readme, setup};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use firmware::networks::{Layers, Network, Seed};
+use firmware::networks::{Layers, Network, Number, Rows, Seed};
 use firmware::report::Report;
 use firmware::{bigpicture, bigpicture16, digits, ecg, nuclei};
 use indicatif::ProgressBar;
@@ -26,7 +26,7 @@ pub enum Task {
     Bigpicture,
 }
 
-/// A figure of merit: its key in the models, what it is, and its digits.
+/// A figure of merit: its key in the models, what it is, its digits, and whether more is better.
 pub struct Merit {
     /// Its key in `model.json` and `metrics.json`.
     pub key: &'static str,
@@ -34,6 +34,8 @@ pub struct Merit {
     pub name: &'static str,
     /// Decimals that are printed.
     pub digits: usize,
+    /// Whether a larger one is better.
+    pub more: bool,
 }
 
 /// What a network came to on a board.
@@ -89,17 +91,17 @@ impl Task {
     /// What people judge its outputs by.
     pub fn merit(self) -> Merit {
         match self {
-            Task::Digits => Merit { key: "elbo", name: "ELBO, nats", digits: 2 },
-            Task::Nuclei => Merit { key: "iou", name: "IoU", digits: 3 },
-            Task::Ecg => Merit { key: "prd", name: "PRD, %", digits: 2 },
-            Task::Bigpicture => Merit { key: "psnr", name: "PSNR, dB", digits: 2 },
+            Task::Digits => Merit { key: "elbo", name: "ELBO, nats", digits: 2, more: true },
+            Task::Nuclei => Merit { key: "iou", name: "IoU", digits: 3, more: true },
+            Task::Ecg => Merit { key: "prd", name: "PRD, %", digits: 2, more: false },
+            Task::Bigpicture => Merit { key: "psnr", name: "PSNR, dB", digits: 2, more: true },
         }
     }
 
     /// The figure that single outputs have: of digits the PSNR, because an ELBO is one of many drawn codes.
     pub fn shown_merit(self) -> Merit {
         match self {
-            Task::Digits => Merit { key: "psnr", name: "PSNR, dB", digits: 2 },
+            Task::Digits => Merit { key: "psnr", name: "PSNR, dB", digits: 2, more: true },
             _ => self.merit(),
         }
     }
@@ -323,26 +325,25 @@ impl Model {
     }
 }
 
+/// Every test input, whole, decoded on this host.
+pub fn decode_all(seed: &Seed, network: &Network) -> Vec<Vec<u8>> {
+    match network.layers {
+        Layers::Int8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
+        Layers::Int16x8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
+    }
+}
+
+fn decode<T: Number>(seed: &Seed, network: &Network, rows: &dyn Rows<T>, sample: usize) -> Vec<u8> {
+    let (mut memory, mut bytes) = (vec![T::default(); network.ram / size_of::<T>()], Vec::new());
+    let mut each = |row: &[T]| row.iter().for_each(|v| bytes.extend(bytemuck::bytes_of(v)));
+    let decoded = rows.decode(&mut seed.input(sample, seed.len), &mut memory, &mut each);
+    assert_eq!(decoded, Ok(()), "{}", network.name);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firmware::networks::{Number, Rows};
-
-    /// Every test input, whole, decoded on this host.
-    fn decode_all(seed: &Seed, network: &Network) -> Vec<Vec<u8>> {
-        match network.layers {
-            Layers::Int8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
-            Layers::Int16x8(rows, _) => (0..seed.samples).map(|s| decode(seed, network, rows, s)).collect(),
-        }
-    }
-
-    fn decode<T: Number>(seed: &Seed, network: &Network, rows: &dyn Rows<T>, sample: usize) -> Vec<u8> {
-        let (mut memory, mut bytes) = (vec![T::default(); network.ram / size_of::<T>()], Vec::new());
-        let mut each = |row: &[T]| row.iter().for_each(|v| bytes.extend(bytemuck::bytes_of(v)));
-        let decoded = rows.decode(&mut seed.input(sample, seed.len), &mut memory, &mut each);
-        assert_eq!(decoded, Ok(()), "{}", network.name);
-        bytes
-    }
 
     #[test]
     fn psnr_of_a_tenth_is_20_db() {

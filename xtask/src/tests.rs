@@ -125,8 +125,9 @@ fn demos() -> Vec<Trial> {
         trial(BOARDS[0].name, name, move || holds(&chain.map_err(anyhow::Error::msg)?))
     };
     let mut trials: Vec<_> = Task::value_variants().iter().map(demo).collect();
-    trials.push(of("the chain takes at most 3.6 KB", |[[_, used], _]| {
-        ensure!(*used <= 3686, "it used {used} bytes");
+    // Of which the kernels' stack is two thirds; the planner's own figure is 1.6 KB.
+    trials.push(of("the chain takes at most 5.5 KB, stack included", |[[_, used], _]| {
+        ensure!(*used <= 5632, "it used {used} bytes");
         Ok(())
     }));
     trials.push(of("streaming costs at most 8 % more instructions", |[[rows, _], [whole, _]]| {

@@ -20,6 +20,7 @@ impl Patch {
 
     /// What is subtracted from an input: the zero point.
     #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other cores ask it
     pub(crate) const fn offset<T: Element>(zero: i32) -> i32 {
         zero
     }
