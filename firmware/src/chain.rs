@@ -4,7 +4,7 @@ use crate::Board;
 use crate::report::{Report, send};
 use upconv::*;
 
-/// Pseudo-random values. In what order weights are packed makes no difference to them.
+/// Pseudo-random values.
 const fn values<const N: usize>() -> [i8; N] {
     let (mut values, mut state, mut i) = ([0; N], 1u32, 0);
     while i < N {
@@ -16,13 +16,13 @@ const fn values<const N: usize>() -> [i8; N] {
 }
 
 macro_rules! layer {
-    ($name:ident, $weights:ident, $side:literal x $c_in:literal to $c_out:literal, $multiplier:literal) => {
-        static $weights: [i8; 16 * $c_in * $c_out] = values();
+    ($name:ident, $side:literal x $c_in:literal to $c_out:literal, $multiplier:literal) => {
         static $name: Convolution<i8> = {
             const GEOMETRY: Geometry = Geometry::square(4).stride(2, 2).pad(1);
             const PLAN: Plan = must!(ConvTranspose::plan(Shape::new($side, $side, $c_in), $c_out, GEOMETRY));
+            static WEIGHTS: [i8; 16 * $c_in * $c_out] = must!(PLAN.pack(&values(), WeightOrder::Torch));
             static MULTIPLIER: [Multiplier; 1] = [must!(Multiplier::from_real($multiplier))];
-            must!(Weights { packed: &$weights, bias: &[] as &[i32] }.layer(
+            must!(Weights { packed: &WEIGHTS, bias: &[] as &[i32] }.layer(
                 &PLAN,
                 Quantization {
                     x: Quant::new(1.0, 3),
@@ -37,10 +37,10 @@ macro_rules! layer {
 }
 
 // Multipliers that keep the values spread: 1 / (74 · √terms), 74 the deviation of the weights.
-layer!(L1, W1, 4 x 64 to 32, 0.000845);
-layer!(L2, W2, 8 x 32 to 16, 0.001195);
-layer!(L3, W3, 16 x 16 to 8, 0.00169);
-layer!(L4, W4, 32 x 8 to 1, 0.00239);
+layer!(L1, 4 x 64 to 32, 0.000845);
+layer!(L2, 8 x 32 to 16, 0.001195);
+layer!(L3, 16 x 16 to 8, 0.00169);
+layer!(L4, 32 x 8 to 1, 0.00239);
 
 static CODE: [i8; 4 * 4 * 64] = values();
 const NODES: [Node<'static, i8>; 5] =
