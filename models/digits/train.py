@@ -162,7 +162,7 @@ def main():
             rows += [{"seed": seed, "decoder": kind, "format": f, **v} for f, v in figures[kind].items()]
             told = "  ".join(f"{form} {v['elbo']:.2f} nats {v['psnr']:.2f} dB" for form, v in figures[kind].items())
             print(f"seed {seed} {kind:8}  {told}", flush=True)
-        common.export(args.out, seed, nets, mean[chosen], figures, torch_samples=SAMPLES * int(seed == 0))
+        common.export(args.out, seed, nets, mean[chosen], figures, torch_samples=SAMPLES // 2 * int(seed == 0))
         common.export_inputs(args.out / f"seed{seed}", nets["k2s2"], mean[chosen])
     common.summary(args.out, rows, {"elbo": "ELBO, nats", "psnr": "PSNR, dB"})
 
