@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import common
 
 DECODERS = ("k2s2", "k4s2p1", "bilinear", "nearest")
-TILE, BATCH, PEAK_RATE = 64, 16, 1e-2
+TILE, BATCH, PEAK_RATE = 64, 16, 4e-3
 WHITE = 64  # the byte that is 1.0 for the network: nuclei have about 100
 SPLIT = 384  # columns before it train, the others test
 PACKAGE = "stardist==0.9.2"
