@@ -354,8 +354,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         let mut i = 0;
         while i < count {
+            // The last group may begin among pixels that are done, and does them again.
+            let again = i >= inside && (i + PIXELS <= end || i < end && end == count && end - inside >= PIXELS);
+            i = if again { i.min(end - PIXELS) } else { i };
             let (first, to) = (first + i as isize * in_step, to + i * pitch);
-            if i >= inside && i + PIXELS <= end {
+            if again {
                 let count = (end - i) / PIXELS;
                 let (rows, len) = (&rows[..], taps.columns * c);
                 let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
@@ -394,7 +397,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let c = plan.input.c;
         // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
         let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
-        let (offset, step) = (Patch::offset::<T>(self.x_zero), plan.x.in_step * c);
+        let step = plan.x.in_step * c;
         let mut at = 0;
         for row in 0..taps.rows {
             let inputs = x.row(taps.top + row * plan.y.tap_step);
@@ -406,18 +409,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                         job.mac(patch, weights, Run { n: at, ..run });
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
-                    let mut line = [T::from_i32(self.x_zero); LINE];
                     let part = (len - done).min(CHUNK - at);
-                    if (PIXELS - 1) * step + part <= LINE {
-                        around(inputs, column + done as isize, cut_mut(&mut line, 0, (PIXELS - 1) * step + part));
-                        patch.fill_all(at, &line, step, part, offset);
-                    } else {
-                        for p in 0..PIXELS {
-                            let line = cut_mut(&mut line, 0, part);
-                            line.fill(T::from_i32(self.x_zero));
-                            around(inputs, column + (p * step + done) as isize, line);
-                            patch.fill(p, at, line, offset);
-                        }
+                    if !patch.around(at, inputs, column + done as isize, step, part, self.x_zero) {
+                        self.lines(patch, at, inputs, column + done as isize, step, part);
                     }
                     (at, done) = (at + part, done + part);
                 }
@@ -425,6 +419,26 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             }
         }
         job.finish(patch, weights, run, y, count, pitch);
+    }
+}
+
+impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
+    /// Fills all pixels of a patch by way of a piece of the row and what surrounds it.
+    #[inline(never)]
+    fn lines(&self, patch: &mut Patch, at: usize, inputs: &[T], column: isize, step: usize, part: usize) {
+        let offset = Patch::offset::<T>(self.x_zero);
+        let mut line = [T::from_i32(self.x_zero); LINE];
+        if (PIXELS - 1) * step + part <= LINE {
+            around(inputs, column, cut_mut(&mut line, 0, (PIXELS - 1) * step + part));
+            patch.fill_all(at, &line, step, part, offset);
+        } else {
+            for p in 0..PIXELS {
+                let line = cut_mut(&mut line, 0, part);
+                line.fill(T::from_i32(self.x_zero));
+                around(inputs, column + (p * step) as isize, line);
+                patch.fill(p, at, line, offset);
+            }
+        }
     }
 }
 

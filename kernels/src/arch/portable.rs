@@ -30,6 +30,13 @@ impl Patch {
         if T::MAX > 127 { 0 } else { zero }
     }
 
+    /// Every pixel has `len` values of a row from value `at` on, those from `from` and `step` further on, and `zero` where the row has none;
+    /// not done, and `false`, where that takes a copy of the row.
+    #[inline(always)]
+    pub(crate) fn around<T: Element>(&mut self, _: usize, _: &[T], _: isize, _: usize, _: usize, _: i32) -> bool {
+        false
+    }
+
     /// Pixel `p` has the inputs `x` from value `at` on.
     #[inline(always)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {

@@ -1,9 +1,9 @@
 //! The instructions, and a model of them for hosts.
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{copy, pick, subtract};
+pub(super) use asm::{around, copy, pick, subtract};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{copy, pick, subtract};
+pub(super) use model::{around, copy, pick, subtract};
 
 #[cfg(target_arch = "arm")]
 mod asm {
@@ -34,6 +34,60 @@ mod asm {
             "vstrb.8 q3, [r9], #16",
             "letp lr, 2b",
             "pop {{r4-r9, pc}}",
+            line = const size_of::<Line>(),
+        )
+    }
+
+    /// [`copy`] from `x`, which lies anywhere, as far as it is in `row .. end`; `zero` where it is not.
+    #[unsafe(naked)]
+    pub(in super::super) unsafe extern "C" fn around(
+        to: *mut u8,
+        x: *const u8,
+        step: usize,
+        n: usize,
+        row: *const u8,
+        end: *const u8,
+        zero: u32,
+    ) {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r4-r11, lr}}",
+            "ldrd r10, r11, [sp, #36]",
+            "ldr r12, [sp, #44]",
+            "vdup.32 q0, r12",
+            "movs r7, #4",
+            "2:",
+            "subs r4, r10, r1",
+            "it mi",
+            "movmi r4, #0",
+            "sub r5, r11, r1",
+            "cmp r5, r3",
+            "it gt",
+            "movgt r5, r3",
+            "subs r5, r5, r4",
+            "cmp r5, r3",
+            "beq 4f",
+            "mov r6, r0",
+            "dlstp.8 lr, r3",
+            "3:",
+            "vstrb.8 q0, [r6], #16",
+            "letp lr, 3b",
+            "4:",
+            "cmp r5, #0",
+            "ble 6f",
+            "add r6, r0, r4",
+            "add r8, r1, r4",
+            "dlstp.8 lr, r5",
+            "5:",
+            "vldrb.u8 q1, [r8], #16",
+            "vstrb.8 q1, [r6], #16",
+            "letp lr, 5b",
+            "6:",
+            "add r0, r0, #{line}",
+            "add r1, r1, r2",
+            "subs r7, r7, #1",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
             line = const size_of::<Line>(),
         )
     }
@@ -289,6 +343,25 @@ mod model {
         for p in 0..PIXELS {
             // SAFETY: the caller's.
             unsafe { to.add(p * size_of::<Line>()).copy_from_nonoverlapping(x.add(p * step), n) };
+        }
+    }
+
+    pub(in super::super) unsafe extern "C" fn around(
+        to: *mut u8,
+        x: *const u8,
+        step: usize,
+        n: usize,
+        row: *const u8,
+        end: *const u8,
+        zero: u32,
+    ) {
+        for p in 0..PIXELS {
+            for i in 0..n {
+                let x = x.wrapping_add(p * step + i);
+                let outside = zero.to_le_bytes()[i % 4];
+                // SAFETY: the caller's.
+                unsafe { *to.add(p * size_of::<Line>() + i) = if (row..end).contains(&x) { *x } else { outside } };
+            }
         }
     }
 

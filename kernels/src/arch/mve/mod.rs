@@ -80,6 +80,30 @@ impl Patch {
         }
     }
 
+    /// [`portable::Patch::around`](super::portable::Patch::around)
+    pub(crate) fn around<T: Element>(
+        &mut self,
+        at: usize,
+        row: &[T],
+        from: isize,
+        step: usize,
+        len: usize,
+        zero: i32,
+    ) -> bool {
+        let (size, ends) = (size_of::<T>(), row.as_ptr_range());
+        if at + len > CHUNK {
+            return false;
+        }
+        let zero = if size == 1 { (zero as u8 as u32) * 0x0101_0101 } else { (zero as u16 as u32) * 0x1_0001 };
+        let x = row.as_ptr().wrapping_offset(from).cast();
+        // SAFETY: the patch has room, and only what lies in the row is read.
+        unsafe {
+            let to = self.x.as_mut_ptr().cast::<T>().add(at).cast();
+            isa::around(to, x, step * size, len * size, ends.start.cast(), ends.end.cast(), zero);
+        }
+        true
+    }
+
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]

@@ -250,6 +250,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 const SHORT: usize = 32;
 
 impl Patch {
+    /// [`portable::Patch::around`](super::portable::Patch::around)
+    #[inline(always)]
+    pub(crate) fn around<T: Element>(&mut self, _: usize, _: &[T], _: isize, _: usize, _: usize, _: i32) -> bool {
+        false
+    }
+
     /// [`portable::Patch::fill_all`]
     pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         let fits = (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len();
