@@ -17,6 +17,7 @@ mod blend_dsp;
 mod blend_mve;
 #[allow(unsafe_code)]
 pub(crate) mod copy;
+// A backend that is not chosen is compiled for its tests, or for what it lends to the chosen one.
 #[cfg(any(upconv_backend = "mve", test))]
 #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]

@@ -12,7 +12,7 @@ type Value = i8;
 /// The one that is linked.
 pub static LAYER: &(dyn Layer<Value> + Sync) = &OPERATOR;
 
-#[allow(unused)]
+#[allow(unused)] // by operators that need it not, as the next two
 const INPUT: Shape = Shape::new(2, 2, 4);
 #[allow(unused)]
 static MULTIPLIERS: [Multiplier; 4] = must!(Multiplier::per_channel(0.5, &[0.5, 0.25, 0.125, 0.0625], 0.5));
