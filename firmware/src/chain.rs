@@ -1,4 +1,5 @@
-//! What streaming saves and costs: four transposed convolutions, 4x4x64 to 64x64x1, as one decoder by rows and with every tensor whole.
+//! What streaming saves and costs, by rows and with every tensor whole: four transposed convolutions, 4x4x64 to 64x64x1, and a stage of a U-Net
+//! with its skip, 16x16x16 beside 32x32x8 to 32x32x8.
 
 use crate::Board;
 use crate::report::{Report, send};
@@ -16,17 +17,16 @@ const fn values<const N: usize>() -> [i8; N] {
 }
 
 macro_rules! layer {
-    ($name:ident, $side:literal x $c_in:literal to $c_out:literal, $multiplier:literal) => {
+    ($name:ident = $operator:ident($h:literal x $w:literal x $c_in:literal to $c_out:literal, $geometry:expr), $multiplier:literal) => {
         static $name: Convolution<i8> = {
-            const GEOMETRY: Geometry = Geometry::square(4).stride(2, 2).pad(1);
-            const PLAN: Plan = must!(ConvTranspose::plan(Shape::new($side, $side, $c_in), $c_out, GEOMETRY));
-            static WEIGHTS: [i8; 16 * $c_in * $c_out] = must!(PLAN.pack(&values(), WeightOrder::Torch));
+            const PLAN: Plan = must!($operator::plan(Shape::new($h, $w, $c_in), $c_out, $geometry));
+            static WEIGHTS: [i8; PLAN.weight_len()] = must!(PLAN.pack(&values(), WeightOrder::Torch));
             static MULTIPLIER: [Multiplier; 1] = [must!(Multiplier::from_real($multiplier))];
             must!(Weights { packed: &WEIGHTS, bias: &[] as &[i32] }.layer(
                 &PLAN,
                 Quantization {
-                    x: Quant::new(1.0, 3),
-                    y: Quant::new(1.0, 3),
+                    x: Q,
+                    y: Q,
                     multipliers: &MULTIPLIER,
                     activation: Activation::None,
                     rounding: Rounding::TfliteDouble,
@@ -36,35 +36,76 @@ macro_rules! layer {
     };
 }
 
+const Q: Quant = Quant::new(1.0, 3);
+const TWICE: Geometry = Geometry::square(4).stride(2, 2).pad(1);
+
 // Multipliers that keep the values spread: 1 / (74 · √terms), 74 the deviation of the weights.
-layer!(L1, 4 x 64 to 32, 0.000845);
-layer!(L2, 8 x 32 to 16, 0.001195);
-layer!(L3, 16 x 16 to 8, 0.00169);
-layer!(L4, 32 x 8 to 1, 0.00239);
+layer!(L1 = ConvTranspose(4 x 4 x 64 to 32, TWICE), 0.000845);
+layer!(L2 = ConvTranspose(8 x 8 x 32 to 16, TWICE), 0.001195);
+layer!(L3 = ConvTranspose(16 x 16 x 16 to 8, TWICE), 0.00169);
+layer!(L4 = ConvTranspose(32 x 32 x 8 to 1, TWICE), 0.00239);
 
-static CODE: [i8; 4 * 4 * 64] = values();
-const NODES: [Node<'static, i8>; 5] =
+layer!(UP = ConvTranspose(16 x 16 x 16 to 8, Geometry::square(2).stride(2, 2)), 0.00338);
+layer!(MIX = Conv(32 x 32 x 16 to 8, Geometry::square(3).pad(1)), 0.001126);
+static JOIN: Concat<i8, 2> =
+    must!(Concat::plan(Along::Channels, [(Shape::new(32, 32, 8), Q); 2], Q, Rounding::TfliteDouble));
+
+/// A network in both ways, and its inputs.
+pub struct Network<const K: usize> {
+    /// By rows.
+    pub rows: Decoder<'static, i8, 5>,
+    /// Tensor by tensor.
+    pub whole: Decoder<'static, i8, 5>,
+    /// All values of each.
+    pub inputs: [&'static [i8]; K],
+}
+
+static VALUES: [i8; 32 * 32 * 8] = values();
+
+const CHAIN_NODES: [Node<'static, i8>; 5] =
     [Node::whole(Shape::new(4, 4, 64)), L1.node(0), L2.node(1), L3.node(2), L4.node(3)];
+const STAGE_NODES: [Node<'static, i8>; 5] = [
+    Node::whole(Shape::new(16, 16, 16)),
+    UP.node(0),
+    Node::whole(Shape::new(32, 32, 8)),
+    JOIN.node(&[1, 2]),
+    MIX.node(3),
+];
 
-/// By rows.
-pub static STREAMED: Decoder<i8, 5> = must!(Decoder::plan(NODES));
-/// Tensor by tensor.
-pub static WHOLE: Decoder<i8, 5> = must!(Decoder::layer_by_layer(NODES));
+/// The chain.
+pub static CHAIN: Network<1> = Network {
+    rows: must!(Decoder::plan(CHAIN_NODES)),
+    whole: must!(Decoder::layer_by_layer(CHAIN_NODES)),
+    inputs: [VALUES.split_at(4 * 4 * 64).0],
+};
 
-/// Their memory.
-const NEED: [usize; 2] = [STREAMED.need(), WHOLE.need()];
+/// The stage: transposed convolution, concatenation with the skip, convolution.
+pub static STAGE: Network<2> = Network {
+    rows: must!(Decoder::plan(STAGE_NODES)),
+    whole: must!(Decoder::layer_by_layer(STAGE_NODES)),
+    inputs: [VALUES.split_at(16 * 16 * 16).0, &VALUES],
+};
 
-/// Decodes in both ways: network 0 by rows, 1 with whole tensors.
+/// Decodes the chain by rows and whole, as networks 0 and 1, then the stage as 2 and 3.
 pub fn run(board: &mut impl Board) {
-    decode(board, 0, &STREAMED, &mut [0; NEED[0]]);
-    decode(board, 1, &WHOLE, &mut [0; NEED[1]]);
+    decode(board, 0, &CHAIN.rows, CHAIN.inputs, &mut [0; CHAIN.rows.need()]);
+    decode(board, 1, &CHAIN.whole, CHAIN.inputs, &mut [0; CHAIN.whole.need()]);
+    decode(board, 2, &STAGE.rows, STAGE.inputs, &mut [0; STAGE.rows.need()]);
+    decode(board, 3, &STAGE.whole, STAGE.inputs, &mut [0; STAGE.whole.need()]);
     send(board, &Report::Done);
 }
 
 #[inline(never)]
-fn decode(board: &mut impl Board, network: u8, decoder: &Decoder<'_, i8, 5>, memory: &mut [i8]) {
-    let (mut row, mut inputs) = ([0; 64], [Input::Whole(&CODE)]);
-    let Ok(mut bound) = decoder.bind(&mut inputs, memory, &mut row) else {
+fn decode<const K: usize>(
+    board: &mut impl Board,
+    network: u8,
+    decoder: &Decoder<'_, i8, 5>,
+    inputs: [&[i8]; K],
+    memory: &mut [i8],
+) {
+    let (mut row, mut inputs) = ([0; 32 * 8], inputs.map(Input::Whole));
+    let output = decoder.output();
+    let Ok(mut bound) = decoder.bind(&mut inputs, memory, &mut row[..output.w * output.c]) else {
         panic!("the lengths are those of the plan")
     };
     board.paint_stack();
@@ -76,7 +117,9 @@ fn decode(board: &mut impl Board, network: u8, decoder: &Decoder<'_, i8, 5>, mem
         let row = bound.next_row();
         instructions += board.instructions() - start;
         let Some(row) = row else { break };
-        send(board, &Report::Output { network, sample: 0, data: bytemuck::cast_slice(row) });
+        for data in bytemuck::cast_slice(row).chunks(128) {
+            send(board, &Report::Output { network, sample: 0, data });
+        }
     }
     let stack = (board.stack_peak() - before) as u32;
     let statics = board.statics() as u32;
