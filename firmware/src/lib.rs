@@ -6,7 +6,7 @@ pub mod bench;
 pub mod chain;
 pub mod networks;
 pub mod report;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", any(feature = "semihosting", feature = "rtt")))]
 pub mod rt;
 pub mod sink;
 #[cfg(not(target_os = "none"))]

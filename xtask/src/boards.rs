@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 /// A board and how to emulate it.
 pub struct Board {
-    /// Its name: of its folder in `firmware/boards`, and of its binary.
+    /// Its name: of its folder in `firmware/boards` or `firmware/hal`, and of its binary.
     pub name: &'static str,
+    /// Whether it runs through its HAL crate and is a package of its own, in `firmware/hal`.
+    pub hal: bool,
     /// Its core, for people.
     pub core: &'static str,
     /// The Rust target of its core.
@@ -57,6 +59,7 @@ const QEMU: &str = "SoftwareFreedomConservancy.QEMU";
 pub const BOARDS: &[Board] = &[
     Board {
         name: "mps2-an386",
+        hal: false,
         core: "Cortex-M4F",
         target: "thumbv7em-none-eabihf",
         cpu: "",
@@ -67,6 +70,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "microbit",
+        hal: true,
         core: "Cortex-M0",
         target: "thumbv6m-none-eabi",
         cpu: "",
@@ -77,6 +81,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "mps2-an385",
+        hal: false,
         core: "Cortex-M3",
         target: "thumbv7m-none-eabi",
         cpu: "",
@@ -87,6 +92,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "mps2-an500",
+        hal: false,
         core: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
         cpu: "",
@@ -97,6 +103,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "mps2-an505",
+        hal: false,
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
         cpu: "",
@@ -107,6 +114,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "mps3-an547",
+        hal: false,
         core: "Cortex-M55",
         target: "thumbv8m.main-none-eabihf",
         cpu: "cortex-m55",
@@ -117,6 +125,7 @@ pub const BOARDS: &[Board] = &[
     },
     Board {
         name: "hifive1",
+        hal: true,
         core: "RV32IMAC",
         target: "riscv32imac-unknown-none-elf",
         cpu: "",
@@ -124,6 +133,17 @@ pub const BOARDS: &[Board] = &[
         ram: 16 << 10,
         emulator: RISCV,
         machine: "sifive_e,revb=true",
+    },
+    Board {
+        name: "netduinoplus2",
+        hal: true,
+        core: "Cortex-M4F",
+        target: "thumbv7em-none-eabihf",
+        cpu: "",
+        profile: "release",
+        ram: 128 << 10,
+        emulator: ARM,
+        machine: "netduinoplus2",
     },
 ];
 
@@ -142,7 +162,20 @@ const fn core(
     [board, machine]: [&'static str; 2],
     emulator: &'static Emulator,
 ) -> Core {
-    Core { name, board: Board { name: board, core, target, cpu, profile: "release", ram: 1 << 20, emulator, machine } }
+    Core {
+        name,
+        board: Board {
+            name: board,
+            hal: false,
+            core,
+            target,
+            cpu,
+            profile: "release",
+            ram: 1 << 20,
+            emulator,
+            machine,
+        },
+    }
 }
 
 /// The cores of the bench. The M0's code is counted on an M3, which executes it as it is: boards with an M0 have too little memory.

@@ -1,6 +1,7 @@
 //! Cargo started by cargo, and other programs.
 
 use crate::boards::Board;
+use crate::readme;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,13 +44,29 @@ pub fn firmware(profile: &str, targets: &[&str], cpu: &str, binaries: &[&str]) -
     Ok(build)
 }
 
-/// Builds the binary of a board: with these demos and without the suite, or without any and with it.
+/// Builds the emulated board's binary: with these demos and without the suite, or without any and with it.
 pub fn board(board: &Board, demos: &[&str]) -> Result<()> {
-    let mut build = firmware(board.profile, &[board.target], board.cpu, &[board.name])?;
-    if !demos.is_empty() {
-        build.args(["--no-default-features", "--features", &demos.join(",")]);
+    let demos = if demos.is_empty() { &["suite"] } else { demos };
+    if board.hal {
+        return hal(board.name, board.target, board.profile, &[&["semihosting"], demos].concat());
     }
-    run(&mut build)
+    let mut build = firmware(board.profile, &[board.target], board.cpu, &[board.name])?;
+    let features = [&["emulator"], demos].concat().join(",");
+    run(build.args(["--no-default-features", "--features", &features]))
+}
+
+/// Builds a package of `firmware/hal`, which is a workspace of its own, with features of the firmware's library.
+pub fn hal(name: &str, target: &str, profile: &str, features: &[&str]) -> Result<()> {
+    run(hal_command("build", name, target, features)?.args(["--profile", profile]))
+}
+
+/// A cargo command on such a package.
+pub fn hal_command(subcommand: &str, name: &str, target: &str, features: &[&str]) -> Result<Command> {
+    let mut command = cargo(subcommand);
+    command.current_dir(readme::path("firmware/hal").join(name)).args(["--target", target]);
+    let features: Vec<_> = features.iter().map(|feature| format!("firmware/{feature}")).collect();
+    command.args(["--no-default-features", "--features", &features.join(",")]).arg("--target-dir").arg(target_dir()?);
+    Ok(command)
 }
 
 /// Where a binary for a board will be.

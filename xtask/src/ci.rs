@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
 use crate::boards::{BOARDS, CORES};
-use crate::cargo::{cargo, for_cpu, run};
+use crate::cargo::{cargo, for_cpu, hal_command, run};
 use crate::{setup, tests};
 use anyhow::Result;
 
@@ -14,6 +14,11 @@ pub fn all() -> Result<()> {
     let warnings = ["--", "-D", "warnings"];
     run(cargo("clippy").args(["--workspace", "--all-targets"]).args(warnings))?;
     for board in BOARDS {
+        if board.hal {
+            let mut clippy = hal_command("clippy", board.name, board.target, &["semihosting", "suite"])?;
+            run(clippy.args(warnings))?;
+            continue;
+        }
         let firmware = ["--package", "firmware", "--lib", "--bin", "no-panic", "--bin", "panics", "--bin", board.name];
         run(for_cpu(cargo("clippy").args(firmware).args(["--target", board.target]), board.cpu)?.args(warnings))?;
     }

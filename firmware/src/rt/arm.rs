@@ -64,19 +64,19 @@ extern "C" fn wrap() {
     )
 }
 
-/// SysTick, where the emulator takes 64 ns for an instruction (`-icount shift=6`).
+/// SysTick: instructions in the emulator, which takes 64 ns for one (`-icount shift=6`), and cycles on a board that runs alone.
 pub struct SysTick {
-    /// A tick in quarters of a nanosecond.
-    tick: u64,
+    /// Instructions of 2^24 ticks.
+    scale: u64,
 }
 
 impl SysTick {
-    /// Of a core at some MHz, a divisor of 4000.
+    /// Of a core at some MHz.
     pub fn new(mhz: u64) -> Self {
         SYST_RVR.write((1 << SYST_BITS) - 1);
         SYST_CVR.write(0);
         SYST_CSR.write(SYST_CSR_RUN);
-        SysTick { tick: 4000 / mhz }
+        SysTick { scale: if cfg!(feature = "semihosting") { (1000 << 24) / (64 * mhz) } else { 1 << 24 } }
     }
 }
 
@@ -91,7 +91,7 @@ impl Counter for SysTick {
             }
         };
         // No division: its cost would depend on the numbers.
-        ((wraps << SYST_BITS) + ticks) * self.tick / (4 * 64) - wraps * WRAP
+        (((wraps << SYST_BITS) + ticks) * self.scale >> 24) - wraps * WRAP
     }
 }
 

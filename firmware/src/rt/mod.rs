@@ -1,9 +1,11 @@
-//! What all boards with a debugger or an emulator share: which program to run, its end, panics, counted instructions,
-//! the painted stack.
+//! What all boards share: which program to run, its end, panics, counted instructions, the painted stack.
 
 #[cfg_attr(target_arch = "arm", path = "arm.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
 mod arch;
+#[cfg_attr(feature = "semihosting", path = "semihosting.rs")]
+#[cfg_attr(not(feature = "semihosting"), path = "rtt.rs")]
+mod host;
 mod uart;
 
 pub use arch::*;
@@ -13,8 +15,7 @@ use crate::Board;
 use core::panic::PanicInfo;
 use core::ptr;
 use defmt::Display2Format;
-use defmt_semihosting as _;
-use semihosting::{experimental::env, process};
+use host::Arguments;
 
 /// The binary of a board: its UART, what counts its instructions, the programs that fit it, and room for a long command line.
 ///
@@ -37,26 +38,25 @@ macro_rules! board {
 /// A program and its name.
 pub type Program<U, C, const N: usize> = (&'static str, fn(&mut Device<U, C, N>));
 
-/// Runs the program that the command line names and ends the emulation; exit code 2 when it names none.
+/// Runs the program that the host names; exit code 2 when there is none of this name.
 ///
 /// N bytes hold the command line.
 pub fn run<U: Uart, C: Counter, const N: usize>(name: &str, uart: U, counter: C, programs: &[Program<U, C, N>]) -> ! {
-    // The first argument is the binary's own name.
-    let arguments = env::args::<N>().ok();
-    let wanted = arguments.as_ref().and_then(|all| all.into_iter().nth(1)?.ok()).unwrap_or_default();
+    let arguments = Arguments::read();
+    let wanted = arguments.program();
     let Some((program, run)) = programs.iter().find(|(program, _)| *program == wanted) else {
         defmt::error!("{=str}: there is no program `{=str}`", name, wanted);
-        process::exit(2)
+        host::exit(2)
     };
     defmt::info!("{=str}: {=str} starts", name, program);
     run(&mut Device::new(arguments, uart, counter));
     defmt::info!("{=str}: {=str} is through", name, program);
-    process::exit(0)
+    host::exit(0)
 }
 
-/// Ends the emulation with the exit code of a panic.
+/// Ends the program with the exit code of a panic.
 fn fail() -> ! {
-    process::exit(101)
+    host::exit(101)
 }
 
 #[panic_handler]
@@ -101,7 +101,7 @@ pub trait Counter {
 /// A board of a UART, which carries the reports, and a counter.
 pub struct Device<U, C, const N: usize> {
     /// What the program has not taken yet.
-    arguments: Option<env::Args<N>>,
+    arguments: Arguments<N>,
     uart: U,
     counter: C,
     /// Instructions of one call of [`Board::instructions`], which are not counted, and of all calls so far.
@@ -110,7 +110,7 @@ pub struct Device<U, C, const N: usize> {
 }
 
 impl<U: Uart, C: Counter, const N: usize> Device<U, C, N> {
-    fn new(arguments: Option<env::Args<N>>, uart: U, counter: C) -> Self {
+    fn new(arguments: Arguments<N>, uart: U, counter: C) -> Self {
         let mut device = Device { arguments, uart, counter, call: 0, calls: 0 };
         // Many calls in a row, to be exact where the counter has coarser steps than an instruction.
         const CALLS: u64 = 64;
@@ -125,9 +125,7 @@ impl<U: Uart, C: Counter, const N: usize> Device<U, C, N> {
 
 impl<U: Uart, C: Counter, const N: usize> Board for Device<U, C, N> {
     fn arguments(&mut self, mut each: impl FnMut(&mut Self, &str)) {
-        if let Some(arguments) = self.arguments.take() {
-            arguments.into_iter().for_each(|argument| each(self, argument.unwrap_or_default()));
-        }
+        core::mem::take(&mut self.arguments).each(|argument| each(self, argument));
     }
 
     fn send(&mut self, bytes: &[u8]) {

@@ -3,11 +3,12 @@
 use super::{Counter, fail};
 use core::arch::asm;
 use riscv::register::{mcause, mcycle, mepc, minstret};
-use riscv_rt::TrapFrame;
+#[cfg(feature = "emulator")]
 pub use riscv_rt::entry;
 
-#[unsafe(export_name = "ExceptionHandler")]
-fn exception(_: &TrapFrame) -> ! {
+/// Each board's linker script gives it the names that its run-time crate calls; the frame of registers that these pass is not looked at.
+#[unsafe(export_name = "board_exception")]
+extern "C" fn exception() -> ! {
     defmt::error!("exception {=usize} at {=usize:#010x}", mcause::read().code(), mepc::read());
     fail()
 }

@@ -1,6 +1,9 @@
-//! The UARTs of the boards, by their base addresses.
+//! UARTs: those of emulated boards by their base addresses, all others through their HAL crates.
 
 use super::Register;
+use embedded_hal_nb::nb::Error::WouldBlock;
+use embedded_hal_nb::serial;
+use embedded_io::Write;
 
 /// What sends bytes.
 pub trait Uart {
@@ -41,70 +44,6 @@ impl Uart for Cmsdk {
     }
 }
 
-/// Nordic's nRF51 UART.
-pub struct Nrf51 {
-    txd: Register,
-    txdrdy: Register,
-    /// Whether there has been a byte whose end can be waited for.
-    sent: bool,
-}
-
-impl Nrf51 {
-    const ENABLE: u32 = 4;
-
-    /// Enables the transmitter at 1 Mbaud on a pin.
-    pub fn new(base: usize, pin: u32) -> Self {
-        let (enable, pseltxd, baudrate) = (Register(base + 0x500), Register(base + 0x50C), Register(base + 0x524));
-        let starttx = Register(base + 0x008);
-        pseltxd.write(pin);
-        baudrate.write(0x1000_0000);
-        enable.write(Self::ENABLE);
-        starttx.write(1);
-        Nrf51 { txd: Register(base + 0x51C), txdrdy: Register(base + 0x11C), sent: false }
-    }
-}
-
-impl Uart for Nrf51 {
-    fn send(&mut self, byte: u8) {
-        self.flush();
-        self.txdrdy.write(0);
-        self.txd.write(byte.into());
-        self.sent = true;
-    }
-
-    fn flush(&mut self) {
-        // Before the first byte there is nothing to wait for.
-        while self.sent && self.txdrdy.read() == 0 {}
-    }
-}
-
-/// SiFive's UART of the FE310.
-pub struct Fe310 {
-    txdata: Register,
-}
-
-impl Fe310 {
-    const TXDATA_FULL: u32 = 1 << 31;
-    const TXCTRL_ENABLE: u32 = 1;
-
-    /// Enables the transmitter.
-    pub fn new(base: usize) -> Self {
-        Register(base + 0x08).write(Self::TXCTRL_ENABLE);
-        Fe310 { txdata: Register(base) }
-    }
-}
-
-impl Uart for Fe310 {
-    fn send(&mut self, byte: u8) {
-        self.flush();
-        self.txdata.write(byte.into());
-    }
-
-    fn flush(&mut self) {
-        while self.txdata.read() & Self::TXDATA_FULL != 0 {}
-    }
-}
-
 /// The 16550 of QEMU's `virt` boards, which needs no setting up.
 pub struct Ns16550 {
     data: Register,
@@ -128,5 +67,38 @@ impl Uart for Ns16550 {
 
     fn flush(&mut self) {
         while self.state.read_byte() & Self::STATE_TX_EMPTY == 0 {}
+    }
+}
+
+/// A UART of a HAL crate that writes as embedded-io says.
+pub struct Io<W>(
+    /// The UART.
+    pub W,
+);
+
+impl<W: Write> Uart for Io<W> {
+    fn send(&mut self, byte: u8) {
+        // No UART here reports an error of sending.
+        let _ = self.0.write_all(&[byte]);
+    }
+
+    fn flush(&mut self) {
+        let _ = self.0.flush();
+    }
+}
+
+/// ... or as embedded-hal-nb does.
+pub struct Nb<W>(
+    /// The UART.
+    pub W,
+);
+
+impl<W: serial::Write> Uart for Nb<W> {
+    fn send(&mut self, byte: u8) {
+        while matches!(self.0.write(byte), Err(WouldBlock)) {}
+    }
+
+    fn flush(&mut self) {
+        while matches!(self.0.flush(), Err(WouldBlock)) {}
     }
 }

@@ -1,0 +1,25 @@
+//! SiFive HiFive1 rev. B, an RV32IMAC core (FE310-G002) at 64 MHz.
+
+#![no_std]
+#![no_main]
+
+use firmware::rt::{Minstret, Nb, Uart, run};
+use firmware::{bigpicture, suite};
+use hifive1::hal::prelude::*;
+use hifive1::hal::serial::Serial;
+use hifive1::{clock, hal::DeviceResources, pin};
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    run::<_, _, 64>("hifive1", uart(), Minstret, &[("bigpicture", bigpicture::run), ("suite", suite::run)])
+}
+
+/// The one that the board's debugger chip passes on by USB.
+fn uart() -> impl Uart {
+    let device = DeviceResources::take().unwrap();
+    let clocks = clock::configure(device.peripherals.PRCI, device.peripherals.AONCLK, 64.mhz().into());
+    let gpio = device.pins;
+    let pins = (pin!(gpio, uart0_tx).into_iof0(), pin!(gpio, uart0_rx).into_iof0());
+    let (tx, _) = Serial::new(device.peripherals.UART0, pins, 115_200.bps(), clocks).split();
+    Nb(tx)
+}
