@@ -1,6 +1,8 @@
 //! UARTs: those of emulated boards by their base addresses, all others through their HAL crates.
 
 use super::Register;
+pub use embedded_hal::digital::PinState;
+use embedded_hal::digital::OutputPin;
 use embedded_hal_nb::nb::Error::WouldBlock;
 use embedded_hal_nb::serial;
 use embedded_io::Write;
@@ -100,5 +102,28 @@ impl<W: serial::Write> Uart for Nb<W> {
 
     fn flush(&mut self) {
         while matches!(self.0.flush(), Err(WouldBlock)) {}
+    }
+}
+
+/// A UART and a LED that is lit while bytes leave.
+pub struct Lit<U, L> {
+    /// The UART.
+    pub uart: U,
+    /// The LED's pin.
+    pub led: L,
+    /// Its state in which the LED is lit.
+    pub on: PinState,
+}
+
+impl<U: Uart, L: OutputPin> Uart for Lit<U, L> {
+    fn send(&mut self, byte: u8) {
+        // A pin without light is no reason to stop.
+        let _ = self.led.set_state(self.on);
+        self.uart.send(byte);
+    }
+
+    fn flush(&mut self) {
+        self.uart.flush();
+        let _ = self.led.set_state(!self.on);
     }
 }

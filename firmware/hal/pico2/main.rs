@@ -1,0 +1,37 @@
+//! Raspberry Pi Pico 2, the first of its two Cortex-M33 cores at 150 MHz (RP2350).
+
+#![no_std]
+#![no_main]
+
+use firmware::rt::{Io, Lit, PinState, Uart};
+use rp235x_hal::block::ImageDef;
+use rp235x_hal::clocks::init_clocks_and_plls;
+use rp235x_hal::fugit::RateExtU32;
+use rp235x_hal::gpio::Pins;
+use rp235x_hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
+use rp235x_hal::{Clock, Sio, Watchdog, pac};
+
+/// What the chip's ROM looks for: the program is for the secure Arm cores.
+#[unsafe(link_section = ".start_block")]
+#[used]
+static IMAGE: ImageDef = ImageDef::secure_exe();
+
+firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite]);
+
+/// The board's crystal.
+const CRYSTAL: u32 = 12_000_000;
+
+/// UART0 on pins 1 and 2, for a debug probe or an adapter to USB, and the LED.
+fn uart() -> impl Uart {
+    let device = pac::Peripherals::take().unwrap();
+    let mut resets = device.RESETS;
+    let mut watchdog = Watchdog::new(device.WATCHDOG);
+    let (xosc, clocks) = (device.XOSC, device.CLOCKS);
+    let (system, usb) = (device.PLL_SYS, device.PLL_USB);
+    let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, system, usb, &mut resets, &mut watchdog).ok().unwrap();
+    let pins = Pins::new(device.IO_BANK0, device.PADS_BANK0, Sio::new(device.SIO).gpio_bank0, &mut resets);
+    let uart = UartPeripheral::new(device.UART0, (pins.gpio0.into_function(), pins.gpio1.into_function()), &mut resets);
+    let format = UartConfig::new(115_200.Hz(), DataBits::Eight, None, StopBits::One);
+    let uart = Io(uart.enable(format, clocks.peripheral_clock.freq()).unwrap());
+    Lit { uart, led: pins.gpio25.into_push_pull_output(), on: PinState::High }
+}
