@@ -189,13 +189,117 @@ pub const CORES: &[Core] = &[
     core("rv32", "RV32IMAC", ["riscv32imac-unknown-none-elf", ""], ["bench-virt", "virt"], RISCV),
 ];
 
-/// The targets and CPUs of all boards.
-pub fn targets() -> BTreeSet<[&'static str; 2]> {
-    BOARDS.iter().map(|board| [board.target, board.cpu]).collect()
+/// A board with its HAL crate as it is in a person's hand: a package of `firmware/hal`, built for silicon.
+pub struct Silicon {
+    /// Its name: of its folder and of its binary.
+    pub name: &'static str,
+    /// Its full name.
+    pub title: &'static str,
+    /// Its chip and core, for people.
+    pub core: &'static str,
+    /// The Rust target of its core.
+    pub target: &'static str,
+    /// Bytes of RAM that its memory map has.
+    pub ram: usize,
+    /// How a program gets into its flash.
+    pub load: Load,
 }
 
-/// The board of this name, or a sentence that names all.
+/// How a program gets into a board's flash.
+#[derive(Clone, Copy)]
+pub enum Load {
+    /// By probe-rs, which knows the chip by this name.
+    Probe(&'static str),
+    /// As a UF2 file of this family, copied to the drive that the board is.
+    Uf2(u32),
+}
+
+const fn silicon(
+    [name, title]: [&'static str; 2],
+    [core, target]: [&'static str; 2],
+    ram: usize,
+    load: Load,
+) -> Silicon {
+    Silicon { name, title, core, target, ram, load }
+}
+
+const V6M: &str = "thumbv6m-none-eabi";
+const V7EM: &str = "thumbv7em-none-eabihf";
+
+/// All boards for silicon. The families of the Picos are those of the bootloaders in their ROMs.
+pub const SILICON: &[Silicon] = &[
+    silicon(
+        ["nrf52840-dk", "Nordic nRF52840-DK"],
+        ["nRF52840, Cortex-M4F", V7EM],
+        256 << 10,
+        Load::Probe("nRF52840_xxAA"),
+    ),
+    silicon(
+        ["microbit-v2", "BBC micro:bit v2"],
+        ["nRF52833, Cortex-M4F", V7EM],
+        128 << 10,
+        Load::Probe("nRF52833_xxAA"),
+    ),
+    silicon(["microbit", "BBC micro:bit v1"], ["nRF51822, Cortex-M0", V6M], 16 << 10, Load::Probe("nRF51822_xxAA")),
+    silicon(
+        ["stm32f4-discovery", "ST STM32F4 Discovery"],
+        ["STM32F407, Cortex-M4F", V7EM],
+        128 << 10,
+        Load::Probe("STM32F407VGTx"),
+    ),
+    silicon(
+        ["netduinoplus2", "Netduino Plus 2"],
+        ["STM32F405, Cortex-M4F", V7EM],
+        128 << 10,
+        Load::Probe("STM32F405RGTx"),
+    ),
+    silicon(["pico", "Raspberry Pi Pico"], ["RP2040, Cortex-M0+", V6M], 256 << 10, Load::Uf2(0xE48B_FF56)),
+    silicon(
+        ["pico2", "Raspberry Pi Pico 2"],
+        ["RP2350, Cortex-M33", "thumbv8m.main-none-eabihf"],
+        512 << 10,
+        Load::Uf2(0xE48B_FF59),
+    ),
+    silicon(
+        ["esp32c3", "Espressif ESP32-C3"],
+        ["ESP32-C3, RV32IMC", "riscv32imc-unknown-none-elf"],
+        313 << 10,
+        Load::Probe("esp32c3"),
+    ),
+    silicon(
+        ["hifive1", "SiFive HiFive1 rev. B"],
+        ["FE310-G002, RV32IMAC", "riscv32imac-unknown-none-elf"],
+        16 << 10,
+        Load::Probe("FE310"),
+    ),
+];
+
+/// The targets and CPUs of all boards, emulated or not.
+pub fn targets() -> BTreeSet<[&'static str; 2]> {
+    let silicon = SILICON.iter().map(|board| [board.target, ""]);
+    BOARDS.iter().map(|board| [board.target, board.cpu]).chain(silicon).collect()
+}
+
+/// The emulated board of this name, or a sentence that says what there is.
 pub fn find(name: &str) -> Result<&'static Board, String> {
-    let known = || BOARDS.iter().map(|b| b.name).collect::<Vec<_>>().join(", ");
-    BOARDS.iter().find(|b| b.name == name).ok_or_else(|| format!("there is no such board; known: {}", known()))
+    let built = || SILICON.iter().any(|board| board.name == name);
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| match built() {
+        true => {
+            format!("{name} has no emulator; `cargo xtask flash digits --board {name}` puts a demo on the board itself")
+        }
+        false => unknown(BOARDS.iter().map(|board| board.name)),
+    })
+}
+
+/// The board for silicon of this name, or a sentence that says what there is.
+pub fn find_silicon(name: &str) -> Result<&'static Silicon, String> {
+    let emulated = || BOARDS.iter().any(|board| board.name == name);
+    SILICON.iter().find(|board| board.name == name).ok_or_else(|| match emulated() {
+        true => format!("{name} is only emulated; `cargo xtask demo digits --board {name}` runs a demo"),
+        false => unknown(SILICON.iter().map(|board| board.name)),
+    })
+}
+
+fn unknown<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    format!("there is no such board; known: {}", names.collect::<Vec<_>>().join(", "))
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: from nothing installed to what a board computed, in pictures and figures.
 
-use crate::boards::Board;
+use crate::boards::{Board, Silicon};
 use crate::canvas::{Canvas, INK, Picture, grey};
 use crate::models::{Model, Run, Task, millivolts};
 use crate::terminal::{self, markdown};
@@ -14,6 +14,7 @@ use firmware::networks::Network;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::fs;
 use std::iter::once;
+use std::path::PathBuf;
 
 const FORMATS: [&str; 2] = ["int8", "int16x8"];
 
@@ -35,12 +36,7 @@ pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
     let runs = task.run(board, None, &bar)?;
     bar.finish_and_clear();
 
-    let shown = Shown::new(task, runs)?;
-    terminal::show(&shown.preview()?);
-    let table = shown.table()?;
-    println!("{table}");
-    let path = cargo::target_dir()?.join("demo").join(format!("{}.png", task.name()));
-    shown.sheet(&format!("{}: upconv on an emulated {} ({})", task.name(), board.core, board.name))?.save(&path)?;
+    let (path, table) = show(task, runs, &format!("an emulated {} ({})", board.core, board.name))?;
     println!("\nEvery byte is the same on {}, on this host and in NumPy. Picture: {}", board.name, path.display());
     if write_docs {
         let name = task.name();
@@ -53,6 +49,28 @@ pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
         println!("Written: docs/{name}.md and docs/{name}.png.");
     }
     Ok(())
+}
+
+/// Compares what a board on the desk sent with the host and NumPy and shows it; what it calls instructions are cycles.
+pub fn show_flashed(task: Task, board: &Silicon, bytes: Vec<u8>) -> Result<()> {
+    let runs = task.compare_first(bytes)?;
+    let (path, _) = show(task, runs, board.title)?;
+    println!(
+        "\nInstructions are cycles here. Every byte is the same on the board, on this host and in NumPy. Picture: {}",
+        path.display()
+    );
+    Ok(())
+}
+
+/// A preview and the table in the terminal; answers the picture's file, and the table.
+fn show(task: Task, runs: Vec<Run>, board: &str) -> Result<(PathBuf, String)> {
+    let shown = Shown::new(task, runs)?;
+    terminal::show(&shown.preview()?);
+    let table = shown.table()?;
+    println!("{table}");
+    let path = cargo::target_dir()?.join("demo").join(format!("{}.png", task.name()));
+    shown.sheet(&format!("{}: upconv on {board}", task.name()))?.save(&path)?;
+    Ok((path, table))
 }
 
 /// What a board computed, and what it is held against.

@@ -9,14 +9,17 @@ mod compare;
 mod deep;
 mod demo;
 mod emulator;
+mod flash;
 mod models;
 mod plot;
 mod readme;
 mod reports;
 mod setup;
+mod silicon;
 mod size;
 mod terminal;
 mod tests;
+mod uf2;
 
 use boards::Board;
 use clap::Parser;
@@ -35,6 +38,10 @@ enum Task {
         #[arg(long)]
         write_docs: bool,
     },
+    /// Put a demo onto a board on the desk, by a debug probe or as a UF2 file, and show what it computed
+    Flash(flash::Options),
+    /// Build a demo for every board with a HAL crate, as it would be flashed, and print what it takes of flash and RAM
+    Silicon,
     /// Run all tests, on this host and on every emulated board
     Test,
     /// Count the instructions of layers on every emulated core
@@ -62,6 +69,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
+        Task::Flash(options) => flash::run(&options),
+        Task::Silicon => silicon::run(),
         Task::Test => tests::run(),
         Task::Size => size::run(),
         Task::Compare(options) => compare::run(&options),

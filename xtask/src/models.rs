@@ -48,10 +48,12 @@ pub struct Run {
     pub instructions: u64,
     /// Bytes of stack but for the activations, and of statics.
     pub rest: usize,
+    /// Of these the stack.
+    pub stack: usize,
 }
 
 /// The name of each program of a task, the network that it runs (else all), and the program.
-type Program = (&'static str, Option<usize>, fn(&mut Host));
+pub type Program = (&'static str, Option<usize>, fn(&mut Host));
 
 /// Stack and statics beside the activations, at most, for the question whether a demo fits a board; measured by the demos.
 const REST: usize = 5200;
@@ -112,60 +114,60 @@ impl Task {
         fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))
     }
 
-    /// The networks that fit a board, or how much memory is missing.
-    fn fit(self, board: &Board) -> Result<Vec<&'static Program>> {
-        let networks = self.seeds()[0].networks;
-        let need = |only: Option<usize>| {
-            let ram = networks.iter().enumerate().filter(|(i, _)| only.is_none_or(|o| o == *i)).map(|(_, n)| n.ram);
-            ram.max().unwrap_or(0) + REST
-        };
-        let fitting: Vec<_> = self.programs().iter().filter(|(_, only, _)| need(*only) <= board.ram).collect();
-        let least = self.programs().iter().map(|(_, only, _)| need(*only)).min().unwrap_or(0);
-        let (name, ram) = (self.name(), board.ram);
-        ensure!(
-            !fitting.is_empty(),
-            "{name} does not fit {}: it needs {least} bytes of RAM, the board has {ram}",
-            board.name
-        );
+    /// Bytes of activations of a network, or of the largest.
+    pub fn activations(self, only: Option<usize>) -> usize {
+        let networks = self.seeds()[0].networks.iter().enumerate();
+        networks.filter(|(i, _)| only.is_none_or(|o| o == *i)).map(|(_, n)| n.ram).max().unwrap_or(0)
+    }
+
+    /// Bytes of weights of a network, or of all.
+    pub fn weights(self, only: Option<usize>) -> usize {
+        let networks = self.seeds()[0].networks.iter().enumerate();
+        networks.filter(|(i, _)| only.is_none_or(|o| o == *i)).map(|(_, n)| n.flash).sum()
+    }
+
+    /// The programs that fit a board of some RAM, or how much is missing.
+    pub fn fit(self, board: &str, ram: usize) -> Result<Vec<&'static Program>> {
+        let need = |program: &Program| self.activations(program.1) + REST;
+        let fitting: Vec<_> = self.programs().iter().filter(|program| need(program) <= ram).collect();
+        let least = self.programs().iter().map(need).min().unwrap_or(0);
+        let name = self.name();
+        ensure!(!fitting.is_empty(), "{name} does not fit {board}: it needs {least} bytes of RAM, the board has {ram}");
         Ok(fitting)
     }
 
     /// Builds its demo for a board, runs it there and on this host, and compares every byte with the host's and with what NumPy computed.
     pub fn run(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
-        let programs = self.fit(board)?;
+        let programs = self.fit(board.name, board.ram)?;
         setup::board(board)?;
         cargo::board(board, &[self.name()])?;
-        self.run_built(board, &programs, samples, bar)
-    }
-
-    fn run_built(
-        self,
-        board: &Board,
-        programs: &[&Program],
-        samples: Option<usize>,
-        bar: &ProgressBar,
-    ) -> Result<Vec<Run>> {
         let arguments: Vec<_> = samples.iter().map(usize::to_string).collect();
         let mut runs = Vec::new();
-        for (name, only, program) in programs {
-            let host = self.parse(*only, reports::on_host(*program, &arguments))?;
-            let device = self.parse(*only, emulator::run(board, name, &arguments, bar)?)?;
-            for (device, host) in zip(&device, &host) {
-                let network = &self.seeds()[0].networks[device.network];
-                for (i, (d, h)) in zip(&device.outputs, &host.outputs).enumerate() {
-                    let what = format!("{name}, {} {}, input {i}", network.name, network.format());
-                    ensure!(d == h, "{what}: the device's bytes are not the host's");
-                }
-                ensure!(device.outputs.len() == host.outputs.len(), "{name}: outputs are missing");
-            }
-            ensure!(device.len() == host.len(), "{name}: networks are missing");
-            runs.extend(device);
-        }
-        let model = Model::read(self, 0)?;
-        for run in &runs {
-            model.check(run)?;
+        for program in programs {
+            runs.extend(self.compare(program, &arguments, emulator::run(board, program.0, &arguments, bar)?)?);
         }
         Ok(runs)
+    }
+
+    /// Compares what a board sent by itself in the same way: its first program.
+    pub fn compare_first(self, device: Vec<u8>) -> Result<Vec<Run>> {
+        self.compare(&self.programs()[0], &[], device)
+    }
+
+    fn compare(self, (name, only, program): &Program, arguments: &[String], device: Vec<u8>) -> Result<Vec<Run>> {
+        let (host, device) = (self.parse(*only, reports::on_host(*program, arguments))?, self.parse(*only, device)?);
+        for (device, host) in zip(&device, &host) {
+            let network = &self.seeds()[0].networks[device.network];
+            for (i, (d, h)) in zip(&device.outputs, &host.outputs).enumerate() {
+                let what = format!("{name}, {} {}, input {i}", network.name, network.format());
+                ensure!(d == h, "{what}: the device's bytes are not the host's");
+            }
+            ensure!(device.outputs.len() == host.outputs.len(), "{name}: outputs are missing");
+        }
+        ensure!(device.len() == host.len(), "{name}: networks are missing");
+        let model = Model::read(self, 0)?;
+        device.iter().try_for_each(|run| model.check(run))?;
+        Ok(device)
     }
 
     /// Takes what a program sent apart.
@@ -173,7 +175,7 @@ impl Task {
         let networks = self.seeds()[0].networks;
         let mut runs: Vec<Run> = (0..networks.len())
             .filter(|i| only.is_none_or(|o| o == *i))
-            .map(|network| Run { network, outputs: Vec::new(), instructions: 0, rest: 0 })
+            .map(|network| Run { network, outputs: Vec::new(), instructions: 0, rest: 0, stack: 0 })
             .collect();
         let mut rest = &mut bytes[..];
         if let Some(network) = only {
@@ -193,7 +195,8 @@ impl Task {
                 }
                 Report::Decoded { network, instructions, stack, statics } => {
                     let run = runs.get_mut(at(network)).context("a network is unknown")?;
-                    (run.instructions, run.rest) = (instructions, (stack + statics) as usize);
+                    (run.instructions, run.stack) = (instructions, stack as usize);
+                    run.rest = (stack + statics) as usize;
                 }
                 Report::Done => return Ok(runs),
                 _ => bail!("a report that does not belong to a network"),

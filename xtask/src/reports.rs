@@ -48,6 +48,13 @@ pub fn count(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|b| **b == 0).count() as u64
 }
 
+/// Whether the last message says that nothing follows. The one before it has to be a message too, for a picture may hold the same bytes.
+pub fn done(bytes: &[u8]) -> bool {
+    let zeros = bytes.iter().enumerate().rev().filter(|(_, b)| **b == 0);
+    let start = zeros.map(|(i, _)| i + 1).nth(2).unwrap_or(0);
+    decode(&mut bytes[start..].to_vec()).is_ok_and(|last| matches!(last[..], [_, Report::Done]))
+}
+
 /// Decodes messages in place.
 pub fn decode(bytes: &mut [u8]) -> Result<Vec<Report<'_>>> {
     let frames = bytes.split_inclusive_mut(|b| *b == 0).enumerate();
@@ -60,6 +67,20 @@ pub fn decode(bytes: &mut [u8]) -> Result<Vec<Report<'_>>> {
 mod tests {
     use super::*;
     use firmware::report::send;
+
+    #[test]
+    fn a_run_is_done_when_a_report_is_followed_by_the_last() {
+        let mut host = Host::default();
+        host.sent.extend([9, 0, 7, 0, 8]);
+        send(&mut host, &Report::Done);
+        assert!(!done(&host.sent), "what comes before is no report");
+        send(&mut host, &Report::Decoded { network: 0, instructions: 0, stack: 1, statics: 2 });
+        assert!(!done(&host.sent));
+        send(&mut host, &Report::Done);
+        assert!(done(&host.sent));
+        host.sent.pop();
+        assert!(!done(&host.sent));
+    }
 
     #[test]
     fn a_report_that_was_cut_off_is_an_error() {

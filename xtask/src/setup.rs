@@ -1,15 +1,16 @@
 //! Finds what is missing and installs it, or says how.
 
-use crate::boards::{BOARDS, Board, Emulator};
+use crate::boards::{BOARDS, Board, Emulator, SILICON};
 use crate::cargo::{cargo, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::iter::zip;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The Rust targets and the emulators of all boards.
+/// The Rust targets of all boards, and the emulators.
 pub fn boards() -> Result<()> {
-    BOARDS.iter().try_for_each(board)
+    BOARDS.iter().try_for_each(board)?;
+    SILICON.iter().try_for_each(|board| target(board.target))
 }
 
 /// The Rust target and the emulator of a board.
@@ -26,7 +27,8 @@ pub fn component(subcommand: &str, name: &str) -> Result<()> {
     run(Command::new("rustup").args(["component", "add", name])).with_context(|| format!("{name} is missing"))
 }
 
-fn target(target: &str) -> Result<()> {
+/// A Rust target.
+pub fn target(target: &str) -> Result<()> {
     let rustc = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
     let libraries = String::from_utf8(rustc.context("`rustc` could not be started")?.stdout)?;
     if Path::new(libraries.trim()).is_dir() {

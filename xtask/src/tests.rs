@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything on this host, then the same kernels on every emulated board.
 
-use crate::boards::{self, BOARDS, Board, CORES, Core};
+use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
 use crate::models::Task;
-use crate::{bench, cargo, emulator, reports, setup};
+use crate::{bench, cargo, emulator, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::ValueEnum;
+use crc::{CRC_32_MPEG_2, Crc};
 use firmware::report::Report;
 use firmware::{chain, suite};
 use indicatif::ProgressBar;
@@ -32,7 +33,7 @@ pub fn run() -> Result<()> {
     }
     BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
 
-    let mut trials = Vec::new();
+    let (mut trials, table) = silicon_boards();
     for [target, cpu] in targets {
         let on = if cpu.is_empty() { target } else { cpu };
         trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
@@ -41,9 +42,41 @@ pub fn run() -> Result<()> {
     trials.extend(kernels()?);
     trials.extend(budgets());
     trials.extend(demos());
+    println!("\nBuilt for silicon, not run:\n\n{table}");
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
     ensure!(!devices.has_failed(), "tests on the boards failed");
+    Ok(())
+}
+
+/// Builds a demo for every board with a HAL crate; each is a test. And what they take of flash and RAM.
+fn silicon_boards() -> (Vec<Trial>, String) {
+    let (mut trials, mut built) = (Vec::new(), Vec::new());
+    for board in SILICON {
+        let verdict = silicon::build_and_measure(board).and_then(|this| {
+            let starts = starts(board, &this.elf);
+            built.push(this);
+            starts
+        });
+        trials.push(trial(board.name, "its demo is built for silicon", || verdict));
+    }
+    (trials, silicon::table(&built))
+}
+
+/// What the ROM of a Pico asks of a program, in the UF2 file that `flash` writes.
+fn starts(board: &Silicon, elf: &[u8]) -> Result<()> {
+    let Load::Uf2(family) = board.load else { return Ok(()) };
+    let file = uf2::convert(elf, family)?;
+    let start: Vec<u8> = file.chunks(512).take(16).flat_map(|block| &block[32..][..256]).copied().collect();
+    let word = |at: usize| u32::from_le_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]);
+    if board.name == "pico" {
+        // Of the second bootloader, its first 252 bytes.
+        const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_MPEG_2);
+        ensure!(CHECKSUM.checksum(&start[..252]) == word(252), "the second bootloader's checksum is wrong");
+    } else {
+        let block = (0..4096).step_by(4).find(|at| word(*at) == 0xFFFF_DED3).context("there is no image definition")?;
+        ensure!(word(block + 16) == 0xAB12_3579, "the image definition does not end");
+    }
     Ok(())
 }
 

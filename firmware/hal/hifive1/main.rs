@@ -3,15 +3,26 @@
 #![no_std]
 #![no_main]
 
-use firmware::rt::{Minstret, Nb, Uart, run};
-use firmware::{bigpicture, suite};
+use firmware::rt::{HartCounter, Nb, Uart, run};
+use firmware::{bigpicture, digits, ecg, nuclei, suite};
 use hifive1::hal::prelude::*;
 use hifive1::hal::serial::Serial;
 use hifive1::{clock, hal::DeviceResources, pin};
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    run::<_, _, 64>("hifive1", uart(), Minstret, &[("bigpicture", bigpicture::run), ("suite", suite::run)])
+    run::<_, _, 64>(
+        "hifive1",
+        uart(),
+        HartCounter,
+        &[
+            ("digits", digits::run),
+            ("nuclei", nuclei::run),
+            ("ecg", ecg::run),
+            ("bigpicture", bigpicture::run),
+            ("suite", suite::run),
+        ],
+    )
 }
 
 /// The one that the board's debugger chip passes on by USB.

@@ -8,7 +8,7 @@ use microbit::Peripherals;
 use microbit::hal::gpio::{Level, p0};
 use microbit::hal::uart::{self, Baudrate, Parity};
 
-firmware::board!(uart(), SysTick::new(16), [bigpicture, suite], 20);
+firmware::board!(uart(), SysTick::new(16), [digits, nuclei, ecg, bigpicture, suite], 20);
 
 /// The one that the board's debugger chip passes on by USB.
 fn uart() -> impl Uart {

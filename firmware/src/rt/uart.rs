@@ -1,8 +1,8 @@
 //! UARTs: those of emulated boards by their base addresses, all others through their HAL crates.
 
 use super::Register;
-pub use embedded_hal::digital::PinState;
 use embedded_hal::digital::OutputPin;
+pub use embedded_hal::digital::PinState;
 use embedded_hal_nb::nb::Error::WouldBlock;
 use embedded_hal_nb::serial;
 use embedded_io::Write;

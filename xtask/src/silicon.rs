@@ -1,0 +1,110 @@
+//! `cargo xtask silicon`: builds a demo for every board with a HAL crate, as it would be flashed, and prints what it takes of flash and RAM.
+
+use crate::boards::{Load, SILICON, Silicon};
+use crate::models::Task;
+use crate::terminal::markdown;
+use crate::{cargo, setup, uf2};
+use anyhow::{Context, Result, ensure};
+use indicatif::HumanCount;
+use object::{Object, ObjectSymbol};
+use std::fs;
+use std::path::PathBuf;
+
+/// What a board's program takes.
+pub struct Built {
+    /// The board.
+    pub board: &'static Silicon,
+    /// The demo in it.
+    pub task: Task,
+    /// Bytes that are written to flash.
+    pub flash: usize,
+    /// Bytes of statics.
+    pub statics: usize,
+    /// Bytes of the largest network's activations.
+    pub activations: usize,
+    /// Bytes of RAM that stay for the stack besides.
+    pub stack: usize,
+    /// The program's ELF file.
+    pub elf: Vec<u8>,
+}
+
+/// Builds all and prints a table.
+pub fn run() -> Result<()> {
+    let built = SILICON.iter().map(build_and_measure).collect::<Result<Vec<_>>>()?;
+    println!("{}", table(&built));
+    Ok(())
+}
+
+/// The digits, and the large picture where they do not fit: it needs less RAM.
+pub fn demo(board: &Silicon) -> Task {
+    match Task::Digits.fit(board.name, board.ram) {
+        Ok(_) => Task::Digits,
+        Err(_) => Task::Bigpicture,
+    }
+}
+
+/// Builds a demo for a board; answers its ELF file.
+pub fn build(board: &Silicon, task: Task) -> Result<PathBuf> {
+    task.fit(board.name, board.ram)?;
+    setup::target(board.target)?;
+    cargo::hal(board.name, board.target, "release", &["rtt", task.name()])?;
+    Ok(cargo::target_dir()?.join(board.target).join("release").join(board.name))
+}
+
+/// Builds a board's demo, checks that it is complete and says what it takes.
+pub fn build_and_measure(board: &'static Silicon) -> Result<Built> {
+    let task = demo(board);
+    let elf = fs::read(build(board, task)?)?;
+    let file = object::File::parse(&*elf)?;
+    let symbol = |name: &str| {
+        let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
+        found
+            .map(|symbol| symbol.address() as usize)
+            .with_context(|| format!("the program of {} has no {name}", board.name))
+    };
+    // Where a probe finds the log.
+    symbol("_SEGGER_RTT")?;
+    let flash: usize = uf2::loaded(&elf)?.iter().map(|(_, bytes)| bytes.len()).sum();
+    let program = task.fit(board.name, board.ram)?[0];
+    let weights = task.weights(program.1);
+    ensure!(flash > weights, "the program of {} has {flash} bytes, its weights alone {weights}", board.name);
+    let statics = symbol("__euninit")? - symbol("__sdata")?;
+    let stack = symbol("_stack_start")? - symbol("__euninit")?;
+    let activations = task.activations(program.1);
+    ensure!(
+        activations <= stack,
+        "{} does not fit {}: it needs {activations} bytes of stack, {stack} are left",
+        task.name(),
+        board.name
+    );
+    Ok(Built { board, task, flash, statics, activations, stack: stack - activations, elf })
+}
+
+/// One row for each board.
+pub fn table(all: &[Built]) -> String {
+    let mut rows = vec![
+        [
+            "board",
+            "chip and core",
+            "how a program gets there",
+            "demo",
+            "flash",
+            "RAM: statics",
+            "activations",
+            "left for the stack",
+        ]
+        .map(String::from)
+        .to_vec(),
+    ];
+    let count = |n: usize| HumanCount(n as u64).to_string();
+    for built in all {
+        let load = match built.board.load {
+            Load::Probe(_) => "probe-rs",
+            Load::Uf2(_) => "UF2 file",
+        };
+        let words = [built.board.title, built.board.core, load, built.task.name()].map(String::from);
+        let numbers = [built.flash, built.statics, built.activations, built.stack].map(count);
+        rows.push([&words[..], &numbers].concat());
+    }
+    markdown(&rows)
+}
