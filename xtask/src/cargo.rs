@@ -60,13 +60,20 @@ pub fn hal(name: &str, target: &str, profile: &str, features: &[&str]) -> Result
     run(hal_command("build", name, target, features)?.args(["--profile", profile]))
 }
 
-/// A cargo command on such a package.
+/// A cargo command that compiles such a package.
 pub fn hal_command(subcommand: &str, name: &str, target: &str, features: &[&str]) -> Result<Command> {
-    let mut command = cargo(subcommand);
-    command.current_dir(readme::path("firmware/hal").join(name)).args(["--target", target]);
+    let mut command = in_hal(subcommand, name);
     let features: Vec<_> = features.iter().map(|feature| format!("firmware/{feature}")).collect();
-    command.args(["--no-default-features", "--features", &features.join(",")]).arg("--target-dir").arg(target_dir()?);
+    command.args(["--target", target, "--no-default-features", "--features", &features.join(",")]);
+    command.arg("--target-dir").arg(target_dir()?);
     Ok(command)
+}
+
+/// Any cargo command in its folder.
+pub fn in_hal(subcommand: &str, name: &str) -> Command {
+    let mut command = cargo(subcommand);
+    command.current_dir(readme::path("firmware/hal").join(name));
+    command
 }
 
 /// Where a binary for a board will be.

@@ -1,8 +1,8 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
-use crate::boards::{BOARDS, CORES};
-use crate::cargo::{cargo, for_cpu, hal_command, run};
-use crate::{setup, tests};
+use crate::boards::{BOARDS, CORES, SILICON};
+use crate::cargo::{cargo, for_cpu, hal_command, in_hal, run};
+use crate::{setup, silicon, tests};
 use anyhow::Result;
 
 /// Stops at the first of them that fails.
@@ -26,6 +26,11 @@ pub fn all() -> Result<()> {
         let firmware = ["--package", "firmware", "--bin", "size", "--bin", core.board.name];
         run(for_cpu(cargo("clippy").args(firmware).args(["--target", core.board.target]), core.board.cpu)?
             .args(warnings))?;
+    }
+    for board in SILICON {
+        let features = ["rtt", silicon::demo(board).name()];
+        run(hal_command("clippy", board.name, board.target, &features)?.args(warnings))?;
+        run(in_hal("fmt", board.name).arg("--check"))?;
     }
     run(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     tests::run()

@@ -11,6 +11,7 @@ mod demo;
 mod emulator;
 mod flash;
 mod models;
+mod overview;
 mod plot;
 mod readme;
 mod reports;
@@ -40,6 +41,12 @@ enum Task {
     },
     /// Put a demo onto a board on the desk, by a debug probe or as a UF2 file, and show what it computed
     Flash(flash::Options),
+    /// Run every demo on every emulated board, build one for all others, and print the README's tables of boards
+    Boards {
+        /// Also write them into the README
+        #[arg(long)]
+        write_docs: bool,
+    },
     /// Build a demo for every board with a HAL crate, as it would be flashed, and print what it takes of flash and RAM
     Silicon,
     /// Run all tests, on this host and on every emulated board
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
         Task::Flash(options) => flash::run(&options),
+        Task::Boards { write_docs } => overview::run(write_docs),
         Task::Silicon => silicon::run(),
         Task::Test => tests::run(),
         Task::Size => size::run(),

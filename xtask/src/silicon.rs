@@ -30,9 +30,13 @@ pub struct Built {
 
 /// Builds all and prints a table.
 pub fn run() -> Result<()> {
-    let built = SILICON.iter().map(build_and_measure).collect::<Result<Vec<_>>>()?;
-    println!("{}", table(&built));
+    println!("{}", table(&all()?));
     Ok(())
+}
+
+/// Builds all.
+pub fn all() -> Result<Vec<Built>> {
+    SILICON.iter().map(build_and_measure).collect()
 }
 
 /// The digits, and the large picture where they do not fit: it needs less RAM.
