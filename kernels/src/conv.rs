@@ -4,10 +4,10 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::{Block, CHUNK, Job, PIXELS, Patch, Pixels, Run, SUMS};
+use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
-use crate::rows::{cut, cut_mut};
+use crate::rows::cut;
 use crate::{Activation, Element, Error, Geometry, Layer, Multiplier, Plan, Quant, Rounding, Shape, Window};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -239,18 +239,7 @@ impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, 
     }
 }
 
-/// The taps of one output row and column phase.
-struct Taps {
-    /// Tap rows that read inside the input, and the input row that the first of them reads.
-    rows: usize,
-    top: usize,
-    /// Taps of a tap row.
-    columns: usize,
-    /// The first input channel of the group.
-    group: usize,
-}
-
-/// The output pixels of one row and column phase.
+/// The output pixels of one row and column phase, and the taps that reach them.
 #[derive(Clone, Copy)]
 struct Phase {
     count: usize,
@@ -259,9 +248,15 @@ struct Phase {
     /// Where the first one's first channel is stored, and the distance of the next one's.
     to: usize,
     pitch: usize,
+    /// Tap rows that read inside the input, the input row that the first of them reads, and taps of each.
+    rows: usize,
+    top: usize,
+    columns: usize,
+    /// The first input channel of the group.
+    group: usize,
 }
 
-/// Tap rows of a kernel that is run pixel after pixel; higher ones take longer.
+/// Tap rows of a kernel that is run four pixels at a time.
 const TAP_ROWS: usize = 8;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
@@ -286,6 +281,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
         let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let lines: Vec<_, TAP_ROWS> =
+            (0..if inside > TAP_ROWS { 0 } else { inside }).map(|row| x.row(top + row * plan.y.tap_step)).collect();
         let mut patch = Patch::new();
         let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
         while o < channels.end {
@@ -299,7 +296,6 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             for (r, columns) in plan.x.phases().enumerate() {
                 let row = columns.taps * plan.group_in;
                 let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
-                let taps = Taps { rows: if row == 0 { 0 } else { inside }, top, columns: columns.taps, group };
                 let at = plan.packed_at(rows.class, columns.class) + o * run.len;
                 let weights = cut(self.weights.packed, at, n * run.len);
                 // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
@@ -310,8 +306,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 }
                 let to = r * channels.len() + o - channels.start;
                 let pitch = plan.x.out_step * channels.len();
-                let phase = Phase { count: plan.x.len(r), first: columns.first, to, pitch };
-                self.pixels(x, &taps, &mut job, weights, run, &mut patch, phase, y);
+                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
+                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
+                self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
@@ -323,49 +320,50 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
     }
 
+    /// The pixels of a phase: four and more at a time, as far as all their taps read inside the input, the others one by one.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
     fn pixels<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
-        taps: &Taps,
+        lines: &[&[T]],
         job: &mut Job<'_, S, A>,
         weights: &[W],
         run: Run,
         patch: &mut Patch,
-        Phase { count, first, to, pitch }: Phase,
+        phase: Phase,
         y: &mut [T],
     ) {
-        let plan = &self.plan;
-        let (c, in_step) = (plan.input.c, plan.x.in_step as isize);
-        let rows: Vec<_, TAP_ROWS> =
-            (0..taps.rows.min(TAP_ROWS)).map(|row| x.row(taps.top + row * plan.y.tap_step)).collect();
-        // From one pixel to another these read inside the input only, each tap row one run of neighbouring values.
+        let Phase { count, first, to, pitch, .. } = phase;
+        let (c, in_step) = (self.plan.input.c, self.plan.x.in_step as isize);
         let (mut inside, mut end) = (0, 0);
-        if self.dense() && taps.rows <= TAP_ROWS {
-            (inside, end) = (0, count);
+        if run.n == 0 {
+            end = count;
+        } else if self.dense() && lines.len() == phase.rows {
+            end = count;
             while inside < count && first + inside as isize * in_step < 0 {
                 inside += 1;
             }
-            let room = plan.input.w as isize - taps.columns as isize;
+            let room = self.plan.input.w as isize - phase.columns as isize;
             while end > 0 && first + (end as isize - 1) * in_step > room {
                 end -= 1;
             }
         }
-        let mut i = 0;
-        while i < count {
-            let (first, to) = (first + i as isize * in_step, to + i * pitch);
-            if i >= inside && i + PIXELS <= end {
-                let count = (end - i) / PIXELS;
-                let (rows, len) = (&rows[..], taps.columns * c);
-                let (from, step, offset) = (first as usize * c, plan.x.in_step * c, Patch::offset::<T>(self.x_zero));
-                job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, offset, to, pitch }, y);
-                i += PIXELS * count;
-            } else {
-                let y = y.get_mut(to..).unwrap_or_default();
-                self.group(x, taps, job, weights, run, patch, first, y, PIXELS.min(count - i), pitch);
-                i += PIXELS;
-            }
+        // A single one that is left costs less alone.
+        match end.saturating_sub(inside) {
+            ..PIXELS => (inside, end) = (0, 0),
+            n => end -= usize::from(n % PIXELS == 1),
+        }
+        if inside < end {
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, phase.columns * c) };
+            let from = if run.n == 0 { 0 } else { (first + inside as isize * in_step) as usize * c };
+            let step = self.plan.x.in_step * c;
+            let (count, zero, to) = (end - inside, self.x_zero, to + inside * pitch);
+            job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, zero, to, pitch }, y);
+        }
+        for i in (0..inside).chain(end..count) {
+            let y = y.get_mut(to + i * pitch..).unwrap_or_default();
+            self.pixel(x, job, weights, run, &phase, first + i as isize * in_step, y);
         }
     }
 
@@ -374,67 +372,37 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         self.plan.groups == 1 && self.plan.x.tap_step == 1
     }
 
-    /// Any pixels, at most PIXELS.
+    /// A single pixel, whose first tap reads column `first`, inside or not.
     #[inline(never)]
     #[allow(clippy::too_many_arguments)]
-    fn group<S: Accumulator>(
+    fn pixel<S: Accumulator>(
         &self,
         x: &Window<'_, T>,
-        taps: &Taps,
         job: &mut Job<'_, S, A>,
         weights: &[W],
-        mut run: Run,
-        patch: &mut Patch,
+        run: Run,
+        phase: &Phase,
         first: isize,
         y: &mut [T],
-        count: usize,
-        pitch: usize,
     ) {
         let plan = &self.plan;
-        let c = plan.input.c;
-        // Neighbouring taps that read neighbouring pixels make one run, else each tap is a run of its group's channels.
-        let (runs, len) = if self.dense() { (1, taps.columns * c) } else { (taps.columns, plan.group_in) };
-        let (offset, step) = (Patch::offset::<T>(self.x_zero), plan.x.in_step * c);
-        let mut at = 0;
-        for row in 0..taps.rows {
-            let inputs = x.row(taps.top + row * plan.y.tap_step);
-            let mut column = first * c as isize + taps.group as isize;
-            for _ in 0..runs {
-                let mut done = 0;
-                while done < len {
-                    if at == CHUNK {
-                        job.mac(patch, weights, Run { n: at, ..run });
-                        (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                    }
-                    let mut line = [T::from_i32(self.x_zero); LINE];
-                    let part = (len - done).min(CHUNK - at);
-                    if (PIXELS - 1) * step + part <= LINE {
-                        around(inputs, column + done as isize, cut_mut(&mut line, 0, (PIXELS - 1) * step + part));
-                        patch.fill_all(at, &line, step, part, offset);
-                    } else {
-                        for p in 0..PIXELS {
-                            let line = cut_mut(&mut line, 0, part);
-                            line.fill(T::from_i32(self.x_zero));
-                            around(inputs, column + (p * step + done) as isize, line);
-                            patch.fill(p, at, line, offset);
-                        }
-                    }
-                    (at, done) = (at + part, done + part);
-                }
-                column += (plan.x.tap_step * c) as isize;
-            }
-        }
-        job.finish(patch, weights, run, y, count, pitch);
+        let (c, n) = (plan.input.c, plan.group_in);
+        let (before, inside) = plan.x.clip(first, phase.columns);
+        // Neighbouring taps that read neighbouring pixels make one piece, else each tap is a piece of its group's channels.
+        let (pieces, len) = if self.dense() { (1, inside * c) } else { (inside, n) };
+        let pixel = Pixel {
+            x,
+            top: phase.top,
+            row_step: plan.y.tap_step,
+            rows: if inside == 0 { 0 } else { phase.rows },
+            from: (first + (before * plan.x.tap_step) as isize).max(0) as usize * c + phase.group,
+            step: plan.x.tap_step * c,
+            pieces,
+            len,
+            skip: run.skip + before * n,
+            row: phase.columns * n,
+            zero: self.x_zero,
+        };
+        job.pixel(weights, run, &pixel, y);
     }
-}
-
-/// Values of a piece of an input row and what surrounds it; at least CHUNK.
-const LINE: usize = 256;
-
-/// Copies the values `from ..` of a row, as far as there are any.
-fn around<T: Element>(row: &[T], from: isize, to: &mut [T]) {
-    let before = (-from).clamp(0, to.len() as isize) as usize;
-    let to = to.get_mut(before..).unwrap_or_default();
-    let row = row.get((from + before as isize) as usize..).unwrap_or_default();
-    to.iter_mut().zip(row).for_each(|(to, x)| *to = *x);
 }

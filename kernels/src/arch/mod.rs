@@ -36,8 +36,8 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{BLOCK, CHUNK, Job, PIXELS, Patch, SUMS};
-pub(crate) use portable::{Block, Pixels, Run};
+pub(crate) use chosen::{BLOCK, Job, PIXELS, Patch, SUMS};
+pub(crate) use portable::{Block, Pixel, Pixels, Run};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
 const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));

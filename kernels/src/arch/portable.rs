@@ -1,8 +1,8 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
-use crate::Element;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
+use crate::{Element, Window};
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -32,7 +32,7 @@ impl Patch {
 
     /// Pixel `p` has the inputs `x` from value `at` on.
     #[inline(always)]
-    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
+    fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
         for (to, x) in self.x.iter_mut().skip(at).zip(x) {
             if let Some(to) = to.get_mut(p) {
                 *to = (x.to_i32() - offset) as i16;
@@ -41,7 +41,7 @@ impl Patch {
     }
 
     /// Every pixel has `len` inputs of `x` from value `at` on, each `step` after those of the one before.
-    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+    fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
     }
 }
@@ -89,26 +89,87 @@ impl<A: Accumulator> Block<'_, A> {
     }
 }
 
-/// Groups of PIXELS pixels that follow each other, each of which reads as many neighbouring values of the same input rows.
+/// Pixels that follow each other, PIXELS at least, each of which reads as many neighbouring values of the same input rows.
 pub(crate) struct Pixels<'a, T> {
-    /// Groups.
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
     /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row.
     pub(crate) from: usize,
     pub(crate) step: usize,
     pub(crate) len: usize,
-    pub(crate) offset: i32,
+    /// The zero point, which is more than `Patch::offset` where that does not hold it.
+    pub(crate) zero: i32,
     /// The first output of the first pixel, and the distance of the next pixel's.
     pub(crate) to: usize,
     pub(crate) pitch: usize,
 }
 
+/// The first pixels of groups of PIXELS that make up `count`, at least PIXELS; the last group may lie over the one before.
+#[inline(always)]
+pub(super) fn groups(count: usize) -> impl Iterator<Item = usize> {
+    (0..count.div_ceil(PIXELS)).map(move |i| (PIXELS * i).min(count.saturating_sub(PIXELS)))
+}
+
+/// The inputs of a single pixel: pieces of some rows, `len` neighbouring values each.
+pub(crate) struct Pixel<'a, T> {
+    pub(crate) x: &'a Window<'a, T>,
+    /// The first row, the distance of the next one, and how many there are.
+    pub(crate) top: usize,
+    pub(crate) row_step: usize,
+    pub(crate) rows: usize,
+    /// The first piece of a row, the distance of the next one, and how many there are.
+    pub(crate) from: usize,
+    pub(crate) step: usize,
+    pub(crate) pieces: usize,
+    pub(crate) len: usize,
+    /// Where the first piece's weights lie among those of a channel, and how many later those of the next row.
+    pub(crate) skip: usize,
+    pub(crate) row: usize,
+    pub(crate) zero: i32,
+}
+
+impl<'a, T> Pixel<'a, T> {
+    /// Each piece, and where its weights lie among those of a channel.
+    #[inline(always)]
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (&'a [T], usize)> {
+        (0..self.rows).flat_map(move |row| {
+            let line = self.x.row(self.top + row * self.row_step);
+            (0..self.pieces).map(move |i| {
+                (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
+            })
+        })
+    }
+}
+
+/// The outputs of a single pixel: `acc = bias + Σ (x − zero)·w`, where BLOCK channels have interleaved weights.
+#[inline(never)]
+pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, const BLOCK: usize>(
+    block: &Block<'_, A>,
+    w: &[W],
+    run: Run,
+    pixel: &Pixel<'_, T>,
+    y: &mut [T],
+) {
+    for c in 0..block.channels {
+        let first = c - c % BLOCK;
+        let b = BLOCK.min(block.channels - first);
+        let mut sum = block.bias::<S>(c);
+        for (x, at) in pixel.pieces() {
+            let w = w.get(first * run.len + at * b + (c - first)..).unwrap_or_default();
+            for (x, w) in x.iter().zip(w.iter().step_by(b.max(1))) {
+                sum = sum.mac(x.to_i32() - pixel.zero, w.to_i32());
+            }
+        }
+        block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), cut_mut(y, c, 1));
+    }
+}
+
 /// The safe form of `Job::groups`, whose patches and sums are those of a backend.
 macro_rules! each_group {
     ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident) => {{
-        let &Pixels { count, rows, mut from, step, len, offset, mut to, pitch } = $pixels;
-        for _ in 0..count {
+        let &Pixels { count, rows, from, step, len, zero, to, pitch } = $pixels;
+        let offset = Patch::offset::<T>(zero);
+        for i in groups(count) {
             let (mut at, mut run) = (0, $run);
             for row in rows {
                 let mut done = 0;
@@ -118,13 +179,12 @@ macro_rules! each_group {
                         (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                     }
                     let part = (len - done).min(CHUNK - at);
-                    $patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
+                    $patch.fill_all(at, row.get(from + i * step + done..).unwrap_or_default(), step, part, offset);
                     (at, done) = (at + part, done + part);
                 }
             }
-            let y = $y.get_mut(to..).unwrap_or_default();
-            $job.finish($patch, $w, run, y, PIXELS, pitch);
-            (from, to) = (from + PIXELS * step, to + PIXELS * pitch);
+            let y = $y.get_mut(to + i * pitch..).unwrap_or_default();
+            $job.finish($patch, $w, run, y, pitch);
         }
     }};
 }
@@ -167,7 +227,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
     ///
     /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
-    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
+    fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
         if self.sums.is_empty() {
             let _ = self.sums.extend_from_slice(&self.start); // as many fit
         }
@@ -178,21 +238,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// The outputs of the first `count` pixels after these products, too; each lies `pitch` after the one before.
-    pub(crate) fn finish<T: Element, W: Element>(
-        &mut self,
-        patch: &Patch,
-        mut w: &[W],
-        run: Run,
-        y: &mut [T],
-        count: usize,
-        pitch: usize,
-    ) {
+    /// The outputs of the pixels after these products, too; each lies `pitch` after the one before.
+    fn finish<T: Element, W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run, y: &mut [T], pitch: usize) {
         let sums = if self.sums.is_empty() { &self.start } else { &self.sums };
         for (i, sums) in sums.chunks(BLOCK).enumerate() {
             let acc = products(patch, w, run, sums);
             let (at, b) = (i * BLOCK, sums.len());
-            for p in 0..count {
+            for p in 0..PIXELS {
                 let sums = acc.iter().filter_map(|acc| acc.get(p).copied());
                 let y = cut_mut(y, p * pitch + at, b);
                 self.block.requant.all::<T, S, A>(sums, self.block.multipliers(at), y);
@@ -202,7 +254,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.sums.clear();
     }
 
-    /// Whole groups of pixels.
+    /// The outputs of pixels.
     pub(crate) fn groups<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
@@ -212,6 +264,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
     ) {
         each_group!(self, patch, w, run, pixels, y)
+    }
+
+    /// The outputs of a single pixel, whose inputs may be fewer than those of others: `run` says nothing of them.
+    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+        pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y)
     }
 }
 

@@ -24,7 +24,7 @@
 
 mod isa;
 
-use super::portable::{Block, Pixels, Run, each_group};
+use super::portable::{self, Block, Pixel, Pixels, Run, each_group, groups};
 use crate::quant::{Accumulator, Multiplier};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
@@ -244,7 +244,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::mac`](super::portable::Job::mac)
-    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
         self.fresh();
         let size = self.size;
         if !self.begun {
@@ -294,39 +294,27 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
     #[inline(never)]
-    pub(crate) fn finish<T: Element, W: Element>(
+    fn finish<T: Element, W: Element>(
         &mut self,
         patch: &Patch,
         w: &[W],
         run: Run,
         y: &mut [T],
-        count: usize,
         pitch: usize,
     ) {
         self.fresh();
         let n = self.count;
         if self.end == End::Sums {
-            return self.by_sums(patch, w, run, y, count, pitch);
+            return self.by_sums(patch, w, run, y, pitch);
         }
         let Some(mut call) = self.outputs(w, run) else { return };
         call.read(patch);
-        // Pixels that do not exist are computed all the same.
-        let mut own = [const { MaybeUninit::uninit() }; PIXELS * SUMS];
-        let all = count == PIXELS && (PIXELS - 1) * pitch + n <= y.len();
-        if all {
+        if (PIXELS - 1) * pitch + n <= y.len() {
             call.write(y.as_mut_ptr(), pitch);
-        } else {
-            call.write(own.as_mut_ptr(), n);
+            // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
+            unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n)(&mut call) };
         }
-        // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
-        unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n)(&mut call) };
         self.finished();
-        for (p, own) in own.chunks_exact(n.max(1)).take(if all { 0 } else { count }).enumerate() {
-            for (y, own) in cut_mut(y, p * pitch, n).iter_mut().zip(own) {
-                // SAFETY: each channel's has been written.
-                *y = unsafe { own.assume_init() };
-            }
-        }
     }
 
     /// The outputs that are not made in registers.
@@ -337,11 +325,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         w: &[W],
         run: Run,
         y: &mut [T],
-        count: usize,
         pitch: usize,
     ) {
         self.mac(patch, w, run);
-        for p in 0..count {
+        for p in 0..PIXELS {
             let sums = self.channels().iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.count);
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
@@ -363,10 +350,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let &Pixels { count, rows, from, step, len, to, pitch, .. } = pixels;
         let n = self.count;
         // All bounds are checked here, once; the loop over pixels has none.
-        let last = (PIXELS * count).saturating_sub(1);
+        let last = count.saturating_sub(1);
         let reads = from + last * step + len;
         let fits = self.end != End::Sums
-            && count > 0
+            && count >= PIXELS
             && rows.len() * len == run.n
             && (rows.len() == 1 || run.n * size_of::<T>() <= size_of::<Line>());
         let fits = fits && rows.iter().all(|row| reads <= row.len());
@@ -376,25 +363,38 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let Some(mut call) = self.outputs(w, run) else { return };
         call.write(out.as_mut_ptr(), pitch);
         let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n);
-        // SAFETY: every row has `len` values of PIXELS · count pixels from there on, weights and room for outputs have been checked.
+        // SAFETY: every row has `len` values of all pixels from there on, weights and room for outputs have been checked.
         unsafe {
             if let [row] = rows {
-                call.x = core::array::from_fn(|p| row.as_ptr().add(from + p * step).cast());
-                (call.groups, call.hop) = (count, PIXELS * step * size_of::<T>());
-                outputs(&mut call);
+                // Whole groups, then one more over the last of them.
+                let over = usize::from(!count.is_multiple_of(PIXELS));
+                for (first, groups) in [(0, count / PIXELS), (count - PIXELS, over)] {
+                    if groups > 0 {
+                        let mut call = call;
+                        call.x = core::array::from_fn(|p| row.as_ptr().add(from + (first + p) * step).cast());
+                        (call.groups, call.hop) = (groups, PIXELS * step * size_of::<T>());
+                        call.y = out.as_mut_ptr().add(first * pitch).cast();
+                        outputs(&mut call);
+                    }
+                }
                 return;
             }
-            call.read(patch);
-            for i in 0..count {
+            for i in groups(count) {
                 let mut at = 0;
                 for row in rows {
-                    patch.copy(at, row.as_ptr().add(from + i * PIXELS * step), step, len);
+                    patch.copy(at, row.as_ptr().add(from + i * step), step, len);
                     at += len;
                 }
+                call.read(patch);
+                call.y = out.as_mut_ptr().add(i * pitch).cast();
                 outputs(&mut call);
-                call.y = call.y.byte_add(PIXELS * call.pitch);
             }
         }
+    }
+
+    /// [`portable::Job::pixel`]
+    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+        portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y)
     }
 
     /// Groups whose values do not fit a patch, or whose outputs are not made in registers.
@@ -423,6 +423,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// What a loop over channels works on; the order is that in which it loads them.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Call {
     /// The values of each pixel, and how many there are.
     x: [*const (); PIXELS],
@@ -514,11 +515,11 @@ mod tests {
         for case in 0..if cfg!(miri) { 20 } else { 400 } {
             let (channels, rows, taps) = (1 + random.below(portable::SUMS), 1 + random.below(3), 1 + random.below(3));
             let c = if case % 7 == 0 { 100 } else { 1 + random.below(40) };
-            let (count, stride) = (1 + random.below(2), 1 + random.below(2));
+            let (count, stride) = (PIXELS + random.below(7), 1 + random.below(2));
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));
             let run = Run { n, len: skip + n + behind, skip };
-            let width = (PIXELS * count - 1) * stride + taps;
+            let width = (count - 1) * stride + taps;
             let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
             let bias =
@@ -545,11 +546,11 @@ mod tests {
                 from: 0,
                 step: stride * c,
                 len: taps * c,
-                offset: 0,
+                zero: 0,
                 to: random.below(3),
                 pitch,
             };
-            let size = pixels.to + PIXELS * count * pitch;
+            let size = pixels.to + count * pitch;
             let (mut ours, mut theirs) = (vec![T::default(); size], vec![T::default(); size]);
             let mut job = Job::<i32, A>::new(&block);
             // As in an earlier phase.

@@ -13,7 +13,7 @@
 
 #[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Loop, PIXELS, portable};
+use super::{Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -21,6 +21,11 @@ use core::mem::MaybeUninit;
 pub(crate) const CHUNK: usize = 128;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
+
+/// Output channels whose inputs are read where they are; a patch that more of them share costs less.
+pub(super) const DIRECT: usize = 1;
+/// Whether these inputs are taken as they are, and the zero point comes off the sums.
+pub(super) const RAW: bool = false;
 
 /// The inputs of four pixels in the order of their weights, widened: `x − offset`.
 #[repr(C, align(4))]
@@ -83,9 +88,9 @@ impl Patch {
 }
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{I8, I16, widen, widen_i16};
+pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{I8, I16, widen, widen_i16};
+pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -198,6 +203,27 @@ mod asm {
         )
     }
 
+    /// An output of a sum, with q, h and e in r8, r9 and r10.
+    macro_rules! rounding {
+        () => {
+            concat!(
+                ".macro double acc\n",
+                "add lr, r9, \\acc, asr #31\n",
+                "lsl \\acc, \\acc, #1\n",
+                "smmlar \\acc, \\acc, r8, lr\n",
+                "asr \\acc, \\acc, r10\n",
+                "ssat \\acc, #8, \\acc\n",
+                ".endm\n",
+                ".macro single acc\n",
+                "lsl \\acc, \\acc, #1\n",
+                "smmla \\acc, \\acc, r8, r9\n",
+                "asr \\acc, \\acc, r10\n",
+                "ssat \\acc, #8, \\acc\n",
+                ".endm",
+            )
+        };
+    }
+
     /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
     ///
     /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, `next`, `end`, y and pitch.
@@ -233,21 +259,9 @@ mod asm {
                     "smla\\half\\()b r6, r10, r12, r6",
                     "smla\\half\\()b r7, r11, r12, r7",
                     ".endm",
-                    ".macro double acc",
-                    "add lr, r9, \\acc, asr #31",
-                    "lsl \\acc, \\acc, #1",
-                    "smmlar \\acc, \\acc, r8, lr",
-                    "asr \\acc, \\acc, r10",
-                    "ssat \\acc, #8, \\acc",
-                    ".endm",
-                    ".macro single acc",
-                    "lsl \\acc, \\acc, #1",
-                    "smmla \\acc, \\acc, r8, r9",
-                    "asr \\acc, \\acc, r10",
-                    "ssat \\acc, #8, \\acc",
-                    ".endm",
+                    rounding!(),
                     ".macro outputs round",
-                    "ldmia r3!, {{r8-r10}}",
+                    "ldmia r3!, {{r8-r11}}",
                     "\\round r4",
                     "\\round r5",
                     "\\round r6",
@@ -321,7 +335,7 @@ mod asm {
 
     macro_rules! weights {
         ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #12"]);
+            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
             stamp!($double, $load, ["outputs double"]);
             stamp!($single, $load, ["outputs single"]);
             /// The loops that end with sums, and with outputs rounded twice and once.
@@ -340,6 +354,329 @@ mod asm {
         "ldr r3, [sp, #8]";
         "ldrsh" "2"
     ]);
+
+    /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
+    /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how
+    /// four of them in r10 become r11 and r10, and a single one what is multiplied; what the groups are.
+    ///
+    /// On the stack: the strip, the next piece, n and the pieces' end. r2 is the step, r12 twice what is added to an input.
+    macro_rules! strip {
+        ($name:ident, $pair:literal $moves:literal, [$($shared:literal),+; $($value:literal),+],
+            $size:literal $load:literal [$($widen:literal),*; $($add:literal),*], $groups:literal
+        ) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(strip: *mut Strip) {
+                naked_asm!(
+                    ".cpu cortex-m33",
+                    ".macro product acc",
+                    $($widen,)*
+                    "smlad \\acc, r11, r8, \\acc",
+                    "smlad \\acc, r10, r9, \\acc",
+                    ".endm",
+                    ".macro pairs shared",
+                    "ldr r10, [r1, r2, lsl #1]",
+                    "smlad r6, r10, \\shared, r6",
+                    "ldr r10, [lr, r2, lsl #1]",
+                    "smlad r7, r10, \\shared, r7",
+                    "ldr r10, [r1], #4",
+                    "smlad r4, r10, \\shared, r4",
+                    "ldr r10, [lr], #4",
+                    "smlad r5, r10, \\shared, r5",
+                    ".endm",
+                    ".macro four_quad",
+                    $($shared,)+
+                    concat!(".if ", $size, " == 1"),
+                    "ldr r10, [r1, r2, lsl #1]",
+                    "product r6",
+                    "ldr r10, [lr, r2, lsl #1]",
+                    "product r7",
+                    "ldr r10, [r1], #4",
+                    "product r4",
+                    "ldr r10, [lr], #4",
+                    "product r5",
+                    ".else",
+                    "pairs r8",
+                    "pairs r9",
+                    ".endif",
+                    ".endm",
+                    ".macro one_quad",
+                    $($shared,)+
+                    "ldr r10, [r1], #4",
+                    concat!(".if ", $size, " == 1"),
+                    "product r4",
+                    ".else",
+                    "smlad r4, r10, r8, r4",
+                    "ldr r10, [r1], #4",
+                    "smlad r4, r10, r9, r4",
+                    ".endif",
+                    ".endm",
+                    ".macro term acc",
+                    $($add,)*
+                    "smlabb \\acc, r10, r8, \\acc",
+                    ".endm",
+                    ".macro one_value",
+                    $($value,)+
+                    concat!($load, " r10, [r1], #", $size),
+                    "term r4",
+                    ".endm",
+                    ".macro four_value",
+                    $($value,)+
+                    concat!($load, " r10, [r1, r2, lsl #1]"),
+                    "term r6",
+                    concat!($load, " r10, [lr, r2, lsl #1]"),
+                    "term r7",
+                    concat!($load, " r10, [r1], #", $size),
+                    "term r4",
+                    concat!($load, " r10, [lr], #", $size),
+                    "term r5",
+                    ".endm",
+                    ".macro four_move",
+                    "add lr, r1, r2",
+                    "add r9, r1, r2, lsl #2",
+                    ".endm",
+                    ".macro one_move",
+                    "add r9, r1, r2",
+                    ".endm",
+                    // The products of four or one with what they share.
+                    ".macro pieces each",
+                    "ldr r8, [sp]",
+                    "ldr r8, [r8]",
+                    "2:",
+                    concat!("ldrd ", $pair, ", [r8]"),
+                    "\\each\\()_move",
+                    concat!("str r9, [r8, #", $moves, "]"),
+                    "ldr r3, [sp, #12]",
+                    "add r8, r8, #8",
+                    "str r8, [sp, #4]",
+                    "subs r3, r3, #8",
+                    "blo 4f",
+                    "3:",
+                    "\\each\\()_quad",
+                    "\\each\\()_quad",
+                    "subs r3, r3, #8",
+                    "bhs 3b",
+                    "4:", // n mod 8: bit 2 into the carry, the others to the top
+                    "lsls r3, r3, #30",
+                    "bcc 5f",
+                    "\\each\\()_quad",
+                    "5:",
+                    "beq 7f",
+                    "6:",
+                    "\\each\\()_value",
+                    "subs r3, r3, #0x40000000",
+                    "bne 6b",
+                    "7:",
+                    "ldrd r8, r9, [sp, #4]",
+                    "cmp r8, r9",
+                    "bne 2b",
+                    ".endm",
+                    rounding!(),
+                    // Four pixels of a channel each time.
+                    ".macro groups round",
+                    "8:",
+                    "ldr r3, [sp]",
+                    "ldr r3, [r3, #8]",
+                    "ldmia r3, {{r4-r7}}",
+                    "pieces four",
+                    "ldr r11, [sp]",
+                    "ldr r3, [r11, #8]",
+                    "add r3, r3, #16",
+                    "ldmia r3, {{r8-r10}}",
+                    "\\round r4",
+                    "\\round r5",
+                    "\\round r6",
+                    "\\round r7",
+                    "ldrd r0, r1, [r11, #12]",
+                    "ldr r3, [r11, #24]",
+                    "add r8, r0, r1",
+                    "strb r5, [r0, r1]",
+                    "strb r6, [r0, r1, lsl #1]",
+                    "strb r7, [r8, r1, lsl #1]",
+                    "strb r4, [r0]",
+                    "add r0, r0, r1, lsl #2",
+                    "str r0, [r11, #12]",
+                    "subs r3, r3, #1",
+                    "str r3, [r11, #24]",
+                    "bne 8b",
+                    ".endm",
+                    // Four channels of a pixel each time, then one.
+                    ".macro output round, acc, at",
+                    "ldrd r8, r9, [r3, #16+\\at]",
+                    "ldr r10, [r3, #24+\\at]",
+                    "\\round \\acc",
+                    "strb \\acc, [r0], #1",
+                    ".endm",
+                    ".macro outputs_double acc, at",
+                    "output double, \\acc, \\at",
+                    ".endm",
+                    ".macro outputs_single acc, at",
+                    "output single, \\acc, \\at",
+                    ".endm",
+                    ".macro sums acc, at",
+                    "str \\acc, [r3, #\\at]",
+                    ".endm",
+                    ".macro channels end",
+                    "8:",
+                    "ldr r11, [sp]",
+                    "ldr r3, [r11, #8]",
+                    "ldr r9, [r11, #24]",
+                    "ldr r4, [r3]",
+                    "subs r9, r9, #4",
+                    "blo 9f",
+                    "str r9, [r11, #24]",
+                    "ldr r5, [r3, #32]",
+                    "ldr r6, [r3, #64]",
+                    "ldr r7, [r3, #96]",
+                    "pieces four",
+                    "ldr r11, [sp]",
+                    "ldrd r3, r0, [r11, #8]",
+                    "\\end r4, 0",
+                    "\\end r5, 32",
+                    "\\end r6, 64",
+                    "\\end r7, 96",
+                    "add r3, r3, #128",
+                    "strd r3, r0, [r11, #8]",
+                    "ldr r9, [r11, #24]",
+                    "cmp r9, #0",
+                    "bne 8b",
+                    "b 10f",
+                    "9:",
+                    "ldr r11, [sp]",
+                    "ldr r3, [r11, #8]",
+                    "ldr r4, [r3]",
+                    "pieces one",
+                    "ldr r11, [sp]",
+                    "ldrd r3, r0, [r11, #8]",
+                    "\\end r4, 0",
+                    "add r3, r3, #32",
+                    "strd r3, r0, [r11, #8]",
+                    "ldr r9, [r11, #24]",
+                    "subs r9, r9, #1",
+                    "str r9, [r11, #24]",
+                    "bne 9b",
+                    "10:",
+                    ".endm",
+
+                    "push {{r4-r11, lr}}",
+                    "sub sp, sp, #20",
+                    "ldr r2, [r0, #20]",
+                    "ldr r8, [r0, #4]",
+                    "ldr r9, [r0, #28]",
+                    "ldr r12, [r0, #32]",
+                    "str r0, [sp]",
+                    "strd r8, r9, [sp, #8]",
+                    "rsb r12, r12, #0",
+                    "pkhbt r12, r12, r12, lsl #16",
+                    $groups,
+                    "add sp, sp, #20",
+                    "pop {{r4-r11, pc}}",
+                    ".purgem product",
+                    ".purgem pairs",
+                    ".purgem four_quad",
+                    ".purgem one_quad",
+                    ".purgem term",
+                    ".purgem one_value",
+                    ".purgem four_value",
+                    ".purgem four_move",
+                    ".purgem one_move",
+                    ".purgem pieces",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem groups",
+                    ".purgem output",
+                    ".purgem outputs_double",
+                    ".purgem outputs_single",
+                    ".purgem sums",
+                    ".purgem channels",
+                )
+            }
+        };
+    }
+    /// Dot products of bytes, of which the inputs take the zero point with them as they are widened.
+    macro_rules! direct {
+        ($name:ident $groups:literal) => {
+            strip!(
+                $name,
+                "r1, r0" "0",
+                ["ldr r9, [r0], #4", "sxtb16 r8, r9", "sxtb16 r9, r9, ror #8"; "ldrsb r8, [r0], #1"],
+                "1" "ldrsb"
+                ["sxtab16 r11, r12, r10", "sxtab16 r10, r12, r10, ror #8"; "add r10, r10, r12"],
+                $groups
+            );
+        };
+    }
+    direct!(direct_double "groups double");
+    direct!(direct_single "groups single");
+    /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+
+    /// Inputs that four channels share, in the order in which these widen their weights; pairs of pairs are regrouped for that.
+    macro_rules! pixel {
+        (i8 i8 $name:ident $groups:literal) => {
+            strip!(
+                $name,
+                "r0, r1" "4",
+                ["ldr r9, [r0], #4", "sxtab16 r8, r12, r9", "sxtab16 r9, r12, r9, ror #8";
+                 "ldrsb r8, [r0], #1", "add r8, r8, r12"],
+                "1" "ldrsb"
+                ["sxtb16 r11, r10", "sxtb16 r10, r10, ror #8";],
+                $groups
+            );
+        };
+        (i8 i16 $name:ident $groups:literal) => {
+            strip!(
+                $name,
+                "r0, r1" "4",
+                ["ldr r9, [r0], #4", "sxtab16 r8, r12, r9", "sxtab16 r9, r12, r9, ror #8",
+                 "pkhbt r10, r8, r9, lsl #16", "pkhtb r9, r9, r8, asr #16", "mov r8, r10";
+                 "ldrsb r8, [r0], #1", "add r8, r8, r12"],
+                "2" "ldrsh"
+                [;],
+                $groups
+            );
+        };
+        (i16 i8 $name:ident $groups:literal) => {
+            strip!(
+                $name,
+                "r0, r1" "4",
+                ["ldr r8, [r0], #4", "ldr r9, [r0], #4",
+                 "pkhbt r10, r8, r9, lsl #16", "pkhtb r9, r9, r8, asr #16", "mov r8, r10";
+                 "ldrsh r8, [r0], #2"],
+                "1" "ldrsb"
+                ["sxtb16 r11, r10", "sxtb16 r10, r10, ror #8";],
+                $groups
+            );
+        };
+        (i16 i16 $name:ident $groups:literal) => {
+            strip!(
+                $name,
+                "r0, r1" "4",
+                ["ldr r8, [r0], #4", "ldr r9, [r0], #4"; "ldrsh r8, [r0], #2"],
+                "2" "ldrsh"
+                [;],
+                $groups
+            );
+        };
+    }
+    pixel!(i8 i8 sums_i8_i8 "channels sums");
+    pixel!(i8 i8 double_i8_i8 "channels outputs_double");
+    pixel!(i8 i8 single_i8_i8 "channels outputs_single");
+    pixel!(i8 i16 sums_i8_i16 "channels sums");
+    pixel!(i8 i16 double_i8_i16 "channels outputs_double");
+    pixel!(i8 i16 single_i8_i16 "channels outputs_single");
+    pixel!(i16 i8 sums_i16_i8 "channels sums");
+    pixel!(i16 i16 sums_i16_i16 "channels sums");
+    /// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+    /// only sums of words.
+    #[inline(always)]
+    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+        match (x, w) {
+            (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+            (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+            (_, 1) => [sums_i16_i8; 3],
+            _ => [sums_i16_i16; 3],
+        }
+    }
 }
 
 /// The same steps in Rust.
@@ -437,4 +774,76 @@ mod model {
 
     pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0>, run::<i8, 1>, run::<i8, 2>];
     pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0>, run::<i16, 1>, run::<i16, 2>];
+
+    /// The products of a group: of four x or w, `step` apart, with what they share.
+    ///
+    /// # Safety
+    /// That of the loops.
+    unsafe fn products<X: Element, W: Element>(s: &Strip, pixels: bool, four: usize, mut sums: [i32; 4]) -> [i32; 4] {
+        let mut piece = s.pieces;
+        while piece != s.end {
+            // SAFETY: the caller's.
+            unsafe {
+                let strided = |x: *const (), p: usize, each: bool| x.byte_add(if each { p * s.step } else { 0 });
+                for (p, sum) in sums.iter_mut().enumerate().take(four) {
+                    let x = strided((*piece).x, p, pixels).cast::<X>();
+                    let w = strided((*piece).w, p, !pixels).cast::<W>();
+                    for i in 0..s.n {
+                        // Half a word each.
+                        let x = ((*x.add(i)).to_i32() - s.zero) as i16;
+                        *sum = sum.wrapping_add(i32::from(x).wrapping_mul((*w.add(i)).to_i32()));
+                    }
+                }
+                let moves = if pixels { &mut (*piece).x } else { &mut (*piece).w };
+                *moves = moves.byte_add(four * s.step);
+                piece = piece.add(1);
+            }
+        }
+        sums
+    }
+
+    unsafe extern "C" fn direct<const END: u8>(s: *mut Strip) {
+        // SAFETY: the caller's.
+        unsafe {
+            let s = &mut *s;
+            let Channel { sums, q, h, e, .. } = *s.channel;
+            for _ in 0..s.count {
+                let sums = products::<i8, i8>(s, true, 4, sums);
+                (0..4).for_each(|p| *s.y.add(p * s.pitch) = output(sums[p], q, h, e, END == 2));
+                s.y = s.y.add(4 * s.pitch);
+            }
+        }
+    }
+
+    unsafe extern "C" fn one<X: Element, W: Element, const END: u8>(s: *mut Strip) {
+        // SAFETY: the caller's.
+        unsafe {
+            let s = &mut *s;
+            while s.count > 0 {
+                let four = if s.count < 4 { 1 } else { 4 };
+                let mut sums = [0; 4];
+                (0..four).for_each(|c| sums[c] = (*s.channel.add(c)).sums[0]);
+                let sums = products::<X, W>(s, false, four, sums);
+                for (c, &acc) in sums.iter().enumerate().take(four) {
+                    let channel = &mut *s.channel.add(c);
+                    match END {
+                        0 => channel.sums[0] = acc,
+                        _ => *s.y.add(c) = output(acc, channel.q, channel.h, channel.e, END == 2),
+                    }
+                }
+                (s.channel, s.y, s.count) = (s.channel.add(four), s.y.wrapping_add(four), s.count - four);
+            }
+        }
+    }
+
+    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct::<1>, direct::<2>];
+
+    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+        match (x, w) {
+            (1, 1) => [one::<i8, i8, 0>, one::<i8, i8, 1>, one::<i8, i8, 2>],
+            (1, _) => [one::<i8, i16, 0>, one::<i8, i16, 1>, one::<i8, i16, 2>],
+            (_, 1) => [one::<i16, i8, 0>; 3],
+            _ => [one::<i16, i16, 0>; 3],
+        }
+    }
 }

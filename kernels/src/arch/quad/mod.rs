@@ -18,15 +18,14 @@ mod isa;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
 mod words;
 
-#[cfg(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")))]
-use super::portable;
-use super::portable::{Block, Pixels, Run, each_group};
+use super::portable::{self, Block, Pixel, Pixels, Run};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
+use core::ptr::{null, null_mut};
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -35,7 +34,7 @@ pub(crate) const BLOCK: usize = 1;
 pub(crate) const PIXELS: usize = 4;
 pub(crate) use isa::{CHUNK, SUMS};
 
-/// A channel: its sums, and q, h and e of the formulas above.
+/// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Channel<S> {
@@ -43,6 +42,7 @@ struct Channel<S> {
     q: i32,
     h: i32,
     e: i32,
+    start: S,
 }
 
 /// Up to SUMS channels. An own vector: making one of `heapless` zeroes its memory, which costs more than the loops of a short row.
@@ -65,13 +65,6 @@ impl<S: Copy> Channels<S> {
             unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().add(self.len).write(channel) };
             self.len += 1;
         }
-    }
-
-    /// Those of another one.
-    fn copy(&mut self, from: &Self) {
-        self.len = from.len;
-        // SAFETY: both have room for SUMS.
-        unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().copy_from_nonoverlapping(from.as_ptr(), from.len) };
     }
 }
 
@@ -101,11 +94,22 @@ enum End {
     Single,
 }
 
-/// A block of channels before any product, and with the sums of a group of pixels that is not finished.
+impl End {
+    /// The loop that ends so.
+    #[inline(always)]
+    fn of<F: Copy>(self, [sums, double, single]: [F; 3]) -> F {
+        match self {
+            End::Sums => sums,
+            End::Double => double,
+            End::Single => single,
+        }
+    }
+}
+
+/// A block of channels.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
     channels: Channels<S>,
-    begun: Channels<S>,
     /// How int8 outputs are made; as sums first where the formulas do not hold.
     end: End,
     /// They have a narrower range than their type.
@@ -116,7 +120,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Channels::new(), begun: Channels::new(), end: End::Sums, clamps: false }
+        Job { block, channels: Channels::new(), end: End::Sums, clamps: false }
     }
 
     /// [`portable::Job::start`]
@@ -133,7 +137,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
             let h = (1i32 << e >> 1).wrapping_add(zero << e);
-            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e });
+            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
         };
         if block.multipliers.len() == block.channels && block.bias.len() == block.channels {
             let all = block.multipliers.iter().zip(block.bias);
@@ -150,24 +154,23 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
         for (i, channel) in self.channels.iter_mut().enumerate() {
             for w in cut(w, i * run.len + run.skip, run.n) {
-                channel.sums = channel.sums.map(|sum| sum.mac(-zero, w.to_i32()));
+                channel.start = channel.start.mac(-zero, w.to_i32());
             }
+            channel.sums = [channel.start; PIXELS];
         }
     }
 
-    /// [`portable::Job::mac`]
-    pub(crate) fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
-        if self.begun.is_empty() {
-            self.begun.copy(&self.channels);
-        }
+    /// The products of n values of a patch, then the sums of others.
+    #[inline(never)]
+    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
         if size_of::<S>() == 4 {
-            if let Some(call) = Call::new(w, run, End::Sums, self.begun.len()) {
+            if let Some(call) = Call::new(w, run, End::Sums, self.channels.len()) {
                 // SAFETY: there are as many channels, and S has 32 bits.
-                unsafe { call.sums(patch, run.n, self.begun.as_mut_ptr()) };
+                unsafe { call.run(patch, self.channels.as_mut_ptr(), null_mut(), 0) };
             }
             return;
         }
-        for (i, channel) in self.begun.iter_mut().enumerate() {
+        for (i, channel) in self.channels.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
@@ -177,69 +180,20 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// [`portable::Job::finish`]
-    pub(crate) fn finish<T: Element, W: Element>(
-        &mut self,
-        patch: &Patch,
-        w: &[W],
-        run: Run,
-        y: &mut [T],
-        count: usize,
-        pitch: usize,
-    ) {
-        let n = self.channels.len();
-        if self.end == End::Sums {
-            return self.by_sums(patch, w, run, y, count, pitch);
-        }
-        let all = (PIXELS - 1) * pitch + n;
-        if let (PIXELS, Some(y)) = (count, bytes(y).filter(|y| y.len() >= all)) {
-            self.outputs(patch, w, run, y, pitch);
-        } else {
-            // Pixels that do not exist are computed all the same.
-            let mut own = [T::default(); PIXELS * SUMS];
-            let own = cut_mut(&mut own, 0, PIXELS * n);
-            if let Some(own) = bytes(own) {
-                self.outputs(patch, w, run, own, n);
-            }
-            for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
-                cut_mut(y, p * pitch, n).iter_mut().zip(own).for_each(|(y, own)| *y = *own);
-            }
-        }
-        self.clamp(y, count, pitch);
-    }
-
-    /// The outputs of PIXELS pixels.
+    /// The next pixels begin.
     #[inline(always)]
-    fn outputs<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [i8], pitch: usize) {
-        let n = self.channels.len();
-        if let Some(call) = Call::new(w, run, self.end, n)
-            && (PIXELS - 1) * pitch + n <= y.len()
-        {
-            let channels = if self.begun.is_empty() { &self.channels } else { &self.begun };
-            // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
-            unsafe { call.outputs(patch, channels.as_ptr(), y.as_mut_ptr(), pitch) };
-        }
-        self.begun.len = 0;
+    fn again(&mut self) {
+        self.channels.iter_mut().for_each(|channel| channel.sums = [channel.start; PIXELS]);
     }
 
-    /// The outputs that are not made in registers.
+    /// The outputs of sums.
     #[inline(never)]
-    fn by_sums<T: Element, W: Element>(
-        &mut self,
-        patch: &Patch,
-        w: &[W],
-        run: Run,
-        y: &mut [T],
-        count: usize,
-        pitch: usize,
-    ) {
-        self.mac(patch, w, run);
+    fn requant<T: Element>(&self, y: &mut [T], count: usize, pitch: usize) {
         for p in 0..count {
-            let sums = self.begun.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let sums = self.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
-        self.begun.len = 0;
     }
 
     #[inline(always)]
@@ -258,63 +212,242 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        let &Pixels { count, rows, from, step, len, offset, to, pitch } = pixels;
+        let &Pixels { count, rows, from, step, len, zero, to, pitch } = pixels;
         let n = self.channels.len();
-        // All bounds are checked here, once; the loop over pixels has none.
-        let last = (PIXELS * count).saturating_sub(1);
+        // All bounds are checked here, once; the loops over pixels have none.
+        let last = count.saturating_sub(1);
         let reads = from + last * step + len;
-        let fits = self.end != End::Sums && len.is_multiple_of(4) && rows.len() * len == run.n;
-        let fits = fits && rows.iter().all(|row| reads <= row.len());
+        let fits = count >= PIXELS && rows.len() * len == run.n && rows.iter().all(|row| reads <= row.len());
         let call = Call::new(w, run, self.end, n).filter(|_| fits);
-        let Some((call, out)) =
-            call.zip(bytes(y).and_then(|y| y.get_mut(to..)).filter(|y| last * pitch + n <= y.len()))
-        else {
-            for i in (0..count).map(|i| PIXELS * i) {
-                if !patch.fill_short(rows, from + i * step, step, len, offset) {
-                    return each_group!(self, patch, w, run, pixels, y);
+        let Some((call, y)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else { return };
+        let bytes = size_of::<T>() == 1 && size_of::<W>() == 1 && self.end != End::Sums;
+        // SAFETY: every row has `len` values of all pixels from there on, and y room for n outputs of each.
+        unsafe {
+            if bytes && n <= isa::DIRECT && rows.len() <= TAP_ROWS && run.n > 0 {
+                self.direct(&call, pixels, y.as_mut_ptr().cast());
+            } else if self.end != End::Sums && run.n <= CHUNK && len.is_multiple_of(4) {
+                let offset = Patch::offset::<T>(zero);
+                for i in portable::groups(count) {
+                    for (row, at) in rows.iter().zip((0..).step_by(len.max(1))) {
+                        patch.widen(at, row.as_ptr().add(from + i * step), step, len, offset);
+                    }
+                    let y = y.as_mut_ptr().add(i * pitch);
+                    call.run(patch, self.channels.as_mut_ptr(), y.cast(), pitch);
                 }
-                let y = y.get_mut(to + i * pitch..).unwrap_or_default();
-                self.finish(patch, w, run, y, PIXELS, pitch);
-            }
-            return;
-        };
-        for i in (0..count).map(|i| PIXELS * i) {
-            let group = Group { rows, from: from + i * step, step, len, offset };
-            // SAFETY: every row has `len` values of PIXELS pixels from there on, and `out` room for n outputs of each.
-            unsafe {
-                let y = out.as_mut_ptr().add(i * pitch);
-                if run.n <= CHUNK {
-                    group.short(call, patch, self.channels.as_ptr(), y, pitch);
-                } else {
-                    self.begun.copy(&self.channels);
-                    group.long(call, patch, &mut self.begun, y, pitch);
-                }
+            } else {
+                self.long(patch, w, run, pixels, y);
             }
         }
-        self.begun.len = 0;
-        for i in (0..if self.clamps { count } else { 0 }).map(|i| PIXELS * i) {
-            self.clamp(y.get_mut(to + i * pitch..).unwrap_or_default(), PIXELS, pitch);
+        self.clamp(y, count, pitch);
+    }
+
+    /// Groups whose values do not fit a patch, or are no words, or whose outputs are not made in registers.
+    ///
+    /// # Safety
+    /// There are all inputs and weights, and there is room for all outputs.
+    #[inline(never)]
+    unsafe fn long<T: Element, W: Element>(
+        &mut self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        pixels: &Pixels<'_, T>,
+        y: &mut [T],
+    ) {
+        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+        let offset = Patch::offset::<T>(zero);
+        for i in portable::groups(count) {
+            let (mut at, mut run, from) = (0, run, from + i * step);
+            if !patch.fill_short(rows, from, step, len, offset) {
+                for row in rows {
+                    let mut done = 0;
+                    while done < len {
+                        if at == CHUNK {
+                            self.mac(patch, w, Run { n: at, ..run });
+                            (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                        }
+                        let part = (len - done).min(CHUNK - at);
+                        patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
+                        (at, done) = (at + part, done + part);
+                    }
+                }
+            }
+            let y = y.get_mut(i * pitch..).unwrap_or_default();
+            if self.end == End::Sums {
+                self.mac(patch, w, run);
+                self.requant(y, PIXELS, pitch);
+            } else if let Some(call) = Call::new(w, run, self.end, self.channels.len()) {
+                // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
+                unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
+            }
+            self.again();
         }
     }
+
+    /// Few channels: their inputs are read where they are.
+    ///
+    /// # Safety
+    /// As for [`long`](Self::long); no more than TAP_ROWS rows of bytes with at least one value, and weights of bytes.
+    #[inline(never)]
+    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, y: *mut i8) {
+        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+        let outputs = if self.end == End::Single { isa::DIRECT_I8[1] } else { isa::DIRECT_I8[0] };
+        let mut pieces = [Piece { x: null(), w: null() }; TAP_ROWS];
+        let mut w = call.w.cast::<i8>();
+        for (c, channel) in self.channels.iter().enumerate() {
+            // SAFETY: S has 32 bits, as outputs are made in registers.
+            let mut channel = unsafe { *core::ptr::from_ref(channel).cast::<Channel<i32>>() };
+            if isa::RAW {
+                // SAFETY: the weights of a channel have been checked.
+                let w = unsafe { core::slice::from_raw_parts(w, call.n) };
+                let sum = w.iter().fold(0i32, |sum, &w| sum + i32::from(w));
+                channel.sums = channel.sums.map(|bias| bias.wrapping_sub(zero.wrapping_mul(sum)));
+            }
+            for (first, groups) in [(0, count / PIXELS), (count - PIXELS, usize::from(!count.is_multiple_of(PIXELS)))] {
+                if groups == 0 {
+                    continue;
+                }
+                for ((piece, row), i) in pieces.iter_mut().zip(rows).zip(0..) {
+                    let x = row.as_ptr().wrapping_add(from + first * step).cast();
+                    *piece = Piece { x, w: w.wrapping_add(i * len).cast() };
+                }
+                let all = pieces.as_mut_ptr_range();
+                let mut strip = Strip {
+                    pieces: all.start,
+                    end: all.start.wrapping_add(rows.len()),
+                    channel: &mut channel,
+                    y: y.wrapping_add(first * pitch + c),
+                    pitch,
+                    step,
+                    count: groups,
+                    n: len,
+                    zero,
+                };
+                // SAFETY: the caller's.
+                unsafe { outputs(&mut strip) };
+            }
+            w = w.wrapping_add(call.n).wrapping_byte_add(call.next);
+        }
+    }
+
+    /// [`portable::Job::pixel`]
+    #[inline(never)]
+    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+        let n = self.channels.len();
+        let zero = one.zero;
+        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && n * run.len <= w.len();
+        let fits = fits && one.rows * one.pieces * one.len > 0;
+        let Some(y) = y.get_mut(..n).filter(|_| fits) else {
+            return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
+        };
+        let loops = isa::pixel(size_of::<T>(), size_of::<W>());
+        let (sums, outputs) = (End::Sums.of(loops), self.end.of(loops));
+        let (mut all, mut left) = (one.pieces(), one.rows * one.pieces);
+        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
+        while left > 0 {
+            let mut count = 0;
+            for (to, (x, at)) in pieces.iter_mut().zip(all.by_ref()) {
+                let Some(w) = w.get(at..).filter(|_| x.len() == one.len && at + one.len <= run.len) else {
+                    self.again();
+                    return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
+                };
+                to.write(Piece { x: x.as_ptr().cast(), w: w.as_ptr().cast() });
+                count += 1;
+            }
+            left = if count == 0 { 0 } else { left - count };
+            let pieces = pieces.as_mut_ptr().cast::<Piece>();
+            let mut strip = Strip {
+                pieces,
+                end: pieces.wrapping_add(count),
+                channel: self.channels.as_mut_ptr().cast(),
+                y: y.as_mut_ptr().cast(),
+                pitch: 1,
+                step: run.len * size_of::<W>(),
+                count: n,
+                n: one.len,
+                zero,
+            };
+            // SAFETY: as many pieces have been written, each of `len` values, for whose products n channels have weights, and sums
+            // of 32 bits; y has room for n outputs, which are bytes where they are made in registers.
+            unsafe { if left > 0 { sums(&mut strip) } else { outputs(&mut strip) } };
+        }
+        if self.end == End::Sums {
+            self.requant(y, 1, n);
+        }
+        if self.end == End::Sums || one.rows * one.pieces > PIECES {
+            self.again();
+        }
+        self.clamp(y, 1, n);
+    }
 }
+
+/// Runs of neighbouring inputs and their weights.
+const PIECES: usize = 16;
+/// Rows whose inputs are read where they are.
+const TAP_ROWS: usize = 8;
+
+/// Neighbouring inputs, and the weights of the first channel for them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Piece {
+    x: *const (),
+    w: *const (),
+}
+
+/// Dot products of inputs where they are; the loops change it.
+///
+/// Of groups of four pixels and one channel (`direct`), whose inputs are `step` bytes apart: each group's x lies four steps later. Or of one pixel and
+/// groups of four channels (`pixel`), then of single ones, whose weights are `step` bytes apart: w moves on.
+#[repr(C)]
+struct Strip {
+    pieces: *mut Piece,
+    end: *mut Piece,
+    channel: *mut Channel<i32>,
+    y: *mut i8,
+    /// Outputs between those of two pixels.
+    pitch: usize,
+    step: usize,
+    /// Groups of pixels, or channels.
+    count: usize,
+    /// Values of every piece, at least one.
+    n: usize,
+    zero: i32,
+}
+
+/// A loop over a [`Strip`].
+type Strips = unsafe extern "C" fn(*mut Strip);
 
 /// Values of a pixel that are brought together before they are widened.
 const SHORT: usize = 32;
 
 impl Patch {
     /// [`portable::Patch::fill_all`]
-    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
-        let fits = (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len();
-        match (fits, size_of::<T>()) {
-            // SAFETY: elements of one byte are i8, or transparent wrappers of it; the rest has been checked.
-            (true, 1) => unsafe { isa::widen(self, at, x.as_ptr().cast(), step, len, offset) },
-            // SAFETY: elements of two bytes are i16, or transparent wrappers of it; the rest has been checked.
-            (true, _) => unsafe { isa::widen_i16(self, at, x.as_ptr().cast(), step, len, offset) },
-            _ => (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset)),
+    fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+        if (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
+            // SAFETY: just checked.
+            unsafe { self.widen(at, x.as_ptr(), step, len, offset) };
+        } else {
+            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
+        }
+    }
+
+    /// The same for a multiple of 4 values.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    unsafe fn widen<T: Element>(&mut self, at: usize, x: *const T, step: usize, len: usize, offset: i32) {
+        // SAFETY: elements of one byte are i8, or transparent wrappers of it, of two i16; the rest is the caller's.
+        unsafe {
+            match size_of::<T>() {
+                1 => isa::widen(self, at, x.cast(), step, len, offset),
+                _ => isa::widen_i16(self, at, x.cast(), step, len, offset),
+            }
         }
     }
 
     /// All values of some rows, if these are few: `len` of each, of all pixels, of which `rows[..][from..]` is the first.
+    #[inline(never)]
     fn fill_short<T: Element>(&mut self, rows: &[&[T]], from: usize, step: usize, len: usize, offset: i32) -> bool {
         let n = rows.len() * len;
         if n > SHORT || len.is_multiple_of(4) {
@@ -333,77 +466,18 @@ impl Patch {
     }
 }
 
-/// The values of PIXELS pixels in rows of i8: at `from`, and `step` further on.
-struct Group<'a, T> {
-    rows: &'a [&'a [T]],
-    from: usize,
-    step: usize,
-    len: usize,
-    offset: i32,
-}
-
-impl<T> Group<'_, T> {
-    /// The outputs of all channels; all values fit the patch.
-    ///
-    /// # Safety
-    /// As for [`Call::outputs`]; T has 8 bits, and every row has the values, a multiple of 4.
-    #[inline(always)]
-    unsafe fn short<S>(&self, call: Call, patch: &mut Patch, channels: *const Channel<S>, y: *mut i8, pitch: usize) {
-        let mut at = 0;
-        for row in self.rows {
-            // SAFETY: the patch has room for all rows.
-            unsafe {
-                isa::widen(patch, at, row.as_ptr().cast::<i8>().add(self.from), self.step, self.len, self.offset)
-            };
-            at += self.len;
-        }
-        // SAFETY: the caller's.
-        unsafe { call.outputs(patch, channels, y, pitch) };
-    }
-
-    /// They do not: the channels take the sums of those before the last patch.
-    ///
-    /// # Safety
-    /// As above.
-    #[inline(never)]
-    unsafe fn long<S>(&self, mut call: Call, patch: &mut Patch, channels: &mut [Channel<S>], y: *mut i8, pitch: usize) {
-        let mut at = 0;
-        for row in self.rows {
-            // SAFETY: the patch has room for CHUNK values, which are used up before it is filled again.
-            unsafe {
-                let mut x = row.as_ptr().cast::<i8>().add(self.from);
-                let mut left = self.len;
-                while left > 0 {
-                    if at == CHUNK {
-                        call = call.sums(patch, CHUNK, channels.as_mut_ptr());
-                        at = 0;
-                    }
-                    let part = left.min(CHUNK - at);
-                    isa::widen(patch, at, x, self.step, part, self.offset);
-                    (x, left, at) = (x.add(part), left - part, at + part);
-                }
-            }
-        }
-        // SAFETY: the caller's.
-        unsafe { call.outputs(patch, channels.as_ptr(), y, pitch) };
-    }
-}
-
 /// A loop over channels: x, n, w, channels, weights between those of two channels in bytes, end of the channels, y, pitch.
 type Loop = unsafe extern "C" fn(*const Patch, usize, *const (), *mut (), usize, *const (), *mut i8, usize);
 
-/// The products that are still to be added for some channels: checked weights, and the loops over them.
+/// The products of a patch and some channels: checked weights, and the loop over them.
 #[derive(Clone, Copy)]
 struct Call {
-    sums: Loop,
-    outputs: Loop,
+    each: Loop,
     w: *const (),
-    /// Values still to come, and weights between those of one channel and the next, in bytes.
+    /// Values, and weights between those of one channel and the next, in bytes.
     n: usize,
     next: usize,
     channels: usize,
-    /// Of a weight.
-    size: usize,
 }
 
 impl Call {
@@ -411,47 +485,24 @@ impl Call {
     #[inline(always)]
     fn new<W: Element>(w: &[W], run: Run, end: End, channels: usize) -> Option<Self> {
         let size = size_of::<W>();
-        let [sums, double, single] = if size == 1 { isa::I8 } else { isa::I16 };
-        let outputs = if end == End::Single { single } else { double };
+        let each = end.of(if size == 1 { isa::I8 } else { isa::I16 });
         let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
         let w = w.get(run.skip..)?.as_ptr().cast();
-        fits.then_some(Call { sums, outputs, w, n: run.n, next: (run.len - run.n) * size, channels, size })
+        fits.then_some(Call { each, w, n: run.n, next: (run.len - run.n) * size, channels })
     }
 
-    /// Adds the products of n values; what is left to do.
+    /// The sums, or the outputs at four pixels, after these products.
     ///
     /// # Safety
-    /// `channels` holds all, with sums of 32 bits; the patch holds n values, no more than there are.
-    unsafe fn sums<S>(mut self, patch: &Patch, n: usize, channels: *mut Channel<S>) -> Self {
-        // SAFETY: the weights are checked, the rest is the caller's.
-        unsafe {
-            let end = channels.add(self.channels).cast();
-            let next = self.next + (self.n - n) * self.size;
-            (self.sums)(patch, n, self.w, channels.cast(), next, end, core::ptr::null_mut(), 0);
-            (self.w, self.n, self.next) = (self.w.byte_add(n * self.size), self.n - n, self.next + n * self.size);
-        }
-        self
-    }
-
-    /// The outputs after the products of all values left.
-    ///
-    /// # Safety
-    /// `channels` holds all, with sums of 32 bits; the patch holds the values; y takes an output of each channel, at four pixels.
+    /// `channels` holds all, with sums of 32 bits; the patch holds the values; y takes an output of each channel, if there are outputs.
     #[inline(always)]
-    unsafe fn outputs<S>(&self, patch: &Patch, channels: *const Channel<S>, y: *mut i8, pitch: usize) {
-        // SAFETY: as above; this loop does not write the channels.
+    unsafe fn run<S>(&self, patch: &Patch, channels: *mut Channel<S>, y: *mut i8, pitch: usize) {
+        // SAFETY: as above; the loops with outputs do not write the channels.
         unsafe {
-            let end = channels.add(self.channels).cast();
-            (self.outputs)(patch, self.n, self.w, channels.cast_mut().cast(), self.next, end, y, pitch);
+            let end = channels.add(self.channels).cast_const().cast();
+            (self.each)(patch, self.n, self.w, channels.cast(), self.next, end, y, pitch);
         }
     }
-}
-
-/// Elements of 8 bits as what they are.
-#[inline(always)]
-fn bytes<T: Element>(y: &mut [T]) -> Option<&mut [i8]> {
-    // SAFETY: every element of one byte is an i8, or a transparent wrapper of one.
-    (size_of::<T>() == 1).then(|| unsafe { core::slice::from_raw_parts_mut(y.as_mut_ptr().cast(), y.len()) })
 }
 
 #[cfg(test)]
@@ -483,11 +534,11 @@ mod tests {
         let mut random = Random(7);
         for case in 0..if cfg!(miri) { 20 } else { 400 } {
             let (channels, rows, taps) = (1 + random.below(SUMS), 1 + random.below(3), 1 + random.below(3));
-            let (c, count, stride) = (1 + random.below(30), 1 + random.below(2), 1 + random.below(2));
+            let (c, count, stride) = (1 + random.below(30), PIXELS + random.below(7), 1 + random.below(2));
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));
             let run = Run { n, len: skip + n + behind, skip };
-            let width = (PIXELS * count - 1) * stride + taps;
+            let width = (count - 1) * stride + taps;
             let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
             let bias: std::vec::Vec<i32> = (0..channels).map(|_| random.below(2001) as i32 - 1000).collect();
@@ -508,11 +559,11 @@ mod tests {
                 from: 0,
                 step: stride * c,
                 len: taps * c,
-                offset: zero,
+                zero,
                 to: random.below(3),
                 pitch,
             };
-            let size = pixels.to + PIXELS * count * pitch;
+            let size = pixels.to + count * pitch;
             let (mut ours, mut theirs) = (vec![T::default(); size], vec![T::default(); size]);
             let mut job = Job::<i32, i32>::new(&block);
             job.start::<T>();
