@@ -3,6 +3,8 @@
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Window};
+use core::ops::Range;
+use core::slice::from_mut;
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -59,9 +61,9 @@ pub(crate) struct Run {
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a, A> {
     pub(crate) channels: usize,
-    /// One for each, or none at all.
+    /// One for each, in turn for so many, or none at all.
     pub(crate) bias: &'a [A],
-    /// One for each, or one for all.
+    /// One for each, or in turn for so many.
     pub(crate) multipliers: &'a [Multiplier],
     pub(crate) requant: Requant,
     /// No sum gets larger.
@@ -73,20 +75,31 @@ impl<A: Accumulator> Block<'_, A> {
     /// The bias of channel `c`.
     #[inline(always)]
     pub(crate) fn bias<S: Accumulator>(&self, c: usize) -> S {
-        S::from_i64(self.bias.get(c).map_or(0, |bias| bias.to_i64()))
+        S::from_i64(in_turn(self.bias, c).map_or(0, |bias| bias.to_i64()))
     }
 
     /// The multiplier of channel `c`.
     #[inline(always)]
     pub(crate) fn multiplier(&self, c: usize) -> Multiplier {
-        let c = if self.multipliers.len() == 1 { 0 } else { c };
-        self.multipliers.get(c).copied().unwrap_or(Multiplier::ZERO)
+        in_turn(self.multipliers, c).copied().unwrap_or(Multiplier::ZERO)
     }
 
     /// The multipliers from channel `at` on.
     pub(crate) fn multipliers(&self, at: usize) -> impl Iterator<Item = Multiplier> {
         (at..self.channels).map(|c| self.multiplier(c))
     }
+}
+
+/// `all[i mod len]` without a division.
+#[inline(always)]
+fn in_turn<V>(all: &[V], mut i: usize) -> Option<&V> {
+    if all.len() == 1 {
+        return all.first();
+    }
+    while i >= all.len() && !all.is_empty() {
+        i -= all.len();
+    }
+    all.get(i)
 }
 
 /// Pixels that follow each other, PIXELS at least, each of which reads as many neighbouring values of the same input rows.
@@ -126,18 +139,16 @@ pub(crate) struct Pixel<'a, T> {
     pub(crate) skip: usize,
     pub(crate) row: usize,
     pub(crate) zero: i32,
+    /// The channels that are asked for.
+    pub(crate) channels: Range<usize>,
 }
 
 impl<'a, T> Pixel<'a, T> {
-    /// Each piece, and where its weights lie among those of a channel.
+    /// Piece `i` of row `row`, and where its weights lie among those of a channel.
     #[inline(always)]
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (&'a [T], usize)> {
-        (0..self.rows).flat_map(move |row| {
-            let line = self.x.row(self.top + row * self.row_step);
-            (0..self.pieces).map(move |i| {
-                (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
-            })
-        })
+    pub(super) fn piece(&self, row: usize, i: usize) -> (&'a [T], usize) {
+        let line = self.x.row(self.top + row * self.row_step);
+        (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
     }
 }
 
@@ -150,17 +161,18 @@ pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, cons
     pixel: &Pixel<'_, T>,
     y: &mut [T],
 ) {
-    for c in 0..block.channels {
+    for (c, y) in pixel.channels.clone().zip(y) {
         let first = c - c % BLOCK;
         let b = BLOCK.min(block.channels - first);
         let mut sum = block.bias::<S>(c);
-        for (x, at) in pixel.pieces() {
+        for (row, i) in (0..pixel.rows).flat_map(|row| (0..pixel.pieces).map(move |i| (row, i))) {
+            let (x, at) = pixel.piece(row, i);
             let w = w.get(first * run.len + at * b + (c - first)..).unwrap_or_default();
             for (x, w) in x.iter().zip(w.iter().step_by(b.max(1))) {
                 sum = sum.mac(x.to_i32() - pixel.zero, w.to_i32());
             }
         }
-        block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), cut_mut(y, c, 1));
+        block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), from_mut(y));
     }
 }
 

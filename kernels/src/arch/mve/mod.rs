@@ -183,9 +183,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         };
         let channels = self.channels.iter_mut().take(self.count);
         match block.multipliers {
-            [m] => channels.for_each(|channel| factor(channel, m)),
             all if all.len() >= self.count => channels.zip(all).for_each(|(channel, m)| factor(channel, m)),
-            _ => self.count = 0,
+            _ => channels.zip(block.multipliers(0)).for_each(|(channel, m)| factor(channel, &m)),
         }
         self.end = match block.requant.rounding {
             _ if size_of::<S>() != 4 || highest >= 0 => End::Sums,
@@ -204,9 +203,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     #[inline(never)]
     fn biases(&mut self) {
-        let mut bias = self.block.bias.iter();
-        for channel in self.channels_mut() {
-            channel.sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+        let block = self.block;
+        for (c, channel) in self.channels_mut().iter_mut().enumerate() {
+            channel.sums = [block.bias(c); PIXELS];
         }
         self.stale = false;
     }

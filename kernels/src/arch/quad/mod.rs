@@ -25,7 +25,7 @@ use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{null, null_mut};
+use core::ptr::null_mut;
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -188,8 +188,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The outputs of sums.
     #[inline(never)]
-    fn requant<T: Element>(&self, y: &mut [T], count: usize, pitch: usize) {
-        for p in 0..count {
+    fn requant<T: Element>(&self, y: &mut [T], pitch: usize) {
+        for p in 0..PIXELS {
             let sums = self.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
@@ -275,7 +275,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             let y = y.get_mut(i * pitch..).unwrap_or_default();
             if self.end == End::Sums {
                 self.mac(patch, w, run);
-                self.requant(y, PIXELS, pitch);
+                self.requant(y, pitch);
             } else if let Some(call) = Call::new(w, run, self.end, self.channels.len()) {
                 // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
                 unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
@@ -292,7 +292,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, y: *mut i8) {
         let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
         let outputs = if self.end == End::Single { isa::DIRECT_I8[1] } else { isa::DIRECT_I8[0] };
-        let mut pieces = [Piece { x: null(), w: null() }; TAP_ROWS];
+        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
         let mut w = call.w.cast::<i8>();
         for (c, channel) in self.channels.iter().enumerate() {
             // SAFETY: S has 32 bits, as outputs are made in registers.
@@ -309,12 +309,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 }
                 for ((piece, row), i) in pieces.iter_mut().zip(rows).zip(0..) {
                     let x = row.as_ptr().wrapping_add(from + first * step).cast();
-                    *piece = Piece { x, w: w.wrapping_add(i * len).cast() };
+                    piece.write(Piece { x, w: w.wrapping_add(i * len).cast() });
                 }
-                let all = pieces.as_mut_ptr_range();
+                let pieces = pieces.as_mut_ptr().cast::<Piece>();
                 let mut strip = Strip {
-                    pieces: all.start,
-                    end: all.start.wrapping_add(rows.len()),
+                    pieces,
+                    end: pieces.wrapping_add(rows.len()),
                     channel: &mut channel,
                     y: y.wrapping_add(first * pitch + c),
                     pitch,
@@ -333,33 +333,35 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::pixel`]
     #[inline(never)]
     pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
-        let n = self.channels.len();
-        let zero = one.zero;
-        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && n * run.len <= w.len();
-        let fits = fits && one.rows * one.pieces * one.len > 0;
-        let Some(y) = y.get_mut(..n).filter(|_| fits) else {
+        let (zero, first, n) = (one.zero, one.channels.start, y.len());
+        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && one.channels.len() == n && n > 0;
+        let fits = fits && one.channels.end <= self.channels.len() && one.channels.end * run.len <= w.len();
+        let end = one.skip + (one.rows * one.row).saturating_sub(one.row) + one.pieces * one.len;
+        let mut left = one.rows * one.pieces;
+        if !fits || end > run.len || left * one.len == 0 {
             return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
-        };
+        }
         let loops = isa::pixel(size_of::<T>(), size_of::<W>());
-        let (sums, outputs) = (End::Sums.of(loops), self.end.of(loops));
-        let (mut all, mut left) = (one.pieces(), one.rows * one.pieces);
+        let w = w.as_ptr().wrapping_add(first * run.len);
         let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
+        let (mut row, mut i) = (0, 0);
         while left > 0 {
-            let mut count = 0;
-            for (to, (x, at)) in pieces.iter_mut().zip(all.by_ref()) {
-                let Some(w) = w.get(at..).filter(|_| x.len() == one.len && at + one.len <= run.len) else {
+            let count = left.min(PIECES);
+            for to in pieces.iter_mut().take(count) {
+                let (x, at) = one.piece(row, i);
+                if x.is_empty() {
                     self.again();
-                    return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
-                };
-                to.write(Piece { x: x.as_ptr().cast(), w: w.as_ptr().cast() });
-                count += 1;
+                    return;
+                }
+                to.write(Piece { x: x.as_ptr().cast(), w: w.wrapping_add(at).cast() });
+                (row, i) = if i + 1 == one.pieces { (row + 1, 0) } else { (row, i + 1) };
             }
-            left = if count == 0 { 0 } else { left - count };
+            left -= count;
             let pieces = pieces.as_mut_ptr().cast::<Piece>();
             let mut strip = Strip {
                 pieces,
                 end: pieces.wrapping_add(count),
-                channel: self.channels.as_mut_ptr().cast(),
+                channel: self.channels.as_mut_ptr().wrapping_add(first).cast(),
                 y: y.as_mut_ptr().cast(),
                 pitch: 1,
                 step: run.len * size_of::<W>(),
@@ -369,15 +371,18 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             };
             // SAFETY: as many pieces have been written, each of `len` values, for whose products n channels have weights, and sums
             // of 32 bits; y has room for n outputs, which are bytes where they are made in registers.
-            unsafe { if left > 0 { sums(&mut strip) } else { outputs(&mut strip) } };
+            unsafe { if left > 0 { End::Sums.of(loops)(&mut strip) } else { self.end.of(loops)(&mut strip) } };
         }
         if self.end == End::Sums {
-            self.requant(y, 1, n);
+            let sums = self.channels.iter().skip(first).map(|channel| channel.sums[0]);
+            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(first), y);
         }
         if self.end == End::Sums || one.rows * one.pieces > PIECES {
             self.again();
         }
-        self.clamp(y, 1, n);
+        if self.clamps {
+            self.block.requant.clamp_narrow(y);
+        }
     }
 }
 
