@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::{BLOCK, Block, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::arch::{BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -302,7 +302,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
         let c = plan.output.c;
         let whole = self.dense() && plan.span == c && c.is_multiple_of(BLOCK);
-        let alike = if whole { plan.x.alike() } else { None };
+        let alike = if whole && 2 * c <= SUMS { plan.x.alike() } else { None };
         let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
@@ -366,27 +366,29 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             job.start::<T>();
             job.subtract(rest, weights, run);
         }
+        // Those that are computed four and more at a time: the first and the last only with all channels.
         let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
-        if run.n > 0 && self.dense() && row.lines.len() == row.inside {
-            while inside < count && first + ((inside * in_step) as isize) < 0 {
+        let column = |i: usize| first + (i * in_step) as isize;
+        let cut_off = |i: usize| column(i) < 0 || column(i) > plan.input.w as isize - part.taps as isize;
+        if run.n > 0 {
+            if !self.dense() || row.lines.len() != row.inside {
+                end = 0;
+            }
+            // Few channels do not share the work of a border, and a pixel or two that are left cost less alone.
+            while inside < end && cut_off(inside) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
                 inside += 1;
             }
-            let room = plan.input.w as isize - part.taps as isize;
-            while end > 0 && first + ((end - 1) * in_step) as isize > room {
+            while inside < end && cut_off(end - 1) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
                 end -= 1;
             }
-        } else if run.n > 0 {
-            end = 0;
         }
-        // A single one that is left costs less alone.
         match end.saturating_sub(inside) {
             ..PIXELS => (inside, end) = (0, 0),
             groups => end -= usize::from(groups % PIXELS == 1),
         }
         if inside < end {
-            let (from, step) = (first + (inside * in_step) as isize, in_step * c);
-            let (rows, from, len) =
-                if run.n == 0 { (&[][..], 0, 0) } else { (&row.lines[..], from as usize * c, part.taps * c) };
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (&row.lines[..], part.taps * c) };
+            let (from, step) = (column(inside) * c as isize, in_step * c);
             let (count, zero, to) = (end - inside, self.x_zero, (to + (inside * pitch) as isize) as usize);
             job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, zero, to, pitch }, y);
         }
@@ -398,7 +400,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             }
             let channels = if i == 0 { part.skip } else { 0 }..if i + 1 == count { part.last } else { n };
             let y = cut_mut(y, (to + (i * pitch + channels.start) as isize) as usize, channels.len());
-            self.pixel(row, part, job, weights, run, first + (i * in_step) as isize, channels, y);
+            self.pixel(row, part, job, weights, run, column(i), channels, y);
             i += 1;
         }
     }

@@ -36,7 +36,7 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{BLOCK, Job, PIXELS, Patch, SUMS};
+pub(crate) use chosen::{BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixel, Pixels, Run};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.

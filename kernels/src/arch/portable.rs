@@ -1,5 +1,6 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
+use super::portable;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Window};
@@ -13,6 +14,8 @@ pub(crate) const BLOCK: usize = 2;
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
 pub(crate) const SUMS: usize = 16;
+/// So many channels have pixels outside the input one by one.
+pub(crate) const DIRECT: usize = 1;
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 
@@ -106,8 +109,9 @@ fn in_turn<V>(all: &[V], mut i: usize) -> Option<&V> {
 pub(crate) struct Pixels<'a, T> {
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
-    /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row.
-    pub(crate) from: usize,
+    /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row. What lies outside the rows is
+    /// the zero point.
+    pub(crate) from: isize,
     pub(crate) step: usize,
     pub(crate) len: usize,
     /// The zero point, which is more than `Patch::offset` where that does not hold it.
@@ -117,11 +121,43 @@ pub(crate) struct Pixels<'a, T> {
     pub(crate) pitch: usize,
 }
 
+impl<'a, T: Element> Pixels<'a, T> {
+    /// Where the first value of the group at pixel `i` lies, if all its values lie inside the rows.
+    #[inline(always)]
+    pub(super) fn inside(&self, i: usize) -> Option<usize> {
+        let from = usize::try_from(self.from + (i * self.step) as isize).ok()?;
+        let end = from + (PIXELS - 1) * self.step + self.len;
+        self.rows.iter().all(|row| end <= row.len()).then_some(from)
+    }
+
+    /// Copies values `done ..` of the group at pixel `i`, each SHORT after those of the pixel before.
+    #[inline(never)]
+    pub(super) fn gather(&self, i: usize, row: &[T], done: usize, line: &mut [T; PIXELS * SHORT], at: usize, n: usize) {
+        for p in 0..PIXELS {
+            let from = self.from + ((i + p) * self.step + done) as isize;
+            let to = cut_mut(line, p * SHORT + at, n);
+            if from >= 0
+                && let Some(x) = row.get(from as usize..).and_then(|x| x.get(..n))
+            {
+                to.iter_mut().zip(x).for_each(|(to, x)| *to = *x);
+                continue;
+            }
+            to.fill(T::from_i32(self.zero));
+            let before = (-from).clamp(0, n as isize) as usize;
+            let row = row.get((from + before as isize) as usize..).unwrap_or_default();
+            to.iter_mut().skip(before).zip(row).for_each(|(to, x)| *to = *x);
+        }
+    }
+}
+
 /// The first pixels of groups of PIXELS that make up `count`, at least PIXELS; the last group may lie over the one before.
 #[inline(always)]
 pub(super) fn groups(count: usize) -> impl Iterator<Item = usize> {
     (0..count.div_ceil(PIXELS)).map(move |i| (PIXELS * i).min(count.saturating_sub(PIXELS)))
 }
+
+/// Values of a pixel that are brought together before they are widened.
+pub(super) const SHORT: usize = 32;
 
 /// The inputs of a single pixel: pieces of some rows, `len` neighbouring values each.
 pub(crate) struct Pixel<'a, T> {
@@ -176,32 +212,49 @@ pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, cons
     }
 }
 
-/// The safe form of `Job::groups`, whose patches and sums are those of a backend.
-macro_rules! each_group {
-    ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident) => {{
-        let &Pixels { count, rows, from, step, len, zero, to, pitch } = $pixels;
+/// The group at pixel `i`, wherever its values lie, in the safe form, whose patches and sums are those of a backend.
+macro_rules! any_group {
+    ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident, $i:ident) => {{
+        let &Pixels { rows, len, step, zero, to, pitch, .. } = $pixels;
         let offset = Patch::offset::<T>(zero);
-        for i in groups(count) {
-            let (mut at, mut run) = (0, $run);
-            for row in rows {
-                let mut done = 0;
-                while done < len {
-                    if at == CHUNK {
-                        $job.mac($patch, $w, Run { n: at, ..run });
-                        (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                    }
+        let (mut at, mut run) = (0, $run);
+        let inside = if len.is_multiple_of(4) { $pixels.inside($i) } else { None };
+        let mut line = [T::default(); PIXELS * portable::SHORT];
+        let mut short = 0;
+        for row in rows {
+            let mut done = 0;
+            while done < len {
+                if at == CHUNK {
+                    $job.mac($patch, $w, Run { n: at, ..run });
+                    (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                }
+                if let Some(from) = inside {
                     let part = (len - done).min(CHUNK - at);
-                    $patch.fill_all(at, row.get(from + i * step + done..).unwrap_or_default(), step, part, offset);
+                    $patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
                     (at, done) = (at + part, done + part);
+                } else {
+                    let part = (len - done).min(portable::SHORT - short);
+                    $pixels.gather($i, row, done, &mut line, short, part);
+                    (short, done) = (short + part, done + part);
+                    if short == portable::SHORT {
+                        $patch.fill_all(at, &line, portable::SHORT, short, offset);
+                        (at, short) = (at + short, 0);
+                    }
                 }
             }
-            let y = $y.get_mut(to + i * pitch..).unwrap_or_default();
-            $job.finish($patch, $w, run, y, pitch);
         }
+        if short > 0 {
+            if at == CHUNK {
+                $job.mac($patch, $w, Run { n: at, ..run });
+                (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+            }
+            $patch.fill_all(at, &line, portable::SHORT, short.next_multiple_of(4), offset);
+        }
+        $job.finish($patch, $w, run, $y.get_mut(to + $i * pitch..).unwrap_or_default(), pitch);
     }};
 }
 #[allow(unused_imports)] // other backends use it
-pub(super) use each_group;
+pub(super) use any_group;
 
 /// A block of channels: the sums before any product, and those of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
@@ -275,7 +328,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        each_group!(self, patch, w, run, pixels, y)
+        for i in groups(pixels.count) {
+            any_group!(self, patch, w, run, pixels, y, i);
+        }
     }
 
     /// The outputs of a single pixel, whose inputs may be fewer than those of others: `run` says nothing of them.

@@ -18,7 +18,7 @@ mod isa;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
 mod words;
 
-use super::portable::{self, Block, Pixel, Pixels, Run};
+use super::portable::{self, Block, Pixel, Pixels, Run, any_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -32,7 +32,8 @@ pub(crate) use isa::Patch;
 pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
-pub(crate) use isa::{CHUNK, SUMS};
+use isa::CHUNK;
+pub(crate) use isa::{DIRECT, SUMS};
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
@@ -212,85 +213,79 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        let &Pixels { count, rows, from, step, len, zero, to, pitch } = pixels;
+        let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
         let n = self.channels.len();
-        // All bounds are checked here, once; the loops over pixels have none.
-        let last = count.saturating_sub(1);
-        let reads = from + last * step + len;
-        let fits = count >= PIXELS && rows.len() * len == run.n && rows.iter().all(|row| reads <= row.len());
-        let call = Call::new(w, run, self.end, n).filter(|_| fits);
-        let Some((call, y)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else { return };
-        let bytes = size_of::<T>() == 1 && size_of::<W>() == 1 && self.end != End::Sums;
-        // SAFETY: every row has `len` values of all pixels from there on, and y room for n outputs of each.
-        unsafe {
-            if bytes && n <= isa::DIRECT && rows.len() <= TAP_ROWS && run.n > 0 {
-                self.direct(&call, pixels, y.as_mut_ptr().cast());
-            } else if self.end != End::Sums && run.n <= CHUNK && len.is_multiple_of(4) {
-                let offset = Patch::offset::<T>(zero);
-                for i in portable::groups(count) {
-                    for (row, at) in rows.iter().zip((0..).step_by(len.max(1))) {
-                        patch.widen(at, row.as_ptr().add(from + i * step), step, len, offset);
-                    }
-                    let y = y.as_mut_ptr().add(i * pitch);
-                    call.run(patch, self.channels.as_mut_ptr(), y.cast(), pitch);
-                }
-            } else {
-                self.long(patch, w, run, pixels, y);
+        // All bounds of weights and outputs are checked here, once, those of inputs for each group; the loops have none.
+        let call = Call::new(w, run, self.end, n).filter(|_| count >= PIXELS && rows.len() * len == run.n);
+        let last = to + count.saturating_sub(1) * pitch + n;
+        let Some(call) = call.filter(|_| last <= y.len()) else { return };
+        let bytes = size_of::<T>() == 1 && self.end != End::Sums;
+        if bytes && n <= isa::DIRECT && size_of::<W>() == 1 && rows.len() <= TAP_ROWS && run.n > 0 {
+            let y = y.get_mut(to..).unwrap_or_default();
+            if let (Some(from), Some(_)) = (pixels.inside(0), pixels.inside(count - PIXELS)) {
+                // SAFETY: every row has `len` values of all pixels, whose outputs have room.
+                unsafe { self.direct(&call, pixels, from, y.as_mut_ptr().cast()) };
+                return self.clamp(y, count, pitch);
             }
         }
-        self.clamp(y, count, pitch);
+        let offset = Patch::offset::<T>(zero);
+        let short = bytes && run.n <= CHUNK && len.is_multiple_of(4);
+        for i in portable::groups(count) {
+            let Some(from) = pixels.inside(i).filter(|_| short) else {
+                self.any(patch, w, run, pixels, y, i);
+                continue;
+            };
+            let y = y.get_mut(to + i * pitch..).unwrap_or_default();
+            // SAFETY: every row has `len` values of four pixels from there on, and y room for n outputs of each.
+            unsafe {
+                let mut at = 0;
+                for row in rows {
+                    patch.widen(at, row.as_ptr().add(from), step, len, offset);
+                    at += len;
+                }
+                call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch);
+            }
+        }
+        self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
     }
 
-    /// Groups whose values do not fit a patch, or are no words, or whose outputs are not made in registers.
-    ///
-    /// # Safety
-    /// There are all inputs and weights, and there is room for all outputs.
+    /// A group whose values do not fit a patch, are no words or lie outside, or whose outputs are not made in registers.
     #[inline(never)]
-    unsafe fn long<T: Element, W: Element>(
+    fn any<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
         pixels: &Pixels<'_, T>,
         y: &mut [T],
+        i: usize,
     ) {
-        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
-        let offset = Patch::offset::<T>(zero);
-        for i in portable::groups(count) {
-            let (mut at, mut run, from) = (0, run, from + i * step);
-            if !patch.fill_short(rows, from, step, len, offset) {
-                for row in rows {
-                    let mut done = 0;
-                    while done < len {
-                        if at == CHUNK {
-                            self.mac(patch, w, Run { n: at, ..run });
-                            (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                        }
-                        let part = (len - done).min(CHUNK - at);
-                        patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
-                        (at, done) = (at + part, done + part);
-                    }
-                }
-            }
-            let y = y.get_mut(i * pitch..).unwrap_or_default();
-            if self.end == End::Sums {
-                self.mac(patch, w, run);
-                self.requant(y, pitch);
-            } else if let Some(call) = Call::new(w, run, self.end, self.channels.len()) {
-                // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
-                unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
-            }
-            self.again();
+        any_group!(self, patch, w, run, pixels, y, i);
+    }
+
+    /// The outputs after the products of what is left.
+    #[inline(always)]
+    fn finish<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
+        if self.end == End::Sums {
+            self.mac(patch, w, run);
+            self.requant(y, pitch);
+        } else if let Some(call) = Call::new(w, run, self.end, self.channels.len())
+            && (PIXELS - 1) * pitch + self.channels.len() <= y.len()
+        {
+            // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
+            unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
         }
+        self.again();
     }
 
     /// Few channels: their inputs are read where they are.
     ///
     /// # Safety
-    /// As for [`long`](Self::long); no more than TAP_ROWS rows of bytes with at least one value, and weights of bytes.
+    /// There are all inputs from `from` on, and room for all outputs; no more than TAP_ROWS rows of bytes with at least one value, and
+    /// weights of bytes.
     #[inline(never)]
-    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, y: *mut i8) {
-        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, from: usize, y: *mut i8) {
+        let &Pixels { count, rows, step, len, zero, pitch, .. } = pixels;
         let outputs = if self.end == End::Single { isa::DIRECT_I8[1] } else { isa::DIRECT_I8[0] };
         let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
         let mut w = call.w.cast::<i8>();
@@ -386,7 +381,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 }
 
-/// Runs of neighbouring inputs and their weights.
+/// Pieces whose products are added in one call.
 const PIECES: usize = 16;
 /// Rows whose inputs are read where they are.
 const TAP_ROWS: usize = 8;
@@ -422,9 +417,6 @@ struct Strip {
 /// A loop over a [`Strip`].
 type Strips = unsafe extern "C" fn(*mut Strip);
 
-/// Values of a pixel that are brought together before they are widened.
-const SHORT: usize = 32;
-
 impl Patch {
     /// [`portable::Patch::fill_all`]
     fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
@@ -449,25 +441,6 @@ impl Patch {
                 _ => isa::widen_i16(self, at, x.cast(), step, len, offset),
             }
         }
-    }
-
-    /// All values of some rows, if these are few: `len` of each, of all pixels, of which `rows[..][from..]` is the first.
-    #[inline(never)]
-    fn fill_short<T: Element>(&mut self, rows: &[&[T]], from: usize, step: usize, len: usize, offset: i32) -> bool {
-        let n = rows.len() * len;
-        if n > SHORT || len.is_multiple_of(4) {
-            return false;
-        }
-        let mut line = [T::default(); PIXELS * SHORT];
-        let whole = n.next_multiple_of(4);
-        for (i, row) in rows.iter().enumerate() {
-            for p in 0..PIXELS {
-                let x = cut(row, from + p * step, len);
-                cut_mut(&mut line, p * whole + i * len, len).iter_mut().zip(x).for_each(|(to, x)| *to = *x);
-            }
-        }
-        self.fill_all(0, &line, whole, whole, offset);
-        true
     }
 }
 
