@@ -431,6 +431,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (pieces, len) = if self.dense() { (1, inside * c) } else { (inside, n) };
         let pixel = Pixel {
             x: row.x,
+            lines: &row.lines,
             top: row.top,
             row_step: plan.y.tap_step,
             rows: if inside == 0 { 0 } else { row.inside },

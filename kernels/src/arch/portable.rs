@@ -122,19 +122,33 @@ pub(crate) struct Pixels<'a, T> {
 }
 
 impl<'a, T: Element> Pixels<'a, T> {
-    /// Where the first value of the group at pixel `i` lies, if all its values lie inside the rows.
+    /// The last first value of a group whose values all lie inside the rows.
     #[inline(always)]
-    pub(super) fn inside(&self, i: usize) -> Option<usize> {
-        let from = usize::try_from(self.from + (i * self.step) as isize).ok()?;
-        let end = from + (PIXELS - 1) * self.step + self.len;
-        self.rows.iter().all(|row| end <= row.len()).then_some(from)
+    pub(super) fn last(&self) -> isize {
+        let width = self.rows.iter().map(|row| row.len()).min().unwrap_or(self.len);
+        width as isize - ((PIXELS - 1) * self.step + self.len) as isize
+    }
+
+    /// The first value of the group at pixel `i`.
+    #[inline(always)]
+    pub(super) fn first(&self, i: usize) -> isize {
+        self.from + (i * self.step) as isize
+    }
+
+    /// Those of the `len` values of the group at pixel `i` that lie inside the rows at all its pixels, if words can be made of them.
+    #[inline(always)]
+    pub(super) fn inside(&self, i: usize) -> Range<usize> {
+        let (first, last) = (self.first(i), self.last());
+        let start = (-first).clamp(0, self.len as isize) as usize;
+        let end = (last - first + self.len as isize).clamp(start as isize, self.len as isize) as usize;
+        if (start | end | self.len).is_multiple_of(4) { start..end } else { 0..0 }
     }
 
     /// Copies values `done ..` of the group at pixel `i`, each SHORT after those of the pixel before.
     #[inline(never)]
     pub(super) fn gather(&self, i: usize, row: &[T], done: usize, line: &mut [T; PIXELS * SHORT], at: usize, n: usize) {
         for p in 0..PIXELS {
-            let from = self.from + ((i + p) * self.step + done) as isize;
+            let from = self.first(i + p) + done as isize;
             let to = cut_mut(line, p * SHORT + at, n);
             if from >= 0
                 && let Some(x) = row.get(from as usize..).and_then(|x| x.get(..n))
@@ -162,6 +176,8 @@ pub(super) const SHORT: usize = 32;
 /// The inputs of a single pixel: pieces of some rows, `len` neighbouring values each.
 pub(crate) struct Pixel<'a, T> {
     pub(crate) x: &'a Window<'a, T>,
+    /// Its rows, if they are at hand.
+    pub(crate) lines: &'a [&'a [T]],
     /// The first row, the distance of the next one, and how many there are.
     pub(crate) top: usize,
     pub(crate) row_step: usize,
@@ -183,7 +199,10 @@ impl<'a, T> Pixel<'a, T> {
     /// Piece `i` of row `row`, and where its weights lie among those of a channel.
     #[inline(always)]
     pub(super) fn piece(&self, row: usize, i: usize) -> (&'a [T], usize) {
-        let line = self.x.row(self.top + row * self.row_step);
+        let line = match self.lines.get(row) {
+            Some(line) => line,
+            None => self.x.row(self.top + row * self.row_step),
+        };
         (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
     }
 }
@@ -218,36 +237,36 @@ macro_rules! any_group {
         let &Pixels { rows, len, step, zero, to, pitch, .. } = $pixels;
         let offset = Patch::offset::<T>(zero);
         let (mut at, mut run) = (0, $run);
-        let inside = if len.is_multiple_of(4) { $pixels.inside($i) } else { None };
+        let inside = $pixels.inside($i);
+        // The values of a pixel that lie outside at another one, or make no words, and of them those that are not in the patch yet.
         let mut line = [T::default(); PIXELS * portable::SHORT];
         let mut short = 0;
         for row in rows {
             let mut done = 0;
             while done < len {
+                let direct = inside.contains(&done);
+                if short > 0 && (direct || short == portable::SHORT || at + short == CHUNK) {
+                    $patch.fill_all(at, &line, portable::SHORT, short, offset);
+                    (at, short) = (at + short, 0);
+                }
                 if at == CHUNK {
                     $job.mac($patch, $w, Run { n: at, ..run });
                     (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                 }
-                if let Some(from) = inside {
-                    let part = (len - done).min(CHUNK - at);
-                    $patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
+                if direct {
+                    let part = (inside.end - done).min(CHUNK - at);
+                    let from = ($pixels.first($i) + done as isize) as usize;
+                    $patch.fill_all(at, row.get(from..).unwrap_or_default(), step, part, offset);
                     (at, done) = (at + part, done + part);
                 } else {
-                    let part = (len - done).min(portable::SHORT - short);
+                    let end = if done < inside.start { inside.start } else { len };
+                    let part = (end - done).min(portable::SHORT - short).min(CHUNK - at - short);
                     $pixels.gather($i, row, done, &mut line, short, part);
                     (short, done) = (short + part, done + part);
-                    if short == portable::SHORT {
-                        $patch.fill_all(at, &line, portable::SHORT, short, offset);
-                        (at, short) = (at + short, 0);
-                    }
                 }
             }
         }
         if short > 0 {
-            if at == CHUNK {
-                $job.mac($patch, $w, Run { n: at, ..run });
-                (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-            }
             $patch.fill_all(at, &line, portable::SHORT, short.next_multiple_of(4), offset);
         }
         $job.finish($patch, $w, run, $y.get_mut(to + $i * pitch..).unwrap_or_default(), pitch);

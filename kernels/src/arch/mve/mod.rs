@@ -361,11 +361,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         // Those at the ends, as far as their values do not lie inside.
         let (mut first, mut end) = (0, count);
-        while end - first >= PIXELS && pixels.inside(first).is_none() {
+        while end - first >= PIXELS && pixels.first(first) < 0 {
             self.any(patch, w, run, pixels, y, first);
             first += PIXELS;
         }
-        while end - first >= PIXELS && pixels.inside(end - PIXELS).is_none() {
+        while end - first >= PIXELS && pixels.first(end - PIXELS) > pixels.last() {
             end -= PIXELS;
             self.any(patch, w, run, pixels, y, end);
         }
@@ -375,7 +375,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if end - first < PIXELS {
             return self.any(patch, w, run, pixels, y, first.min(count - PIXELS));
         }
-        let (to, count, Some(from)) = (to + first * pitch, end - first, pixels.inside(first)) else { return };
+        let (to, count, from) = (to + first * pitch, end - first, pixels.first(first) as usize);
         let out = y.get_mut(to..).unwrap_or_default();
         let Some(mut call) = self.outputs(w, run) else { return };
         call.write(out.as_mut_ptr(), pitch);

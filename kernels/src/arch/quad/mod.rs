@@ -222,25 +222,26 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let bytes = size_of::<T>() == 1 && self.end != End::Sums;
         if bytes && n <= isa::DIRECT && size_of::<W>() == 1 && rows.len() <= TAP_ROWS && run.n > 0 {
             let y = y.get_mut(to..).unwrap_or_default();
-            if let (Some(from), Some(_)) = (pixels.inside(0), pixels.inside(count - PIXELS)) {
+            if pixels.first(0) >= 0 && pixels.first(count - PIXELS) <= pixels.last() {
                 // SAFETY: every row has `len` values of all pixels, whose outputs have room.
-                unsafe { self.direct(&call, pixels, from, y.as_mut_ptr().cast()) };
+                unsafe { self.direct(&call, pixels, pixels.first(0) as usize, y.as_mut_ptr().cast()) };
                 return self.clamp(y, count, pitch);
             }
         }
         let offset = Patch::offset::<T>(zero);
-        let short = bytes && run.n <= CHUNK && len.is_multiple_of(4);
+        let inside = 0..if bytes && run.n <= CHUNK && len.is_multiple_of(4) { pixels.last() + 1 } else { 0 };
         for i in portable::groups(count) {
-            let Some(from) = pixels.inside(i).filter(|_| short) else {
+            let from = pixels.first(i);
+            if !inside.contains(&from) {
                 self.any(patch, w, run, pixels, y, i);
                 continue;
-            };
+            }
             let y = y.get_mut(to + i * pitch..).unwrap_or_default();
             // SAFETY: every row has `len` values of four pixels from there on, and y room for n outputs of each.
             unsafe {
                 let mut at = 0;
                 for row in rows {
-                    patch.widen(at, row.as_ptr().add(from), step, len, offset);
+                    patch.widen(at, row.as_ptr().add(from as usize), step, len, offset);
                     at += len;
                 }
                 call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch);
