@@ -49,24 +49,7 @@ struct Channel<S> {
 /// Up to SUMS channels. An own vector: making one of `heapless` zeroes its memory, which costs more than the loops of a short row.
 struct Channels<S> {
     len: usize,
-    all: MaybeUninit<[Channel<S>; SUMS]>,
-}
-
-impl<S: Copy> Channels<S> {
-    #[inline(always)]
-    fn new() -> Self {
-        Channels { len: 0, all: MaybeUninit::uninit() }
-    }
-
-    /// One more, where there is room.
-    #[inline(always)]
-    fn push(&mut self, channel: Channel<S>) {
-        if self.len < SUMS {
-            // SAFETY: that place exists.
-            unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().add(self.len).write(channel) };
-            self.len += 1;
-        }
-    }
+    all: [MaybeUninit<Channel<S>>; SUMS],
 }
 
 impl<S> Deref for Channels<S> {
@@ -121,32 +104,36 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Channels::new(), end: End::Sums, clamps: false }
+        let channels = Channels { len: 0, all: [const { MaybeUninit::uninit() }; SUMS] };
+        Job { block, channels, end: End::Sums, clamps: false }
     }
 
     /// [`portable::Job::start`]
     #[inline(never)]
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
-        self.channels.len = 0;
-        self.clamps = block.requant.clamps::<T>();
-        let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        let zero = block.requant.zero;
-        let mut push = |m: &Multiplier, bias: S| {
+        let n = block.channels.min(SUMS);
+        let (zero, mut least, mut farthest) = (block.requant.zero, i32::MAX, 0);
+        let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier, bias: S| {
             let e = -i32::from(m.shift());
-            fits &= (1..=22).contains(&e) && m.q() > 0;
+            (least, farthest) = (least.min(m.q()), farthest.max((e - 1) as u32));
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
             let h = (1i32 << e >> 1).wrapping_add(zero << e);
-            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
+            channel.write(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
         };
-        if block.multipliers.len() == block.channels && block.bias.len() == block.channels {
-            let all = block.multipliers.iter().zip(block.bias);
-            all.for_each(|(m, bias)| push(m, S::from_i64(bias.to_i64())));
+        let channels = self.channels.all.iter_mut().take(n);
+        if block.multipliers.len() >= n && block.bias.len() >= n {
+            let all = channels.zip(block.multipliers).zip(block.bias);
+            all.for_each(|((channel, m), bias)| each(channel, m, S::from_i64(bias.to_i64())));
         } else {
-            (0..block.channels).for_each(|c| push(&block.multiplier(c), block.bias(c)));
+            let all = channels.zip(0..n);
+            all.for_each(|(channel, c)| each(channel, &block.multiplier(c), block.bias(c)));
         }
-        if fits {
+        self.channels.len = n;
+        self.clamps = block.requant.clamps::<T>();
+        let bits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
+        if bits && least > 0 && farthest < 22 {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
         }
     }
@@ -517,7 +504,9 @@ mod tests {
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));
             let run = Run { n, len: skip + n + behind, skip };
-            let width = (count - 1) * stride + taps;
+            // Columns that lie outside, on both sides.
+            let (left, right) = (random.below(taps), random.below(taps));
+            let width = ((count - 1) * stride + taps - left).saturating_sub(right).max(1);
             let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
             let bias: std::vec::Vec<i32> = (0..channels).map(|_| random.below(2001) as i32 - 1000).collect();
@@ -535,7 +524,7 @@ mod tests {
             let pixels = Pixels {
                 count,
                 rows: &lines,
-                from: 0,
+                from: -((left * c) as isize),
                 step: stride * c,
                 len: taps * c,
                 zero,
@@ -555,6 +544,58 @@ mod tests {
         }
     }
 
+    /// Single pixels: every count of channels from every first one, one to many pieces, and clipped ones.
+    fn single_pixels_are_those_of_the_portable_loops<T: Element, W: Element>() {
+        let mut random = Random(11);
+        for case in 0..if cfg!(miri) { 20 } else { 400 } {
+            let (all, rows, pieces) = (1 + random.below(SUMS), 1 + random.below(4), 1 + random.below(6));
+            let (len, step, skip) = (1 + random.below(20), 20 + random.below(3), random.below(5));
+            let row = pieces * len + random.below(3);
+            let run = Run { n: 0, len: skip + rows * row + random.below(5), skip: 0 };
+            let x: std::vec::Vec<T> = (0..rows * (pieces * step + len)).map(|_| random.element()).collect();
+            let w: std::vec::Vec<W> = (0..all * run.len).map(|_| random.element()).collect();
+            let bias: std::vec::Vec<i32> = (0..all).map(|_| random.below(2001) as i32 - 1000).collect();
+            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            let multipliers: std::vec::Vec<_> =
+                (0..all).map(|c| Multiplier::from_real(factor * (1.0 + c as f64 / 100.0)).unwrap()).collect();
+            let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
+            let y = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let requant = crate::quant::Requant::new(rounding, y.zero, activation.range::<T>(y));
+            let block = Block { channels: all, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let first = random.below(all);
+            let window = crate::Window::ring(&x, pieces * step + len, 0, 0).unwrap();
+            let zero = if T::MAX > 127 { random.below(2) as i32 } else { random.below(256) as i32 - 128 };
+            let channels = first..first + 1 + random.below(all - first);
+            let count = channels.len();
+            let pixel = Pixel {
+                x: &window,
+                lines: &[],
+                top: 0,
+                row_step: 1,
+                rows,
+                from: random.below(2),
+                step,
+                pieces,
+                len,
+                skip,
+                row,
+                zero,
+                channels,
+            };
+            let (mut ours, mut theirs) = (vec![T::default(); count], vec![T::default(); count]);
+            let mut job = Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            // Twice: sums that are carried from piece to piece begin anew.
+            job.pixel(&w, run, &pixel, &mut ours);
+            job.pixel(&w, run, &pixel, &mut ours);
+            let mut job = portable::Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            job.pixel(&interleave(&w, run.len), run, &pixel, &mut theirs);
+            assert!(ours == theirs, "case {case}: {count} of {all} channels, {rows} x {pieces} pieces of {len} values");
+        }
+    }
+
     #[test]
     fn int8() {
         outputs_are_those_of_the_portable_loops::<i8, i8>();
@@ -564,5 +605,13 @@ mod tests {
     #[test]
     fn int16() {
         outputs_are_those_of_the_portable_loops::<i16, i8>();
+    }
+
+    #[test]
+    fn single_pixels() {
+        single_pixels_are_those_of_the_portable_loops::<i8, i8>();
+        single_pixels_are_those_of_the_portable_loops::<i8, i16>();
+        single_pixels_are_those_of_the_portable_loops::<i16, i8>();
+        single_pixels_are_those_of_the_portable_loops::<i16, i16>();
     }
 }
