@@ -4,6 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
+use crate::arch::depth::CHANNELS;
 use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
@@ -207,10 +208,10 @@ impl Quantization<'_> {
 /// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
-    plan: Plan,
+    pub(crate) plan: Plan,
     weights: Weights<'a, W, A>,
     multipliers: &'a [Multiplier],
-    x_zero: i32,
+    pub(crate) x_zero: i32,
     requant: Requant,
     /// No sum is larger.
     largest: u64,
@@ -241,23 +242,25 @@ impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, 
 
 /// The output pixels of one row and column phase, and the taps that reach them.
 #[derive(Clone, Copy)]
-struct Phase {
-    count: usize,
+pub(crate) struct Phase {
+    pub(crate) count: usize,
     /// The input column that the first one's first tap reads, inside or not.
-    first: isize,
+    pub(crate) first: isize,
     /// Where the first one's first channel is stored, and the distance of the next one's.
-    to: usize,
-    pitch: usize,
+    pub(crate) to: usize,
+    pub(crate) pitch: usize,
     /// Tap rows that read inside the input, the input row that the first of them reads, and taps of each.
-    rows: usize,
-    top: usize,
-    columns: usize,
+    pub(crate) rows: usize,
+    pub(crate) top: usize,
+    pub(crate) columns: usize,
     /// The first input channel of the group.
-    group: usize,
+    pub(crate) group: usize,
 }
 
 /// Tap rows of a kernel that is run four pixels at a time.
 const TAP_ROWS: usize = 8;
+/// The same for taps whose inputs do not lie side by side.
+const TAPS: usize = 9;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// Its plan.
@@ -286,7 +289,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let mut patch = Patch::new();
         let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
         while o < channels.end {
-            let n = SUMS.min(plan.span - in_span);
+            let n = (if plan.depthwise() { CHANNELS } else { SUMS }).min(plan.span - in_span);
             let (bias, multipliers) = (self.weights.bias, self.multipliers);
             let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
             let block =
@@ -298,26 +301,58 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
                 let at = plan.packed_at(rows.class, columns.class) + o * run.len;
                 let weights = cut(self.weights.packed, at, n * run.len);
+                let to = r * channels.len() + o - channels.start;
+                let pitch = plan.x.out_step * channels.len();
+                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
+                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
+                if plan.depthwise() {
+                    self.depthwise(x, &mut job, in_group, weights, run, &patch, phase, y);
+                    continue;
+                }
                 // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
                 let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
                 if rest != 0 {
                     job.start::<T>();
                     job.subtract(rest, weights, run);
                 }
-                let to = r * channels.len() + o - channels.start;
-                let pitch = plan.x.out_step * channels.len();
-                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
-                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
-                self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
+                if self.dense() {
+                    self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
+                } else {
+                    self.apart(x, &mut job, weights, run, &mut patch, phase, y);
+                }
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
                 in_span = 0;
             }
-            if in_group == plan.group_out {
-                (in_group, group) = (0, group + plan.group_in);
+            while in_group >= plan.group_out {
+                (in_group, group) = (in_group - plan.group_out, group + plan.group_in);
             }
         }
+    }
+
+    /// The pixels of a phase whose taps' inputs do not lie side by side: each tap is a row of its own.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn apart<S: Accumulator>(
+        &self,
+        x: &Window<'_, T>,
+        job: &mut Job<'_, S, A>,
+        weights: &[W],
+        run: Run,
+        patch: &mut Patch,
+        phase: Phase,
+        y: &mut [T],
+    ) {
+        let plan = &self.plan;
+        let mut lines = Vec::<_, TAPS>::new();
+        for row in 0..if phase.rows * phase.columns > TAPS { 0 } else { phase.rows } {
+            let line = x.row(phase.top + row * plan.y.tap_step);
+            for tap in 0..phase.columns {
+                let _ = lines.push(line.get(tap * plan.x.tap_step * plan.input.c + phase.group..).unwrap_or_default());
+            }
+        }
+        self.pixels(x, &lines, job, weights, run, patch, phase, y);
     }
 
     /// The pixels of a phase: four and more at a time, as far as all their taps read inside the input, the others one by one.
@@ -337,14 +372,15 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let Phase { count, first, to, pitch, .. } = phase;
         let (c, in_step) = (self.plan.input.c, self.plan.x.in_step as isize);
         let (mut inside, mut end) = (0, 0);
+        let (pieces, len) = if self.dense() { (1, phase.columns * c) } else { (phase.columns, self.plan.group_in) };
         if run.n == 0 {
             end = count;
-        } else if self.dense() && lines.len() == phase.rows {
+        } else if lines.len() == phase.rows * pieces {
             end = count;
             while inside < count && first + inside as isize * in_step < 0 {
                 inside += 1;
             }
-            let room = self.plan.input.w as isize - phase.columns as isize;
+            let room = self.plan.input.w as isize - 1 - ((phase.columns - 1) * self.plan.x.tap_step) as isize;
             while end > 0 && first + (end as isize - 1) * in_step > room {
                 end -= 1;
             }
@@ -355,7 +391,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             n => end -= usize::from(n % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, phase.columns * c) };
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, len) };
             let from = if run.n == 0 { 0 } else { (first + inside as isize * in_step) as usize * c };
             let step = self.plan.x.in_step * c;
             let (count, zero, to) = (end - inside, self.x_zero, to + inside * pitch);

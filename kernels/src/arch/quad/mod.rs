@@ -18,6 +18,7 @@ mod isa;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
 mod words;
 
+use super::depth::Sums;
 use super::portable::{self, Block, Pixel, Pixels, Run};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
@@ -184,6 +185,27 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     fn again(&mut self) {
         self.channels.iter_mut().for_each(|channel| channel.sums = [channel.start; PIXELS]);
+    }
+
+    /// [`portable::Job::sums`]
+    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
+        // SAFETY: a channel begins with its sums.
+        unsafe { Sums::new(&mut self.channels) }
+    }
+
+    /// [`portable::Job::outputs`]
+    pub(crate) fn outputs<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
+        let n = self.channels.len();
+        let call = Call::new(w, Run { n: 0, ..run }, self.end, n).filter(|_| (PIXELS - 1) * pitch + n <= y.len());
+        match call {
+            // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
+            Some(call) if self.end != End::Sums => unsafe {
+                call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch)
+            },
+            _ => self.requant(y, PIXELS, pitch),
+        }
+        self.clamp(y, PIXELS, pitch);
+        self.again();
     }
 
     /// The outputs of sums.
