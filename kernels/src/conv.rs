@@ -4,7 +4,6 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
 //! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
 
-use crate::arch::depth::CHANNELS;
 use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
@@ -209,12 +208,12 @@ impl Quantization<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
     pub(crate) plan: Plan,
-    weights: Weights<'a, W, A>,
-    multipliers: &'a [Multiplier],
+    pub(crate) weights: Weights<'a, W, A>,
+    pub(crate) multipliers: &'a [Multiplier],
     pub(crate) x_zero: i32,
-    requant: Requant,
+    pub(crate) requant: Requant,
     /// No sum is larger.
-    largest: u64,
+    pub(crate) largest: u64,
     element: PhantomData<T>,
 }
 
@@ -242,25 +241,23 @@ impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, 
 
 /// The output pixels of one row and column phase, and the taps that reach them.
 #[derive(Clone, Copy)]
-pub(crate) struct Phase {
-    pub(crate) count: usize,
+struct Phase {
+    count: usize,
     /// The input column that the first one's first tap reads, inside or not.
-    pub(crate) first: isize,
+    first: isize,
     /// Where the first one's first channel is stored, and the distance of the next one's.
-    pub(crate) to: usize,
-    pub(crate) pitch: usize,
+    to: usize,
+    pitch: usize,
     /// Tap rows that read inside the input, the input row that the first of them reads, and taps of each.
-    pub(crate) rows: usize,
-    pub(crate) top: usize,
-    pub(crate) columns: usize,
+    rows: usize,
+    top: usize,
+    columns: usize,
     /// The first input channel of the group.
-    pub(crate) group: usize,
+    group: usize,
 }
 
 /// Tap rows of a kernel that is run four pixels at a time.
 const TAP_ROWS: usize = 8;
-/// The same for taps whose inputs do not lie side by side.
-const TAPS: usize = 9;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// Its plan.
@@ -270,10 +267,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Some output channels of one row, from one span's start to another's; `y` has that many channels.
     pub(crate) fn channels(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
-        if self.largest <= i32::MAX as u64 {
-            self.phases::<i32>(oy, x, channels, y);
-        } else {
-            self.phases::<A>(oy, x, channels, y);
+        match (self.plan.depthwise(), self.largest <= i32::MAX as u64) {
+            (true, true) => self.depthwise::<i32>(oy, x, y),
+            (true, false) => self.depthwise::<A>(oy, x, y),
+            (false, true) => self.phases::<i32>(oy, x, channels, y),
+            (false, false) => self.phases::<A>(oy, x, channels, y),
         }
     }
 
@@ -289,7 +287,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let mut patch = Patch::new();
         let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
         while o < channels.end {
-            let n = (if plan.depthwise() { CHANNELS } else { SUMS }).min(plan.span - in_span);
+            let n = SUMS.min(plan.span - in_span);
             let (bias, multipliers) = (self.weights.bias, self.multipliers);
             let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
             let block =
@@ -301,58 +299,26 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
                 let at = plan.packed_at(rows.class, columns.class) + o * run.len;
                 let weights = cut(self.weights.packed, at, n * run.len);
-                let to = r * channels.len() + o - channels.start;
-                let pitch = plan.x.out_step * channels.len();
-                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
-                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
-                if plan.depthwise() {
-                    self.depthwise(x, &mut job, in_group, weights, run, &patch, phase, y);
-                    continue;
-                }
                 // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
                 let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
                 if rest != 0 {
                     job.start::<T>();
                     job.subtract(rest, weights, run);
                 }
-                if self.dense() {
-                    self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
-                } else {
-                    self.apart(x, &mut job, weights, run, &mut patch, phase, y);
-                }
+                let to = r * channels.len() + o - channels.start;
+                let pitch = plan.x.out_step * channels.len();
+                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
+                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
+                self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
                 in_span = 0;
             }
-            while in_group >= plan.group_out {
-                (in_group, group) = (in_group - plan.group_out, group + plan.group_in);
+            if in_group == plan.group_out {
+                (in_group, group) = (0, group + plan.group_in);
             }
         }
-    }
-
-    /// The pixels of a phase whose taps' inputs do not lie side by side: each tap is a row of its own.
-    #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
-    fn apart<S: Accumulator>(
-        &self,
-        x: &Window<'_, T>,
-        job: &mut Job<'_, S, A>,
-        weights: &[W],
-        run: Run,
-        patch: &mut Patch,
-        phase: Phase,
-        y: &mut [T],
-    ) {
-        let plan = &self.plan;
-        let mut lines = Vec::<_, TAPS>::new();
-        for row in 0..if phase.rows * phase.columns > TAPS { 0 } else { phase.rows } {
-            let line = x.row(phase.top + row * plan.y.tap_step);
-            for tap in 0..phase.columns {
-                let _ = lines.push(line.get(tap * plan.x.tap_step * plan.input.c + phase.group..).unwrap_or_default());
-            }
-        }
-        self.pixels(x, &lines, job, weights, run, patch, phase, y);
     }
 
     /// The pixels of a phase: four and more at a time, as far as all their taps read inside the input, the others one by one.
@@ -372,15 +338,14 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let Phase { count, first, to, pitch, .. } = phase;
         let (c, in_step) = (self.plan.input.c, self.plan.x.in_step as isize);
         let (mut inside, mut end) = (0, 0);
-        let (pieces, len) = if self.dense() { (1, phase.columns * c) } else { (phase.columns, self.plan.group_in) };
         if run.n == 0 {
             end = count;
-        } else if lines.len() == phase.rows * pieces {
+        } else if self.dense() && lines.len() == phase.rows {
             end = count;
             while inside < count && first + inside as isize * in_step < 0 {
                 inside += 1;
             }
-            let room = self.plan.input.w as isize - 1 - ((phase.columns - 1) * self.plan.x.tap_step) as isize;
+            let room = self.plan.input.w as isize - phase.columns as isize;
             while end > 0 && first + (end as isize - 1) * in_step > room {
                 end -= 1;
             }
@@ -391,7 +356,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             n => end -= usize::from(n % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, len) };
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, phase.columns * c) };
             let from = if run.n == 0 { 0 } else { (first + inside as isize * in_step) as usize * c };
             let step = self.plan.x.in_step * c;
             let (count, zero, to) = (end - inside, self.x_zero, to + inside * pitch);

@@ -194,10 +194,14 @@ use armv6m as chosen;
 #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
 #[cfg(target_arch = "arm")]
 use armv7m as chosen;
+#[cfg(not(any(
+    upconv_backend = "armv6m",
+    upconv_backend = "riscv",
+    all(target_arch = "arm", any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))
+)))]
+use none as chosen;
 #[cfg(upconv_backend = "riscv")]
 use riscv as chosen;
-#[cfg(not(any(upconv_backend = "armv6m", upconv_backend = "riscv", all(target_arch = "arm", any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))))]
-use none as chosen;
 
 #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
 #[cfg(target_arch = "arm")]

@@ -264,7 +264,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// The outputs of PIXELS pixels from those sums; each lies `pitch` after the one before.
-    pub(crate) fn outputs<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
+    pub(crate) fn outputs<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        pitch: usize,
+    ) {
         self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
     }
 

@@ -194,7 +194,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::outputs`]
-    pub(crate) fn outputs<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
+    pub(crate) fn outputs<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        pitch: usize,
+    ) {
         let n = self.channels.len();
         let call = Call::new(w, Run { n: 0, ..run }, self.end, n).filter(|_| (PIXELS - 1) * pitch + n <= y.len());
         match call {
