@@ -258,6 +258,8 @@ struct Phase {
 
 /// Tap rows of a kernel that is run four pixels at a time.
 const TAP_ROWS: usize = 8;
+/// The same for taps whose inputs do not lie side by side.
+const TAPS: usize = 9;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// Its plan.
@@ -309,7 +311,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let pitch = plan.x.out_step * channels.len();
                 let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
                 let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
-                self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
+                if self.dense() {
+                    self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
+                } else {
+                    self.apart(x, &mut job, weights, run, &mut patch, phase, y);
+                }
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span == plan.span {
@@ -319,6 +325,30 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 (in_group, group) = (0, group + plan.group_in);
             }
         }
+    }
+
+    /// The pixels of a phase whose taps' inputs do not lie side by side: each tap is a row of its own.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    fn apart<S: Accumulator>(
+        &self,
+        x: &Window<'_, T>,
+        job: &mut Job<'_, S, A>,
+        weights: &[W],
+        run: Run,
+        patch: &mut Patch,
+        phase: Phase,
+        y: &mut [T],
+    ) {
+        let plan = &self.plan;
+        let mut lines = Vec::<_, TAPS>::new();
+        for row in 0..if phase.rows * phase.columns > TAPS { 0 } else { phase.rows } {
+            let line = x.row(phase.top + row * plan.y.tap_step);
+            for tap in 0..phase.columns {
+                let _ = lines.push(line.get(tap * plan.x.tap_step * plan.input.c + phase.group..).unwrap_or_default());
+            }
+        }
+        self.pixels(x, &lines, job, weights, run, patch, phase, y);
     }
 
     /// The pixels of a phase: four and more at a time, as far as all their taps read inside the input, the others one by one.
@@ -338,14 +368,15 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let Phase { count, first, to, pitch, .. } = phase;
         let (c, in_step) = (self.plan.input.c, self.plan.x.in_step as isize);
         let (mut inside, mut end) = (0, 0);
+        let (pieces, len) = if self.dense() { (1, phase.columns * c) } else { (phase.columns, self.plan.group_in) };
         if run.n == 0 {
             end = count;
-        } else if self.dense() && lines.len() == phase.rows {
+        } else if lines.len() == phase.rows * pieces {
             end = count;
             while inside < count && first + inside as isize * in_step < 0 {
                 inside += 1;
             }
-            let room = self.plan.input.w as isize - phase.columns as isize;
+            let room = self.plan.input.w as isize - 1 - ((phase.columns - 1) * self.plan.x.tap_step) as isize;
             while end > 0 && first + (end as isize - 1) * in_step > room {
                 end -= 1;
             }
@@ -356,7 +387,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             n => end -= usize::from(n % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, phase.columns * c) };
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, len) };
             let from = if run.n == 0 { 0 } else { (first + inside as isize * in_step) as usize * c };
             let step = self.plan.x.in_step * c;
             let (count, zero, to) = (end - inside, self.x_zero, to + inside * pitch);
