@@ -207,13 +207,13 @@ impl Quantization<'_> {
 /// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
-    plan: Plan,
-    weights: Weights<'a, W, A>,
-    multipliers: &'a [Multiplier],
-    x_zero: i32,
-    requant: Requant,
+    pub(crate) plan: Plan,
+    pub(crate) weights: Weights<'a, W, A>,
+    pub(crate) multipliers: &'a [Multiplier],
+    pub(crate) x_zero: i32,
+    pub(crate) requant: Requant,
     /// No sum is larger.
-    largest: u64,
+    pub(crate) largest: u64,
     element: PhantomData<T>,
 }
 
@@ -272,6 +272,8 @@ struct Part {
 
 /// Tap rows of a kernel that is run four pixels at a time.
 const TAP_ROWS: usize = 8;
+/// The same for taps whose inputs do not lie side by side.
+const TAPS: usize = 9;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// Its plan.
@@ -281,10 +283,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Some output channels of one row, from one span's start to another's; `y` has that many channels.
     pub(crate) fn channels(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
-        if self.largest <= i32::MAX as u64 {
-            self.phases::<i32>(oy, x, channels, y);
-        } else {
-            self.phases::<A>(oy, x, channels, y);
+        match (self.plan.depthwise(), self.largest <= i32::MAX as u64) {
+            (true, true) => self.depthwise::<i32>(oy, x, y),
+            (true, false) => self.depthwise::<A>(oy, x, y),
+            (false, true) => self.phases::<i32>(oy, x, channels, y),
+            (false, false) => self.phases::<A>(oy, x, channels, y),
         }
     }
 
@@ -366,19 +369,27 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             job.start::<T>();
             job.subtract(rest, weights, run);
         }
+        let apart;
+        let (lines, pieces, len) = if self.dense() {
+            (&row.lines[..], 1, part.taps * c)
+        } else {
+            apart = self.apart(row, part);
+            (&apart[..], part.taps, plan.group_in)
+        };
         // Those that are computed four and more at a time: the first and the last only with all channels.
         let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
         let column = |i: usize| first + (i * in_step) as isize;
-        let cut_off = |i: usize| column(i) < 0 || column(i) > plan.input.w as isize - part.taps as isize;
+        let cut_off = |i: usize| column(i) < 0 || column(i) >= plan.input.w as isize - ((part.taps - 1) * plan.x.tap_step) as isize;
         if run.n > 0 {
-            if !self.dense() || row.lines.len() != row.inside {
+            if lines.len() != row.inside * pieces {
                 end = 0;
             }
+            let alone = n <= DIRECT || !self.dense();
             // Few channels do not share the work of a border, and a pixel or two that are left cost less alone.
-            while inside < end && cut_off(inside) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
+            while inside < end && cut_off(inside) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
                 inside += 1;
             }
-            while inside < end && cut_off(end - 1) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
+            while inside < end && cut_off(end - 1) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
                 end -= 1;
             }
         }
@@ -387,7 +398,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             groups => end -= usize::from(groups % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (&row.lines[..], part.taps * c) };
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, len) };
             let (from, step) = (column(inside) * c as isize, in_step * c);
             let (count, zero, to) = (end - inside, self.x_zero, (to + (inside * pitch) as isize) as usize);
             job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, zero, to, pitch }, y);
@@ -403,6 +414,20 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             self.pixel(row, part, job, weights, run, column(i), channels, y);
             i += 1;
         }
+    }
+
+    /// Taps whose inputs do not lie side by side, each a row of its own; none if there are too many.
+    #[inline(never)]
+    fn apart<'x>(&self, row: &Row<'x, T>, part: &Part) -> Vec<&'x [T], TAPS> {
+        let plan = &self.plan;
+        let mut lines = Vec::new();
+        for tap_row in 0..if row.inside * part.taps > TAPS { 0 } else { row.inside } {
+            let line = row.x.row(row.top + tap_row * plan.y.tap_step);
+            for tap in 0..part.taps {
+                let _ = lines.push(line.get(tap * plan.x.tap_step * plan.input.c + part.group..).unwrap_or_default());
+            }
+        }
+        lines
     }
 
     /// Whether neighbouring taps read neighbouring pixels, all channels of them.

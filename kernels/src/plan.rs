@@ -25,7 +25,7 @@ pub struct Plan {
     /// Input and output channels of a group.
     pub(crate) group_in: usize,
     pub(crate) group_out: usize,
-    /// No block of output channels crosses a multiple of this, a divisor of `group_out`.
+    /// No block of output channels crosses a multiple of this: a divisor of `group_out`, or all channels of a depthwise layer.
     pub(crate) span: usize,
     transposed: bool,
 }
@@ -70,7 +70,8 @@ impl Plan {
             let (what, got) = ("output channels", crate::shape::signed(out_channels));
             return Err(Error::Range { what, got, min: 1, max: most as i64 });
         }
-        Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span: group_out, transposed })
+        let span = if depthwise(g.groups, group_in) { out_channels } else { group_out };
+        Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span, transposed })
     }
 
     /// The input's shape.
@@ -130,8 +131,8 @@ impl Plan {
 
     /// Brings weights into the order in which the kernel reads them; the count stays the same.
     ///
-    /// Row class, column class, block of up to four output channels of one group, tap row, tap column, input channel,
-    /// output channel. A class is the set of taps that reach the same output phase; taps are
+    /// Row class, column class, block of up to four output channels of one group (one channel in a depthwise layer), tap row, tap
+    /// column, input channel, output channel. A class is the set of taps that reach the same output phase; taps are
     /// counted in the order of the inputs that they read.
     ///
     /// # Errors
@@ -172,10 +173,21 @@ impl Plan {
         self
     }
 
-    /// Output channels in the block that starts at `first`: at most BLOCK, and of one span.
+    /// Output channels in the block that starts at `first`: at most BLOCK, and of one span; one in a depthwise layer.
     pub(crate) const fn block_at(&self, first: usize) -> usize {
         let left = self.span - rem(first, self.span);
-        if left < BLOCK { left } else { BLOCK }
+        if self.depthwise() {
+            1
+        } else if left < BLOCK {
+            left
+        } else {
+            BLOCK
+        }
+    }
+
+    /// Whether every group reads a single one of many input channels.
+    pub(crate) const fn depthwise(&self) -> bool {
+        depthwise(self.groups, self.group_in)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -243,6 +255,10 @@ impl Plan {
         let taps = self.y.taps_before(class_y) * self.x.kernel() + self.y.taps(class_y) * self.x.taps_before(class_x);
         taps * self.group_in * self.output.c
     }
+}
+
+const fn depthwise(groups: usize, group_in: usize) -> bool {
+    groups > 1 && group_in == 1
 }
 
 pub(crate) const fn length(what: &'static str, got: usize, need: usize) -> Result<(), Error> {

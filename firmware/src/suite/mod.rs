@@ -33,6 +33,8 @@ pub const SEED: u64 = 2016;
 const VALUES: usize = 480;
 const WEIGHTS: usize = 480;
 const CHANNELS: usize = 12;
+/// The most channels of a depthwise layer.
+const DEEP: usize = 36;
 /// At least so many values on either side of an output must not change.
 const GUARD: usize = 8;
 /// Inputs and outputs begin anywhere in a word.
@@ -178,9 +180,14 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     make: Make<T, W, A>,
 ) -> Result<(bool, u32), Error> {
     let transposed = transposed.unwrap_or_else(|| random.below(2) == 0);
-    let geometry = geometry(random, transposed);
+    let mut geometry = geometry(random, transposed);
     let (mut input, mut channels) = (shape(random), random.below(CHANNELS) + 1);
-    if geometry.groups > 1 {
+    if geometry.groups > 1 && random.below(2) == 0 {
+        // Depthwise, beyond the channels that are run together.
+        let each = *random.pick(&[1, 1, 1, 2, 3]);
+        geometry.groups = random.below(DEEP / each - 1) + 2;
+        (input.c, channels) = (geometry.groups, geometry.groups * each);
+    } else if geometry.groups > 1 {
         input.c = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
         channels = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
     }
@@ -197,13 +204,13 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     // A 64-bit bias in two cases of three is too large for 32-bit sums.
     let wide = size_of::<A>() == 8;
     let right = if wide { *random.pick(&[18, 20, 32]) } else { 32 } + 12;
-    let mut bias = [A::default(); CHANNELS];
+    let mut bias = [A::default(); DEEP];
     let bias = room(&mut bias, *random.pick(&[0, channels, channels, channels]))?;
     bias.fill_with(|| A::from_i64(random.next() as i64 >> (right + random.below(12))));
 
     // Multipliers from 0.3 down to 0.0002: some outputs clamp, most do not.
     let (sx, sy) = (0.25, (2 << random.below(8)) as f32);
-    let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+    let mut multipliers = [Multiplier::from_real(0.0)?; DEEP];
     let multipliers = room(&mut multipliers, *random.pick(&[1, channels]))?;
     for m in multipliers.iter_mut() {
         *m = Multiplier::from_scales(sx, 0.25 + random.below(1000) as f32 / 500.0, sy)?;

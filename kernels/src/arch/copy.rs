@@ -51,7 +51,7 @@ pub(crate) fn repeat_pixels<T: Element>(x: &[T], n: usize, count: usize, factor:
         {
             return chosen::double(x, n * size_of::<T>() / 4, y);
         }
-        return by_length!(x, n, y, double(()));
+        return by_length!(x, n, y, twice(()));
     }
     for k in 0..factor {
         copy_runs((x, n), (y.get_mut(k * n..).unwrap_or_default(), n * factor), n, count);
@@ -265,15 +265,35 @@ mod asm {
 /// The same in safe Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::long;
+    use super::{long, twice};
 
     pub(super) fn double(x: &[u32], n: usize, y: &mut [u32]) {
-        long::double(x, n, y, ());
+        match n {
+            8 => twice::<_, 8>(x, y, ()),
+            n => by_length!(x, n, y, twice(())),
+        }
     }
 
-    pub(super) fn runs((x, from): (&[u32], usize), (y, to): (&mut [u32], usize), n: usize, count: usize) {
+    pub(super) fn runs(x: (&[u32], usize), y: (&mut [u32], usize), n: usize, count: usize) {
+        match n {
+            1 => runs_of::<1>(x, y, count),
+            2 => runs_of::<2>(x, y, count),
+            4 => runs_of::<4>(x, y, count),
+            8 => runs_of::<8>(x, y, count),
+            _ => {
+                for (x, y) in x.0.chunks(x.1.max(1)).zip(y.0.chunks_mut(y.1.max(1))).take(count) {
+                    long::pixel(x.get(..n).unwrap_or_default(), y.get_mut(..n).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn runs_of<const N: usize>((x, from): (&[u32], usize), (y, to): (&mut [u32], usize), count: usize) {
         for (x, y) in x.chunks(from.max(1)).zip(y.chunks_mut(to.max(1))).take(count) {
-            long::pixel(x.get(..n).unwrap_or_default(), y.get_mut(..n).unwrap_or_default());
+            if let (Some(x), Some(y)) = (x.first_chunk::<N>(), y.first_chunk_mut::<N>()) {
+                *y = *x;
+            }
         }
     }
 }
@@ -289,7 +309,7 @@ fn pick<E: Copy, const N: usize>(x: &[E], y: &mut [E], from: impl Iterator<Item 
 }
 
 #[inline(always)]
-fn double<E: Copy, const N: usize>(x: &[E], y: &mut [E], (): ()) {
+fn twice<E: Copy, const N: usize>(x: &[E], y: &mut [E], (): ()) {
     for (x, [y0, y1]) in x.as_chunks::<N>().0.iter().zip(y.as_chunks_mut::<N>().0.as_chunks_mut().0) {
         (*y0, *y1) = (*x, *x);
     }
@@ -323,7 +343,7 @@ mod long {
         }
     }
 
-    pub(super) fn double<E: Copy>(x: &[E], n: usize, y: &mut [E], (): ()) {
+    pub(super) fn twice<E: Copy>(x: &[E], n: usize, y: &mut [E], (): ()) {
         for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut((2 * n).max(1))) {
             let (y0, y1) = y.split_at_mut_checked(n).unwrap_or_default();
             pixel(x, y0);

@@ -7,6 +7,7 @@
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
 //! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
+//! | `depth`: depthwise sums       | four pixels         | int8: Armv6-M, Armv7-M and up, RV32IM                        |
 //! | `copy`: pixels                | blocks in Rust      | LDM and STM: every Cortex-M, eight registers on Armv7-M      |
 
 #[allow(unsafe_code)]
@@ -17,6 +18,8 @@ mod blend_dsp;
 mod blend_mve;
 #[allow(unsafe_code)]
 pub(crate) mod copy;
+#[allow(unsafe_code)]
+pub(crate) mod depth;
 // A backend that is not chosen is compiled for its tests, or for what it lends to the chosen one.
 #[cfg(any(upconv_backend = "mve", test))]
 #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
@@ -37,7 +40,7 @@ use portable as chosen;
 use quad as chosen;
 
 pub(crate) use chosen::{BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
-pub(crate) use portable::{Block, Pixel, Pixels, Run};
+pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
 const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));

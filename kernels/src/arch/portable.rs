@@ -1,5 +1,6 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
+use super::depth::Sums;
 use super::portable;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
@@ -166,7 +167,7 @@ impl<'a, T: Element> Pixels<'a, T> {
 
 /// The first pixels of groups of PIXELS that make up `count`, at least PIXELS; the last group may lie over the one before.
 #[inline(always)]
-pub(super) fn groups(count: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn groups(count: usize) -> impl Iterator<Item = usize> {
     (0..count.div_ceil(PIXELS)).map(move |i| (PIXELS * i).min(count.saturating_sub(PIXELS)))
 }
 
@@ -336,6 +337,26 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             w = w.get(b * run.len..).unwrap_or_default();
         }
         self.sums.clear();
+    }
+
+    /// The sums of a group of pixels, to which a loop of its own adds before [`outputs`](Self::outputs).
+    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
+        if self.sums.is_empty() {
+            let _ = self.sums.extend_from_slice(&self.start); // as many fit
+        }
+        Sums::of(&mut self.sums)
+    }
+
+    /// The outputs of PIXELS pixels from those sums; each lies `pitch` after the one before.
+    pub(crate) fn outputs<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        pitch: usize,
+    ) {
+        self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
     }
 
     /// The outputs of pixels.

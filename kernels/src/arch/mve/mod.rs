@@ -24,6 +24,7 @@
 
 mod isa;
 
+use super::depth::Sums;
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
 use crate::quant::{Accumulator, Multiplier};
 use crate::rows::{cut, cut_mut};
@@ -244,10 +245,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// [`portable::Job::mac`](super::portable::Job::mac)
-    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+    /// Notes the sums before any product, if none has been added.
+    fn begin(&mut self) {
         self.fresh();
-        let size = self.size;
         if !self.begun {
             // SAFETY: as for `channels`.
             let channels =
@@ -257,6 +257,31 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
             self.begun = true;
         }
+    }
+
+    /// [`portable::Job::sums`]
+    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
+        self.begin();
+        // SAFETY: a channel begins with its sums.
+        unsafe { Sums::new(self.channels_mut()) }
+    }
+
+    /// [`portable::Job::outputs`]
+    pub(crate) fn outputs<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        pitch: usize,
+    ) {
+        self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
+    }
+
+    /// [`portable::Job::mac`](super::portable::Job::mac)
+    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        let size = self.size;
+        self.begin();
         if size_of::<S>() == 4 {
             if let Some(mut call) = Call::new(size, self.channels_mut().as_mut_ptr(), self.count, w, run) {
                 call.read(patch);
@@ -308,7 +333,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if self.end == End::Sums {
             return self.by_sums(patch, w, run, y, pitch);
         }
-        let Some(mut call) = self.outputs(w, run) else { return };
+        let Some(mut call) = self.call(w, run) else { return };
         call.read(patch);
         if (PIXELS - 1) * pitch + n <= y.len() {
             call.write(y.as_mut_ptr(), pitch);
@@ -377,7 +402,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         let (to, count, from) = (to + first * pitch, end - first, pixels.first(first) as usize);
         let out = y.get_mut(to..).unwrap_or_default();
-        let Some(mut call) = self.outputs(w, run) else { return };
+        let Some(mut call) = self.call(w, run) else { return };
         call.write(out.as_mut_ptr(), pitch);
         let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n);
         // SAFETY: every row has `len` values of all pixels from there on, weights and room for outputs have been checked.
@@ -430,7 +455,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.
     #[inline(always)]
-    fn outputs<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
+    fn call<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
         let channels = self.channels();
         // Written by none but the loop that ends with sums.
         let mut call = Call::new(self.size, channels.as_ptr().cast_mut(), channels.len(), w, run)?;

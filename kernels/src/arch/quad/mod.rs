@@ -18,6 +18,7 @@ mod isa;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
 mod words;
 
+use super::depth::Sums;
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
@@ -172,6 +173,25 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     fn again(&mut self) {
         self.channels.iter_mut().for_each(|channel| channel.sums = [channel.start; PIXELS]);
+    }
+
+    /// [`portable::Job::sums`]
+    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
+        // SAFETY: a channel begins with its sums.
+        unsafe { Sums::new(&mut self.channels) }
+    }
+
+    /// [`portable::Job::outputs`]
+    pub(crate) fn outputs<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        y: &mut [T],
+        pitch: usize,
+    ) {
+        self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
+        self.clamp(y, PIXELS, pitch);
     }
 
     /// The outputs of sums.
