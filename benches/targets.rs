@@ -37,7 +37,7 @@ const ROWS: [Row; 5] = [
 ///
 /// A depthwise layer shares nothing between channels: on Armv7-M 11 instructions for four products (places, weight, four values, four products, the sum of
 /// weights), requantisation some 11 an output for its 9 (transposed: 4) products, and a set-up for every channel of four pixels. No other library's
-/// figures are known for these layers; the musts are 10 % above what was reached.
+/// figures are known for these layers; the musts are 10 to 15 % above what was reached.
 const OTHERS: [(&[&str], &[&str], f64); 17] = [
     (&["R1", "R2", "R3"], &["m4", "m33"], 6.0),
     (&["R1", "R2", "R3"], &["m55"], 2.0),
