@@ -379,7 +379,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Those that are computed four and more at a time: the first and the last only with all channels.
         let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
         let column = |i: usize| first + (i * in_step) as isize;
-        let cut_off = |i: usize| column(i) < 0 || column(i) >= plan.input.w as isize - ((part.taps - 1) * plan.x.tap_step) as isize;
+        let cut_off = |i: usize| {
+            column(i) < 0 || column(i) >= plan.input.w as isize - ((part.taps - 1) * plan.x.tap_step) as isize
+        };
         if run.n > 0 {
             if lines.len() != row.inside * pieces {
                 end = 0;
