@@ -295,8 +295,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
         let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let lines = 0..if inside > TAP_ROWS { 0 } else { inside };
-        let lines = lines.map(|row| x.row(top + row * plan.y.tap_step)).collect();
+        let mut lines = Vec::new();
+        for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
+            let _ = lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
+        }
         let row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines };
         let mut patch = Patch::new();
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
