@@ -9,9 +9,9 @@
 //!
 //! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign; the last sum is below 2^31 + 2^18.
 
-use super::{Loop, Strip, Strips};
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
+use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
@@ -81,7 +81,7 @@ macro_rules! rounding {
             "asrs r3, r0, #31\n",
             "lsls r0, r0, #1\n",
             "asrs r1, r0, #16\n", // a1
-            "uxth r0, r0\n", // a0
+            "uxth r0, r0\n",      // a0
             "movs r4, r1\n",
             "muls r4, r7, r4\n", // a1 q0
             "movs r5, r0\n",

@@ -3,9 +3,9 @@
 //! Per value: four words of a patch, four weights, 16 `MUL` and 16 `ADD`, so 40 instructions for 16 products. What is left of
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
 
-use super::{Loop, Strip, Strips};
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
+use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
