@@ -1,10 +1,11 @@
 //! The phase engine: convolution, transposed convolution, one output row at a time.
 //!
 //! For each output column phase and each pixel of it, the taps that read inside the input form a few runs of neighbouring
-//! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
-//! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
+//! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Tap rows that would
+//! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::phase;
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -203,7 +204,7 @@ impl Quantization<'_> {
 /// A convolution or transposed convolution with its weights, ready to run; made by [`Weights::layer`].
 ///
 /// `acc = bias + Σ (x − zx)·w`, `y = clamp(round(acc·M) + zy)`; exact but for the one rounding, named in
-/// [`Quantization::rounding`]. Weights stay where they are; a row takes some 3 KB of stack, whatever
+/// [`Quantization::rounding`]. Weights stay where they are; a row takes less than 3 KB of stack, whatever
 /// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
@@ -298,8 +299,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
         let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let lines = 0..if inside > TAP_ROWS { 0 } else { inside };
-        let lines = lines.map(|row| x.row(top + row * plan.y.tap_step)).collect();
+        let mut lines = Vec::new();
+        for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
+            let _ = lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
+        }
         let row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines };
         let mut patch = Patch::new();
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
@@ -329,7 +332,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 self.part(&row, &part, &mut job, &mut patch, y);
             } else {
                 for (r, columns) in plan.x.phases().enumerate() {
-                    let crate::phase::Phase { class, taps, first } = columns;
+                    let phase::Phase { class, taps, first } = columns;
                     let (count, to, pitch) = (plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
                     let part = Part { class, taps, first, channel, group, count, to, pitch, skip: 0, last: n };
                     self.part(&row, &part, &mut job, &mut patch, y);

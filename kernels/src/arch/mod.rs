@@ -1,8 +1,9 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85          |
-//! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
+//! | loop                                  | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85         |
+//! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
+//! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
+//! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | portable's                   |
 //!
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|

@@ -140,8 +140,8 @@ impl<'a, T: Element> Pixels<'a, T> {
     #[inline(always)]
     pub(super) fn inside(&self, i: usize) -> Range<usize> {
         let (first, last) = (self.first(i), self.last());
-        let start = (-first).clamp(0, self.len as isize) as usize;
-        let end = (last - first + self.len as isize).clamp(start as isize, self.len as isize) as usize;
+        let start = (-first).max(0).min(self.len as isize) as usize;
+        let end = (last - first + self.len as isize).min(self.len as isize).max(start as isize) as usize;
         if (start | end | self.len).is_multiple_of(4) { start..end } else { 0..0 }
     }
 
@@ -158,7 +158,7 @@ impl<'a, T: Element> Pixels<'a, T> {
                 continue;
             }
             to.fill(T::from_i32(self.zero));
-            let before = (-from).clamp(0, n as isize) as usize;
+            let before = (-from).max(0).min(n as isize) as usize;
             let row = row.get((from + before as isize) as usize..).unwrap_or_default();
             to.iter_mut().skip(before).zip(row).for_each(|(to, x)| *to = *x);
         }

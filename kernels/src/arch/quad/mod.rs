@@ -1,7 +1,7 @@
 //! The inner loops of cores without vectors: assembly that differs in [`isa`] alone.
 //!
-//! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. With
-//! the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
+//! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. Few channels,
+//! and single pixels, four channels at a time, read their inputs where they are ([`Strip`]). With the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
 //!
 //! ```text
 //! y = clamp8((((2 acc · q + 2^31) >> 32) + h + (acc < 0 ? −1 : 0)) >> e)  twice rounded, h = 2^(e−1) + zero · 2^e
@@ -34,6 +34,7 @@ pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
 use isa::CHUNK;
+#[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use isa::{DIRECT, SUMS};
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
