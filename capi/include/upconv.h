@@ -35,14 +35,14 @@
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 272
+#define UPCONV_DECODER_WORDS 248
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 544
+#define UPCONV_DECODER_WORDS 496
 #endif
 
 #if defined(UPCONV_POINTERS_32)
@@ -94,7 +94,7 @@
 #define UPCONV_CONV_TRANSPOSE 1
 
 /**
- * What a function answers: 0 when all is well. [`upconv_status_name`] has its name.
+ * What a function answers: 0 when all is well. `upconv_status_name` has its name.
  */
 enum upconv_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L

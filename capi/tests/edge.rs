@@ -155,7 +155,9 @@ unsafe extern "C" fn counted(context: *mut std::ffi::c_void, row: *mut i8, len: 
 fn rows_come_from_a_function_or_are_pushed_in_pieces() {
     let layer = nearest();
     let nodes = chain(&layer);
-    let (mut decoder, mut bound, mut row) = (room(), room(), [0; 4]);
+    let (mut decoder, mut memory_of_bound, mut row) = (room(), room(), [0; 4]);
+    // As C has it: a second `&mut` would take it away from what it holds.
+    let bound: *mut upconv_bound = &raw mut *memory_of_bound;
     let (mut need, mut output) = (0, SHAPE);
     // SAFETY: every buffer is there, as long as it is said to be, and lives until the end.
     unsafe {
@@ -167,42 +169,38 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         let mut input =
             upconv_input_i8 { whole: ptr::null(), len: 0, rows: Some(counted), context: (&raw mut next).cast() };
         let mut bind = |input: &upconv_input_i8, len| {
-            said(|why| {
-                upconv_bind_i8(&mut *bound, &*decoder, input, 1, memory.as_mut_ptr(), len, row.as_mut_ptr(), 4, why)
-            })
+            said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), len, row.as_mut_ptr(), 4, why))
         };
         let short = (upconv_status::Length, "the decoder's memory: 1 elements, but it needs 2".to_string());
         assert_eq!(bind(&input, 1), short);
         assert_eq!(bind(&input, 2), (upconv_status::Ok, String::new()));
         let mut y = ptr::null();
         for value in [1, 1, 2, 2] {
-            done(|why| upconv_next_row_i8(&mut *bound, &mut y, why));
+            done(|why| upconv_next_row_i8(bound, &mut y, why));
             assert_eq!(*y.cast::<[i8; 4]>(), [value; 4]);
         }
-        refused(upconv_status::NoRow, "", |why| upconv_next_row_i8(&mut *bound, &mut y, why));
+        refused(upconv_status::NoRow, "", |why| upconv_next_row_i8(bound, &mut y, why));
         assert!(y.is_null());
 
         input.rows = None;
         let mut bind = |input: &upconv_input_i8| {
-            said(|why| {
-                upconv_bind_i8(&mut *bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), 4, why)
-            })
+            said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), 4, why))
         };
         assert_eq!(bind(&input).0, upconv_status::Ok);
         let (values, mut made) = ([1i8, 2, 3, 4], Vec::new());
         for piece in values.chunks(3) {
             let (mut at, mut left) = (piece.as_ptr(), piece.len());
-            while said(|why| upconv_push_i8(&mut *bound, &mut at, &mut left, &mut y, why)).0 == upconv_status::Ok {
+            while said(|why| upconv_push_i8(bound, &mut at, &mut left, &mut y, why)).0 == upconv_status::Ok {
                 made.extend(*y.cast::<[i8; 4]>());
             }
             assert_eq!((left, at), (0, piece.as_ptr().add(piece.len())));
         }
         assert_eq!(made, [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
-        done(|why| upconv_restart(&mut *bound, why));
+        done(|why| upconv_restart(bound, why));
 
         // Somewhere else it would point to where it was.
         let mut moved = MaybeUninit::<upconv_bound>::uninit();
-        ptr::copy_nonoverlapping(&*bound, moved.as_mut_ptr(), 1);
+        ptr::copy_nonoverlapping(bound, moved.as_mut_ptr(), 1);
         refused(upconv_status::Object, "the bound decoder was moved", |why| {
             upconv_next_row_i8(moved.as_mut_ptr(), &mut y, why)
         });
@@ -214,6 +212,7 @@ fn a_graph_with_a_skip_adds_and_concatenates() {
     let q = upconv_quant { scale: 1.0, zero: 0 };
     let fine = upconv_shape { h: 4, w: 4, c: 1 };
     let (up, mut sum, mut both, mut decoder, mut bound) = (nearest(), room(), room(), room(), room());
+    let bound: *mut upconv_bound = &raw mut *bound;
     let add = upconv_add { a: fine, b: fine, qa: q, qb: q, qy: q, activation: 0, clamp: [0.0; 2], rounding: 0 };
     let parts = [upconv_part { shape: fine, quant: q }; 2];
     let (x, skip, mut row) = ([1i8, 2, 3, 4], [10i8; 16], [0; 8]);
@@ -233,9 +232,9 @@ fn a_graph_with_a_skip_adds_and_concatenates() {
             |x: &[i8]| upconv_input_i8 { whole: x.as_ptr(), len: x.len(), rows: None, context: ptr::null_mut() };
         let inputs = [input(&x), input(&skip)];
         let at = memory.as_mut_ptr();
-        done(|why| upconv_bind_i8(&mut *bound, &*decoder, inputs.as_ptr(), 2, at, need, row.as_mut_ptr(), 8, why));
+        done(|why| upconv_bind_i8(bound, &*decoder, inputs.as_ptr(), 2, at, need, row.as_mut_ptr(), 8, why));
         let mut y = ptr::null();
-        done(|why| upconv_next_row_i8(&mut *bound, &mut y, why));
+        done(|why| upconv_next_row_i8(bound, &mut y, why));
         assert_eq!(*y.cast::<[i8; 8]>(), [11, 1, 11, 1, 12, 2, 12, 2]);
         let alone = "nodes that read it";
         refused(upconv_status::Node, &format!("node 1: 0 {alone}, but it needs 1"), |why| {

@@ -210,7 +210,8 @@ impl Measured {
         self.costs.get(core)?.get(layer)
     }
 
-    fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Cost)> {
+    /// Each core and layer, and what it costs.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Cost)> {
         iter::zip(&self.cores, &self.costs).flat_map(|(core, costs)| {
             iter::zip(&self.layers, costs).map(|(line, cost)| (core.name, line.as_str(), cost))
         })
@@ -424,15 +425,11 @@ const SLACK: u64 = 2;
 
 const BUDGETS: &str = "benches/budgets.json";
 
-/// The instructions of each layer's line on each core, as they were when they were last accepted.
-pub fn budgets() -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
-    let text = fs::read_to_string(readme::path(BUDGETS)).context("benches/budgets.json cannot be read")?;
-    serde_json::from_str(&text).context("benches/budgets.json is damaged")
-}
-
 /// The cores and layers that take more than 2 % above their budget, with by how much; and those without a budget.
 pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
-    let budgets = budgets()?;
+    let text = fs::read_to_string(readme::path(BUDGETS)).context("benches/budgets.json cannot be read")?;
+    let budgets: BTreeMap<String, BTreeMap<String, u64>> =
+        serde_json::from_str(&text).context("benches/budgets.json is damaged")?;
     let over = |(core, line, cost): (&'static str, &str, &Cost)| {
         let over = match budgets.get(line).and_then(|cores| cores.get(core)) {
             None => Some(format!("`{line}` has no budget")),
