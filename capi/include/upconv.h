@@ -597,7 +597,7 @@ typedef struct upconv_part {
 #define UPCONV_ACTIVATION_RELU_N1_TO_1 3
 
 /**
- * min(max(y, clamp[0]), clamp[1])
+ * Between the two values of the field `clamp`.
  */
 #define UPCONV_ACTIVATION_CLAMP 4
 

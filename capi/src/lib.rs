@@ -8,6 +8,8 @@
 #![cfg_attr(target_os = "none", no_std)]
 // The names are C's, and what C has to keep is said in each function's own text, which is the header's.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
+// What stands in brackets there is an index in C.
+#![allow(rustdoc::broken_intra_doc_links)]
 
 mod decoder;
 mod edge;

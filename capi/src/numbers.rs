@@ -164,7 +164,7 @@ pub const UPCONV_ACTIVATION_RELU: upconv_activation = 1;
 pub const UPCONV_ACTIVATION_RELU6: upconv_activation = 2;
 /// min(max(y, -1), 1)
 pub const UPCONV_ACTIVATION_RELU_N1_TO_1: upconv_activation = 3;
-/// min(max(y, clamp[0]), clamp[1])
+/// Between the two values of the field `clamp`.
 pub const UPCONV_ACTIVATION_CLAMP: upconv_activation = 4;
 
 /// The value of a list, or the error that says which there are.
