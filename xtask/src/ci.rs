@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
-use crate::boards::{BOARDS, CORES, SILICON};
+use crate::boards::{self, BOARDS, CORES, SILICON};
 use crate::cargo::{cargo, for_cpu, hal_command, in_hal, run};
 use crate::{setup, silicon, tests};
 use anyhow::Result;
@@ -26,6 +26,10 @@ pub fn all() -> Result<()> {
         let firmware = ["--package", "firmware", "--bin", "size", "--bin", core.board.name];
         run(for_cpu(cargo("clippy").args(firmware).args(["--target", core.board.target]), core.board.cpu)?
             .args(warnings))?;
+    }
+    for [target, cpu] in boards::targets() {
+        let library = ["--package", "upconv-capi", "--lib", "--target", target];
+        run(for_cpu(cargo("clippy").args(library), cpu)?.args(warnings))?;
     }
     for board in SILICON {
         let features = ["rtt", silicon::demo(board).name()];

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -86,6 +86,53 @@ fn start(board: &Board, program: &str, arguments: &[String], elf: &Path, port: u
     command.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(elf);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(Emulator(command.spawn().with_context(|| format!("{} could not be started", qemu.program))?))
+}
+
+/// What a program of another toolchain prints over semihosting on a board, which has to end by itself and with success.
+pub fn console(board: &Board, elf: &Path) -> Result<String> {
+    let (mut emulator, outputs) =
+        alone(board, elf, &["-serial", "none", "-semihosting-config", "enable=on,target=native"])?;
+    let mut printed = Vec::new();
+    while let Some(more) = next(&outputs, elf)? {
+        printed.extend(more);
+    }
+    let (status, printed) = (emulator.0.wait()?, String::from_utf8_lossy(&printed).into_owned());
+    ensure!(status.success(), "{} on {} failed ({status}): {printed}", elf.display(), board.name);
+    Ok(printed)
+}
+
+/// The first line that such a program sends to the first UART; it is then stopped.
+pub fn line(board: &Board, elf: &Path) -> Result<String> {
+    let (_emulator, outputs) = alone(board, elf, &["-serial", "stdio"])?;
+    let mut sent = Vec::new();
+    while !sent.contains(&b'\n')
+        && let Some(more) = next(&outputs, elf)?
+    {
+        sent.extend(more);
+    }
+    Ok(String::from_utf8_lossy(&sent).into_owned())
+}
+
+/// An emulator that runs a program, and what it prints.
+fn alone(board: &Board, elf: &Path, arguments: &[&str]) -> Result<(Emulator, Receiver<Output>)> {
+    let qemu = board.emulator;
+    let mut command = Command::new(qemu.program);
+    command.args(["-M", board.machine, "-icount", &format!("shift={}", qemu.shift)]).args(qemu.arguments);
+    command.args(["-display", "none", "-monitor", "none"]).args(arguments).arg("-kernel").arg(elf);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut emulator = Emulator(command.spawn().with_context(|| format!("{} could not be started", qemu.program))?);
+    let (to, outputs) = mpsc::channel();
+    forward(emulator.0.stdout.take().context("no standard output")?, to, Output::Log);
+    Ok((emulator, outputs))
+}
+
+/// More of what it prints; None at its end.
+fn next(outputs: &Receiver<Output>, elf: &Path) -> Result<Option<Vec<u8>>> {
+    match outputs.recv_timeout(SILENCE) {
+        Ok(Output::Log(more) | Output::Reports(more)) => Ok(Some(more)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+        Err(RecvTimeoutError::Timeout) => bail!("{} has been silent for {} s", elf.display(), SILENCE.as_secs()),
+    }
 }
 
 /// The emulator's end of the board's UART.

@@ -2,7 +2,9 @@
 
 mod bench;
 mod boards;
+mod c_model;
 mod canvas;
+mod capi;
 mod cargo;
 mod ci;
 mod compare;
@@ -12,6 +14,7 @@ mod emulator;
 mod flash;
 mod models;
 mod overview;
+mod package;
 mod plot;
 mod readme;
 mod reports;
@@ -55,6 +58,11 @@ enum Task {
     Bench(bench::Options),
     /// Compare the decoders of every trained network, or five ways to make one stage, on every emulated core
     Compare(compare::Options),
+    /// The library for C: its header, its size, models as C data
+    C {
+        #[command(subcommand)]
+        what: capi::What,
+    },
     /// Link each operator alone and print how much code it is on each core
     Size,
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
@@ -80,6 +88,7 @@ fn main() -> ExitCode {
         Task::Boards { write_docs } => overview::run(write_docs),
         Task::Silicon => silicon::run(),
         Task::Test => tests::run(),
+        Task::C { what } => capi::run(what),
         Task::Size => size::run(),
         Task::Compare(options) => compare::run(&options),
         Task::Bench(options) => bench::run(&options),

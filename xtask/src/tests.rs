@@ -2,7 +2,7 @@
 
 use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
 use crate::models::{self, Task};
-use crate::{bench, cargo, emulator, reports, setup, silicon, uf2};
+use crate::{bench, capi, cargo, emulator, package, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
 use crc::{CRC_32_MPEG_2, Crc};
 use firmware::report::Report;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 /// What the linker says of `no-panic` and `panics` when a panic can be reached.
-const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
+pub const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
 
 /// The host's tests by `cargo test`, then the boards' and the targets' in the same form.
 pub fn run() -> Result<()> {
@@ -41,6 +41,8 @@ pub fn run() -> Result<()> {
     trials.extend(kernels()?);
     trials.extend(budgets());
     trials.extend(demos());
+    trials.extend(capi::trials()?);
+    trials.extend(package::trials());
     println!("\nBuilt for silicon, not run:\n\n{table}");
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
@@ -79,7 +81,8 @@ fn starts(board: &Silicon, elf: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+/// A test of this name on a board or a target.
+pub fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     Trial::test(format!("{on}::{}", words.join("_")), || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }
