@@ -106,7 +106,8 @@ pub fn table(all: &[Built]) -> String {
             Load::Probe(_) => "probe-rs",
             Load::Uf2(_) => "UF2 file",
         };
-        let words = [built.board.title, built.board.core, load, built.task.name()].map(String::from);
+        let board = format!("{} (`{}`)", built.board.title, built.board.name);
+        let words = [&board, built.board.core, load, built.task.name()].map(String::from);
         let numbers = [built.flash, built.statics, built.activations, built.stack].map(count);
         rows.push([&words[..], &numbers].concat());
     }
