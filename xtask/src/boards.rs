@@ -270,7 +270,7 @@ pub const SILICON: &[Silicon] = &[
         ["hifive1", "SiFive HiFive1 rev. B"],
         ["FE310-G002, RV32IMAC", "riscv32imac-unknown-none-elf"],
         16 << 10,
-        Load::Probe("FE310"),
+        Load::Probe("fe310-g002"),
     ),
 ];
 
