@@ -11,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar};
 /// Runs every demo on every emulated board that it fits, builds the others, and prints the tables, which `write_docs` puts into the README.
 pub fn run(write_docs: bool) -> Result<()> {
     let tables = format!(
-        "Emulated: `cargo xtask test` runs the kernels' suite on all of them. The demos run where a number stands: their peak stack in bytes (painted), activations not included.\n\n{}\n\nBuilt and linked as it would be flashed, not run; bytes:\n\n{}",
+        "Emulated: `cargo xtask test` runs the kernels' suite on all of them. The demos run where a number stands: their peak stack in bytes (painted), activations not included.\n\n{}\n\n`digits` built and linked as it would be flashed, not run; bytes:\n\n{}",
         emulated()?,
         silicon::table(&silicon::all()?)
     );

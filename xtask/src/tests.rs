@@ -48,7 +48,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds a demo for every board with a HAL crate; each is a test. And what they take of flash and RAM.
+/// Builds the digits for every board with a HAL crate; each is a test. And what they take of flash and RAM.
 fn silicon_boards() -> (Vec<Trial>, String) {
     let (mut trials, mut built) = (Vec::new(), Vec::new());
     for board in SILICON {
@@ -57,7 +57,7 @@ fn silicon_boards() -> (Vec<Trial>, String) {
             built.push(this);
             starts
         });
-        trials.push(trial(board.name, "its demo is built for silicon", || verdict));
+        trials.push(trial(board.name, "digits are built for silicon", || verdict));
     }
     (trials, silicon::table(&built))
 }
