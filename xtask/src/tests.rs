@@ -30,9 +30,10 @@ pub fn run() -> Result<()> {
     for ((_, cpu), side_by_side) in families {
         cargo::run(&mut cargo::firmware("release", &side_by_side, cpu, &[])?)?;
     }
+    // First, because a board that is emulated too has one binary for both.
+    let (mut trials, table) = silicon_boards();
     BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
 
-    let (mut trials, table) = silicon_boards();
     for [target, cpu] in targets {
         let on = if cpu.is_empty() { target } else { cpu };
         trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
