@@ -44,13 +44,13 @@ enum Task {
     },
     /// Put a demo onto a board on the desk, by a debug probe or as a UF2 file, and show what it computed
     Flash(flash::Options),
-    /// Run every demo on every emulated board, build one for all others, and print the README's tables of boards
+    /// Run every demo on every emulated board, build the digits for all others, and print the README's tables of boards
     Boards {
         /// Also write them into the README
         #[arg(long)]
         write_docs: bool,
     },
-    /// Build a demo for every board with a HAL crate, as it would be flashed, and print what it takes of flash and RAM
+    /// Build the digits for every board with a HAL crate, as they would be flashed, and print what they take of flash and RAM
     Silicon,
     /// Run all tests, on this host and on every emulated board
     Test,

@@ -138,16 +138,12 @@ impl Task {
 
     /// Builds its demo for a board, runs it there and on this host, and compares every byte with the host's and with what NumPy computed.
     pub fn run(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
-        self.fit(board.name, board.ram)?;
+        let programs = self.fit(board.name, board.ram)?;
         setup::board(board)?;
         cargo::board(board, &[self.name()])?;
-        self.run_built(board, samples, bar)
-    }
-
-    fn run_built(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
         let arguments: Vec<_> = samples.iter().map(usize::to_string).collect();
         let mut runs = Vec::new();
-        for program in self.fit(board.name, board.ram)? {
+        for program in programs {
             runs.extend(self.compare(program, &arguments, emulator::run(board, program.0, &arguments, bar)?)?);
         }
         Ok(runs)
@@ -235,13 +231,11 @@ impl Task {
     }
 }
 
-/// The same for all demos that fit a board, in one build.
-pub fn run_all(board: &Board, bar: &ProgressBar) -> Result<Vec<(Task, Result<Vec<Run>>)>> {
-    let fits = |task: &Task| task.fit(board.name, board.ram).is_ok();
-    let tasks: Vec<_> = Task::value_variants().iter().copied().filter(fits).collect();
-    setup::board(board)?;
-    cargo::board(board, &tasks.iter().map(|task| task.name()).collect::<Vec<_>>())?;
-    Ok(tasks.into_iter().map(|task| (task, task.run_built(board, None, bar))).collect())
+/// The same for each demo that fits a board.
+pub fn run_all(board: &Board, bar: &ProgressBar) -> Vec<(Task, Result<Vec<Run>>)> {
+    let tasks = Task::value_variants().iter().copied();
+    let fitting = tasks.filter(|task| task.fit(board.name, board.ram).is_ok());
+    fitting.map(|task| (task, task.run(board, None, bar))).collect()
 }
 
 /// Peak signal-to-noise ratio of values between 0 and 1 against grey bytes: `10 log10(1 / mean((a - b)²))`.

@@ -294,14 +294,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
     #[inline(never)]
-    fn finish<T: Element, W: Element>(
-        &mut self,
-        patch: &Patch,
-        w: &[W],
-        run: Run,
-        y: &mut [T],
-        pitch: usize,
-    ) {
+    fn finish<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
         self.fresh();
         let n = self.count;
         if self.end == End::Sums {
@@ -319,14 +312,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The outputs that are not made in registers.
     #[inline(never)]
-    fn by_sums<T: Element, W: Element>(
-        &mut self,
-        patch: &Patch,
-        w: &[W],
-        run: Run,
-        y: &mut [T],
-        pitch: usize,
-    ) {
+    fn by_sums<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
         self.mac(patch, w, run);
         for p in 0..PIXELS {
             let sums = self.channels().iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
