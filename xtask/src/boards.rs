@@ -80,6 +80,17 @@ pub const BOARDS: &[Board] = &[
         machine: "microbit",
     },
     Board {
+        name: "lm3s6965evb",
+        hal: false,
+        core: "Cortex-M3",
+        target: "thumbv7m-none-eabi",
+        cpu: "",
+        profile: "small",
+        ram: 64 << 10,
+        emulator: ARM,
+        machine: "lm3s6965evb",
+    },
+    Board {
         name: "mps2-an385",
         hal: false,
         core: "Cortex-M3",

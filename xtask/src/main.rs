@@ -12,9 +12,12 @@ mod deep;
 mod demo;
 mod emulator;
 mod flash;
+mod live;
 mod models;
+mod oled;
 mod overview;
 mod package;
+mod panels;
 mod plot;
 mod readme;
 mod reports;
@@ -34,8 +37,8 @@ use std::process::ExitCode;
 enum Task {
     /// Run a demo on an emulated board and show what it computed
     Demo {
-        #[arg(value_enum, default_value_t = models::Task::Digits)]
-        demo: models::Task,
+        #[arg(value_enum, default_value_t = demo::Demo::Of(models::Task::Digits))]
+        demo: demo::Demo,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
         /// Also put the picture and the table into docs/
@@ -52,6 +55,12 @@ enum Task {
     },
     /// Build the digits for every board with a HAL crate, as they would be flashed, and print what they take of flash and RAM
     Silicon,
+    /// Draw digits, nuclei and photographs on every display that the firmware knows, and show the sheet
+    Panels {
+        /// Also put the sheet, and the picture that the emulated display is tested against, into docs/
+        #[arg(long)]
+        write_docs: bool,
+    },
     /// Run all tests, on this host and on every emulated board
     Test,
     /// Count the instructions of layers on every emulated core
@@ -83,7 +92,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
-        Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
+        Task::Demo { demo: demo::Demo::Of(task), board, write_docs } => demo::run(task, board, write_docs),
+        Task::Demo { demo: demo::Demo::Live, board, .. } => live::run(board),
+        Task::Panels { write_docs } => panels::run(write_docs),
         Task::Flash(options) => flash::run(&options),
         Task::Boards { write_docs } => overview::run(write_docs),
         Task::Silicon => silicon::run(),

@@ -5,7 +5,7 @@ use crate::reports::{self, Host};
 use crate::{cargo, emulator, readme, setup};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use firmware::networks::{Layers, Network, Number, Rows, Seed};
+use firmware::networks::{Layers, Network, Number, Rows, Seed, Shown};
 use firmware::report::Report;
 use firmware::{bigpicture, bigpicture16, digits, ecg, nuclei};
 use indicatif::ProgressBar;
@@ -58,6 +58,9 @@ pub type Program = (&'static str, Option<usize>, fn(&mut Host));
 /// Stack and statics beside the activations, at most, for the question whether a demo fits a board; measured by the demos.
 const REST: usize = 5200;
 
+/// Tasks whose networks and test inputs are too large for a board's flash.
+const TOO_LARGE: [(&str, Task); 1] = [("lm3s6965evb", Task::Nuclei)];
+
 impl Task {
     /// Its name: of its folder in `models/`, its program and its feature.
     pub fn name(self) -> &'static str {
@@ -76,6 +79,16 @@ impl Task {
             Task::Nuclei => &*nuclei::SEEDS,
             Task::Ecg => &*ecg::SEEDS,
             Task::Bigpicture => &*bigpicture::SEEDS,
+        }
+    }
+
+    /// The network whose pictures displays show.
+    pub fn shown(self) -> Option<&'static Shown> {
+        match self {
+            Task::Digits => Some(&digits::SHOWN),
+            Task::Nuclei => Some(&nuclei::SHOWN),
+            Task::Bigpicture => Some(&bigpicture::SHOWN),
+            Task::Ecg => None,
         }
     }
 
@@ -132,6 +145,10 @@ impl Task {
         let fitting: Vec<_> = self.programs().iter().filter(|program| need(program) <= ram).collect();
         let least = self.programs().iter().map(need).min().unwrap_or(0);
         let name = self.name();
+        ensure!(
+            !TOO_LARGE.contains(&(board, self)),
+            "the networks and test inputs of {name} are too large for {board}'s flash"
+        );
         ensure!(!fitting.is_empty(), "{name} does not fit {board}: it needs {least} bytes of RAM, the board has {ram}");
         Ok(fitting)
     }

@@ -2,7 +2,7 @@
 
 use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
 use crate::models::{self, Task};
-use crate::{bench, capi, cargo, emulator, package, reports, setup, silicon, uf2};
+use crate::{bench, capi, cargo, emulator, live, oled, package, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
 use crc::{CRC_32_MPEG_2, Crc};
 use firmware::report::Report;
@@ -142,6 +142,9 @@ fn budgets() -> Vec<Trial> {
     CORES.iter().map(of).collect()
 }
 
+/// Boards whose consoles are talked to: each has another UART.
+const CONVERSE: [&str; 4] = ["mps2-an386", oled::BOARD, "microbit", "hifive1"];
+
 /// All demos on the first board and on those with a HAL crate; the large picture on the one with the least memory, and in less than 14 KB of it.
 fn demos() -> Vec<Trial> {
     let bar = ProgressBar::hidden();
@@ -165,6 +168,13 @@ fn demos() -> Vec<Trial> {
         let chain = chain.clone();
         trial(BOARDS[0].name, name, move || holds(&chain.map_err(anyhow::Error::msg)?))
     };
+    for name in CONVERSE {
+        let verdict = boards::find(name).map_err(anyhow::Error::msg).and_then(live::converses);
+        let what = "a live walk gives the host's pictures, damaged input is refused and the board goes on";
+        trials.push(trial(name, what, || verdict));
+    }
+    let golden = oled::digits_are_golden();
+    trials.push(trial(oled::BOARD, "the display shows docs/oled.png", || golden));
     // Of which the kernels' stack is two thirds; the planner's own figure is 1.6 KB.
     trials.push(of("the chain takes at most 5.5 KB, stack included", |[rows, ..]| {
         ensure!(rows.ram <= 5632, "it used {} bytes", rows.ram);
