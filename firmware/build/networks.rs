@@ -37,6 +37,9 @@ pub fn generate() {
             }
             _ => to.program("run", seeds, None),
         }
+        if task != "ecg" {
+            to.shown(task, &models.join(task), seeds);
+        }
         fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join(format!("{task}.rs")), to.out).unwrap();
     }
 }
@@ -106,6 +109,56 @@ impl Target {
             None => format!("super::run(board, &SEEDS[0], {memory})"),
         };
         self.line(&format!("pub fn {name}(board: &mut impl crate::Board) {{\n{body}\n}}"));
+    }
+}
+
+/// The decoder whose pictures displays show, in int8.
+const SHOWN: &str = "k4s2p1";
+
+impl Target {
+    /// The network for displays, and the programs that show its pictures.
+    fn shown(&mut self, task: &str, folder: &Path, seeds: usize) {
+        let has = |feature: &str| !self.on_device || env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+        let mut programs = vec![("show", "super::show", seeds > 0)];
+        if task == "digits" {
+            programs.push(("walk", "crate::live::walk", has("LIVE")));
+        }
+        for (name, ..) in programs.iter().filter(|program| !program.2) {
+            self.line(&format!(
+                "pub fn {name}(_: &mut impl crate::Board) {{ panic!(\"the firmware was built without this demo\") }}"
+            ));
+        }
+        if seeds == 0 {
+            return;
+        }
+        let model = Model::read(folder.join("seed0"), 0, self.on_device);
+        let decoder = model.json["decoders"].as_array().unwrap().iter().find(|d| d["name"] == SHOWN).unwrap();
+        let y = Tensor { shape: [0; 3], quant: &decoder["layers"].as_array().unwrap().last().unwrap()["y"] };
+        let sigmoid = match task {
+            "bigpicture" => "None".into(),
+            _ => {
+                let to = "Quant::new(1.0 / 256.0, -128)";
+                format!("Some({})", self.value(&format!("Table8::sigmoid({}, {to})", quant(y, &INT8))))
+            }
+        };
+        let at = format!("{SHOWN}_0::D_{}_8", SHOWN.to_uppercase());
+        let [h, w, c] = numbers::<3>(&model.json["input"]);
+        let value = format!(
+            "Shown {{ rows: {}, inputs: {}, len: {}, ram: {at}.peak(), sigmoid: {sigmoid} }}",
+            self.borrow(&at),
+            model.inputs(),
+            h * w * c
+        );
+        self.static_of("SHOWN", "Shown", &value);
+        let memory = match self.on_device {
+            true => format!("&mut [0; {at}.peak()]"),
+            false => format!("&mut vec![0; {at}.peak()]"),
+        };
+        for (name, function, _) in programs.into_iter().filter(|program| program.2) {
+            self.line(&format!(
+                "pub fn {name}(board: &mut impl crate::Board) {{ {function}(board, &SHOWN, {memory}) }}"
+            ));
+        }
     }
 }
 
@@ -192,12 +245,7 @@ impl Model {
             to.line("}");
             networks.extend(made.iter().map(|network| format!("{module}::{network}")));
         }
-        let bytes = |name: &str| format!("include_bytes!({:?})", self.folder.join(name));
-        let inputs = if self.folder.join("inputs.i8").exists() {
-            format!("Inputs::Raw {{ int8: {}, int16: {} }}", bytes("inputs.i8"), bytes("inputs.i16"))
-        } else {
-            format!("Inputs::Pictures({})", bytes("../pictures.u8"))
-        };
+        let inputs = self.inputs();
         let count = |key: &str| self.json[key].as_u64().filter(|n| *n > 0);
         let [h, w, c] = numbers::<3>(&self.json["input"]);
         let samples = count("samples").unwrap();
@@ -208,6 +256,16 @@ impl Model {
             count("torch_samples").unwrap_or(samples),
             h * c * count("window").map_or(w, |n| n as usize),
         )
+    }
+
+    /// Its test inputs, as an expression.
+    fn inputs(&self) -> String {
+        let bytes = |name: &str| format!("include_bytes!({:?})", self.folder.join(name));
+        if self.folder.join("inputs.i8").exists() {
+            format!("Inputs::Raw {{ int8: {}, int16: {} }}", bytes("inputs.i8"), bytes("inputs.i16"))
+        } else {
+            format!("Inputs::Pictures({})", bytes("../pictures.u8"))
+        }
     }
 
     fn is_signal(&self) -> bool {

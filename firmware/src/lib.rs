@@ -4,18 +4,24 @@
 
 pub mod bench;
 pub mod chain;
+pub mod console;
+pub mod display;
+pub mod live;
 pub mod networks;
 pub mod report;
 #[cfg(all(target_os = "none", any(feature = "semihosting", feature = "rtt")))]
 pub mod rt;
 pub mod sink;
+pub mod ssd0323;
 #[cfg(not(target_os = "none"))]
 mod stub;
 pub mod suite;
 
-pub use networks::{bigpicture, bigpicture16, digits, ecg, nuclei};
+pub use networks::{bigpicture, bigpicture_shown, bigpicture16, digits, digits_shown, ecg, nuclei, nuclei_shown};
 #[cfg(not(target_os = "none"))]
 pub use stub::stub;
+
+use display::Part;
 
 /// What a demo needs of a board.
 pub trait Board {
@@ -36,4 +42,17 @@ pub trait Board {
 
     /// Bytes of RAM that statics take; 0 where nothing measures them.
     fn statics(&mut self) -> usize;
+
+    /// A byte from the host, if one has come.
+    fn receive(&mut self) -> Option<u8> {
+        None
+    }
+
+    /// Shows a row of levels on its display, if it has one.
+    fn show(&mut self, _part: Part, _y: usize, _levels: &[u8]) {}
+
+    /// Whether its button is held down, if it has one.
+    fn pressed(&mut self) -> bool {
+        false
+    }
 }

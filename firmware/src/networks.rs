@@ -4,9 +4,10 @@
 //! what that cost; `bigpicture` sends its pictures as PPM files.
 
 use crate::Board;
+use crate::display::Part;
 use crate::report::{Report, send};
 use bytemuck::{Pod, bytes_of, cast_slice_mut};
-use upconv::{Decoder, Element, Error, Input, Layer, Shape};
+use upconv::{Decoder, Element, Error, Input, Layer, Pointwise, Shape, Table8};
 
 /// What was trained from one seed, and the data that go with it.
 pub struct Seed {
@@ -288,6 +289,66 @@ fn decimal(n: usize) -> [u8; 3] {
     [n / 100, n / 10, n].map(|n| b'0' + (n % 10) as u8)
 }
 
+/// The network whose pictures displays show: `k4s2p1` in int8.
+pub struct Shown {
+    /// Its decoder.
+    pub rows: &'static (dyn Rows<i8> + Sync),
+    /// Its test inputs.
+    pub inputs: Inputs,
+    /// Values of an input.
+    pub len: usize,
+    /// Bytes of activations.
+    pub ram: usize,
+    /// Turns outputs into brightness, if they are not that already.
+    pub sigmoid: Option<Table8>,
+}
+
+/// The pixels of the widest row that is shown, times its channels.
+const WIDEST: usize = 3 * 128;
+
+impl Shown {
+    /// The level of a value.
+    pub fn level(&self, v: i8) -> u8 {
+        self.sigmoid.as_ref().map_or(v, |table| table.at(v)) as u8 ^ 0x80
+    }
+
+    /// A test input.
+    pub fn input(&self, sample: usize) -> impl Iterator<Item = i8> {
+        (sample * self.len..).take(self.len).map(|i| i8::value(&self.inputs, i))
+    }
+
+    /// Decodes an input and hands out its rows.
+    pub fn decode(&self, x: &mut dyn Iterator<Item = i8>, memory: &mut [i8], each: &mut dyn FnMut(&[i8])) {
+        if let Err(e) = self.rows.decode(x, memory, each) {
+            refused(e);
+        }
+    }
+
+    /// Shows a row on a board's display.
+    pub fn show(&self, board: &mut impl Board, part: Part, y: usize, row: &[i8]) {
+        let mut levels = [0; WIDEST];
+        levels.iter_mut().zip(row).for_each(|(level, v)| *level = self.level(*v));
+        board.show(part, y, &levels[..row.len().min(WIDEST)]);
+    }
+}
+
+/// Shows the first pictures side by side on the board's display, as many as the command line says, and waits until the host says anything: an emulated
+/// display is gone when its program ends.
+pub fn show(board: &mut impl Board, shown: &Shown, memory: &mut [i8]) {
+    let mut of = 1;
+    board.arguments(|_, argument| of = argument.parse().unwrap_or(of));
+    for n in 0..of {
+        let mut y = 0;
+        shown.decode(&mut shown.input(n), memory, &mut |row| {
+            shown.show(board, Part { shape: shown.rows.output(), n, of }, y, row);
+            y += 1;
+        });
+    }
+    send(board, &Report::Shown);
+    while board.receive().is_none() {}
+    send(board, &Report::Done);
+}
+
 /// Apart, because its text would lie on the stack of every run.
 #[cold]
 #[inline(never)]
@@ -324,7 +385,7 @@ macro_rules! task {
         $(#[$doc])+
         #[allow(long_running_const_eval, missing_docs, unused_imports)]
         pub mod $task {
-            use super::{Inputs, Layers, Network, Seed, signed};
+            use super::{Inputs, Layers, Network, Seed, Shown, signed};
             #[cfg(not(target_os = "none"))]
             use std::sync::LazyLock;
             use upconv::*;
@@ -358,3 +419,17 @@ task! {
 pub mod bigpicture16 {
     pub use super::bigpicture::run_wide as run;
 }
+
+/// Pictures on the board's display.
+macro_rules! shown {
+    ($($module:ident: $task:ident),+) => {
+        $(
+            /// Pictures of this task on the board's display.
+            pub mod $module {
+                pub use super::$task::show as run;
+            }
+        )+
+    };
+}
+
+shown!(digits_shown: digits, nuclei_shown: nuclei, bigpicture_shown: bigpicture);

@@ -2,6 +2,7 @@
 
 use crate::Board;
 use crate::bench::Cost;
+use crate::console::Refusal;
 use serde::{Deserialize, Serialize};
 
 /// One message.
@@ -45,6 +46,14 @@ pub enum Report<'a> {
         /// Why, in a sentence.
         why: &'a str,
     },
+    /// The console listens.
+    Ready,
+    /// What the host said was understood.
+    Accepted,
+    /// What the host said was not.
+    Rejected(Refusal),
+    /// A picture is complete.
+    Shown,
     /// Nothing follows.
     Done,
 }

@@ -18,6 +18,7 @@ use crate::{Error, NearestMode, Shape};
 
 /// Which input position an output position samples, in ONNX's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Coordinates {
     /// Pixel centres lie at one half. PyTorch's `align_corners=False`.
     HalfPixel,
@@ -33,6 +34,7 @@ pub enum Coordinates {
 
 /// A scale: output size over input size, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ratio {
     num: u32,
     den: u32,

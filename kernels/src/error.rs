@@ -13,6 +13,7 @@ use core::fmt;
 /// assert_eq!(refused.unwrap_err(), Error::Zero { what: "stride height" });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
     /// A size that has to be at least 1 is 0.

@@ -39,8 +39,17 @@
 //! `join` and `activation` are the operators, `rows` drives one of them, `decoder` chains them on static memory, `reads` tells plans which rows
 //! each reads, `arch` holds the inner loops.
 
+//!
+//! Features, none by default: `defmt` ([`defmt::Format`](https://docs.rs/defmt) for [`Error`] and for the plain numbers that plans are made of), `fixed` (`FixedI8` and
+//! `FixedI16` of that crate as [`Element`]s), `micromath` (real numbers on the device: `Quant::quantize`, `Quant::dequantize`, `sigmoid`).
+
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
+
+/// The example of the package's README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod activation;
 mod arch;

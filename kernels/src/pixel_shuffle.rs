@@ -18,6 +18,7 @@ use core::ops::Range;
 
 /// Which coarse channel is which channel of which fine pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ShuffleOrder {
     /// Depth, column, row: `(dy · rw + dx) · C + c`. TFLite, and ONNX's default.
     Dcr,

@@ -7,6 +7,7 @@ use crate::{Element, Error, Geometry, Shape};
 
 /// The order of an unpacked weight tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WeightOrder {
     /// PyTorch and ONNX: convolution `[C_out, C_in / groups, kh, kw]`, transposed `[C_in, C_out / groups, kh, kw]`.
     Torch,
@@ -143,6 +144,26 @@ impl Plan {
         order: WeightOrder,
         packed: &mut [W],
     ) -> Result<(), Error> {
+        self.pack_blocks(Self::BLOCK, weights, order, packed)
+    }
+
+    /// Output channels whose weights lie side by side in this build: all that the order of packed weights depends on besides the plan.
+    pub const BLOCK: usize = BLOCK;
+
+    /// [`pack_into`](Self::pack_into) for a build whose [`BLOCK`](Self::BLOCK) is `block`, for tools that do not run where the weights are read.
+    ///
+    /// # Errors
+    /// Those of [`pack_into`](Self::pack_into); [`Error::Zero`] for a block of 0.
+    pub const fn pack_blocks<W: Element>(
+        &self,
+        block: usize,
+        weights: &[W],
+        order: WeightOrder,
+        packed: &mut [W],
+    ) -> Result<(), Error> {
+        if block == 0 {
+            return Err(Error::Zero { what: "the block" });
+        }
         if let Err(e) = length("the weights", weights.len(), self.weight_len()) {
             return Err(e);
         }
@@ -156,7 +177,7 @@ impl Plan {
             while class_x < self.x.used_classes() {
                 let mut first = 0;
                 while first < self.output.c {
-                    let block = self.block_at(first);
+                    let block = self.within_span(first, block);
                     to = self.pack_block(weights, order, packed, to, [class_y, class_x], first, block);
                     first += block;
                 }
@@ -175,13 +196,17 @@ impl Plan {
 
     /// Output channels in the block that starts at `first`: at most BLOCK, and of one span; one in a depthwise layer.
     pub(crate) const fn block_at(&self, first: usize) -> usize {
+        self.within_span(first, BLOCK)
+    }
+
+    const fn within_span(&self, first: usize, block: usize) -> usize {
         let left = self.span - rem(first, self.span);
         if self.depthwise() {
             1
-        } else if left < BLOCK {
+        } else if left < block {
             left
         } else {
-            BLOCK
+            block
         }
     }
 

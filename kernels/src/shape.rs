@@ -10,6 +10,7 @@ pub const MAX_SIDE: usize = 32_767;
 ///
 /// A signal of length L is `Shape::new(1, L, c)`, or `Shape::new(L, 1, c)` when it is to be streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Shape {
     /// Height: the number of rows.
     pub h: usize,
@@ -104,6 +105,7 @@ pub(crate) const fn side(what: &'static str, got: usize) -> Result<(), Error> {
 
 /// Rows and columns taken from (transposed convolution) or added to (convolution) each edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Padding {
     /// Rows at the top.
     pub top: usize,
@@ -123,6 +125,7 @@ pub struct Padding {
 /// assert_eq!((g.kernel, g.stride, g.padding.left), ([4, 4], [2, 2], 1));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Geometry {
     /// Kernel height and width.
     pub kernel: [usize; 2],
@@ -259,6 +262,7 @@ impl Geometry {
 
 /// Where the larger half of an odd padding goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Same {
     /// To the end: ONNX `SAME_UPPER`, TFLite, PyTorch.
     Upper,

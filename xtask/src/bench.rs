@@ -210,7 +210,8 @@ impl Measured {
         self.costs.get(core)?.get(layer)
     }
 
-    fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Cost)> {
+    /// Each core and layer, and what it costs.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &str, &Cost)> {
         iter::zip(&self.cores, &self.costs).flat_map(|(core, costs)| {
             iter::zip(&self.layers, costs).map(|(line, cost)| (core.name, line.as_str(), cost))
         })

@@ -80,6 +80,17 @@ pub const BOARDS: &[Board] = &[
         machine: "microbit",
     },
     Board {
+        name: "lm3s6965evb",
+        hal: false,
+        core: "Cortex-M3",
+        target: "thumbv7m-none-eabi",
+        cpu: "",
+        profile: "small",
+        ram: 64 << 10,
+        emulator: ARM,
+        machine: "lm3s6965evb",
+    },
+    Board {
         name: "mps2-an385",
         hal: false,
         core: "Cortex-M3",
@@ -270,7 +281,7 @@ pub const SILICON: &[Silicon] = &[
         ["hifive1", "SiFive HiFive1 rev. B"],
         ["FE310-G002, RV32IMAC", "riscv32imac-unknown-none-elf"],
         16 << 10,
-        Load::Probe("FE310"),
+        Load::Probe("fe310-g002"),
     ),
 ];
 
@@ -302,4 +313,30 @@ pub fn find_silicon(name: &str) -> Result<&'static Silicon, String> {
 
 fn unknown<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!("there is no such board; known: {}", names.collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_of_the_other_kind_is_told_its_command() {
+        let error = |e: Option<String>| e.unwrap();
+        assert!(
+            error(find("pico").err())
+                .ends_with("`cargo xtask flash digits --board pico` puts a demo on the board itself")
+        );
+        assert!(error(find_silicon("mps2-an386").err()).contains("`cargo xtask demo digits --board mps2-an386`"));
+        assert!(error(find("nobody").err()).starts_with("there is no such board; known: mps2-an386, "));
+    }
+
+    #[test]
+    fn boards_with_a_hal_crate_are_its_folders() {
+        let folders =
+            std::fs::read_dir(crate::readme::path("firmware/hal")).unwrap().map(|entry| entry.unwrap().path());
+        let packages = folders.filter(|path| path.join("Cargo.toml").exists());
+        let packages: BTreeSet<_> = packages.map(|path| path.file_name().unwrap().display().to_string()).collect();
+        assert_eq!(packages, SILICON.iter().map(|board| board.name.to_string()).collect());
+        assert!(BOARDS.iter().filter(|board| board.hal).all(|board| packages.contains(board.name)));
+    }
 }

@@ -1,6 +1,6 @@
 //! A picture to draw on, and its PNG file.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -8,6 +8,7 @@ use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Text};
 use std::convert::Infallible;
 use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::Path;
 
 /// The colour of what nothing is drawn on.
@@ -98,7 +99,7 @@ impl DrawTarget for Canvas {
 }
 
 /// Pixels, row by row.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Picture {
     /// Its width.
     pub width: usize,
@@ -115,6 +116,45 @@ impl Picture {
     /// Of red, green and blue.
     pub fn colour(width: usize, levels: &[u8]) -> Self {
         Picture { width, pixels: levels.chunks_exact(3).map(|c| Rgb888::new(c[0], c[1], c[2])).collect() }
+    }
+
+    /// Of a binary PPM file with 256 levels.
+    pub fn from_ppm(file: &[u8]) -> Result<Self> {
+        let mut parts = file.splitn(4, |b| b.is_ascii_whitespace());
+        let mut word = || parts.next().and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default();
+        let (kind, width, height) = (word(), word().parse::<usize>(), word().parse::<usize>());
+        let (Ok(width), Ok(height)) = (width, height) else { bail!("the picture is damaged") };
+        let levels = parts.next().and_then(|rest| rest.strip_prefix(b"255\n")).context("the picture is damaged")?;
+        ensure!(kind == "P6" && levels.len() == 3 * width * height, "the picture is damaged");
+        Ok(Picture::colour(width, levels))
+    }
+
+    /// Of a PNG file of greys, or of red, green and blue.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let mut png = png::Decoder::new(BufReader::new(file)).read_info()?;
+        let mut levels = vec![0; png.output_buffer_size().context("the picture is too large")?];
+        let info = png.next_frame(&mut levels)?;
+        let width = info.width as usize;
+        match info.color_type {
+            png::ColorType::Grayscale => Ok(Picture::grey(width, levels.into_iter())),
+            png::ColorType::Rgb => Ok(Picture::colour(width, &levels)),
+            other => bail!("{} is of another kind: {other:?}", path.display()),
+        }
+    }
+
+    /// Writes the file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut canvas = Canvas::new(self.width as i32, self.height() as i32);
+        canvas.picture(Point::zero(), self, 1);
+        canvas.save(path)
+    }
+
+    /// The first pixel of each square.
+    pub fn smaller(&self, side: usize) -> Self {
+        let rows = self.pixels.chunks_exact(self.width).step_by(side);
+        let pixels = rows.flat_map(|row| row.iter().copied().step_by(side)).collect();
+        Picture { width: self.width.div_ceil(side), pixels }
     }
 
     /// Its height.

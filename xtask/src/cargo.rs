@@ -21,7 +21,7 @@ pub fn target_dir() -> Result<PathBuf> {
 }
 
 /// Where the code for a CPU lies: cargo does not keep two CPUs of one target apart.
-fn directory(cpu: &str) -> Result<PathBuf> {
+pub fn directory(cpu: &str) -> Result<PathBuf> {
     Ok(target_dir()?.join(cpu))
 }
 

@@ -27,6 +27,7 @@ pub fn all(seconds: u32) -> Result<()> {
     }
     let miri = ["miri", "test", "--package", "host-tests", "--test=kernels"];
     run(nightly(&miri).env("MIRIFLAGS", "-Zmiri-disable-isolation").current_dir(&root))?;
+    run(nightly(&["miri", "test", "--package", "upconv-capi", "--test=edge"]).current_dir(&root))?;
     for target in TARGETS {
         let limit = format!("-max_total_time={seconds}");
         let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=512", "-print_final_stats=1"];

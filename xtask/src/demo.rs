@@ -4,8 +4,10 @@ use crate::boards::{Board, Silicon};
 use crate::canvas::{Canvas, INK, Picture, grey};
 use crate::models::{Model, Run, Task, millivolts};
 use crate::terminal::{self, markdown};
-use crate::{cargo, readme};
+use crate::{cargo, oled, readme};
 use anyhow::{Context, Result};
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_10X20};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -15,6 +17,31 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use std::fs;
 use std::iter::once;
 use std::path::PathBuf;
+
+/// What can be shown.
+#[derive(Clone, Copy)]
+pub enum Demo {
+    /// A task.
+    Of(Task),
+    /// Digits that turn into each other.
+    Live,
+}
+
+impl ValueEnum for Demo {
+    fn value_variants<'a>() -> &'a [Self] {
+        use Task::*;
+        &[Demo::Of(Digits), Demo::Of(Nuclei), Demo::Of(Ecg), Demo::Of(Bigpicture), Demo::Live]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Demo::Of(task) => task.to_possible_value(),
+            Demo::Live => {
+                Some(PossibleValue::new("live").help("Digits that turn into each other; keys choose the next one"))
+            }
+        }
+    }
+}
 
 const FORMATS: [&str; 2] = ["int8", "int16x8"];
 
@@ -37,6 +64,12 @@ pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
     bar.finish_and_clear();
 
     let (path, table) = show(task, runs, &format!("an emulated {} ({})", board.core, board.name))?;
+    if let Some(screen) = oled::screenshot(task, board)? {
+        let path = cargo::target_dir()?.join("demo").join(format!("{}-{}.png", board.name, task.name()));
+        screen.save(&path)?;
+        terminal::show(&[vec![(format!("The display of {}", board.name), screen.smaller(oled::SIDE))]]);
+        println!("The display: {}", path.display());
+    }
     println!("\nEvery byte is the same on {}, on this host and in NumPy. Picture: {}", board.name, path.display());
     if write_docs {
         let name = task.name();

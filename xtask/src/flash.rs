@@ -39,12 +39,12 @@ pub fn run(options: &Options) -> Result<()> {
     let elf = silicon::build(board, *task)?;
     // Open before the board starts, so that no byte is missed.
     let port = port.as_deref().map(open).transpose()?;
-    let _log = match board.load {
+    let mut log = match board.load {
         Load::Probe(chip) => by_probe(chip, &elf, port.is_some())?,
         Load::Uf2(family) => by_uf2(&elf, family, drive.as_deref())?,
     };
     let Some(mut port) = port else { return Ok(()) };
-    let bytes = receive(&mut port, SILENCE)?;
+    let bytes = receive(&mut port, SILENCE, || log.as_mut().map_or(Ok(()), Log::check))?;
     demo::show_flashed(*task, board, bytes)
 }
 
@@ -54,8 +54,8 @@ fn by_probe(chip: &str, elf: &Path, listen: bool) -> Result<Option<Log>> {
     let install = "probe-rs is missing: `cargo install probe-rs-tools --locked` installs it (https://probe.rs)";
     ensure!(setup::runs(Command::new(PROBE_RS).arg("--version")), install);
     let probes = Command::new(PROBE_RS).arg("list").output()?;
-    let found = String::from_utf8_lossy(&probes.stdout).contains("[0]");
-    ensure!(found, "no debug probe is connected: plug the board in by the USB socket of its debugger");
+    let none = String::from_utf8_lossy(&probes.stdout).contains("No debug probes were found");
+    ensure!(!none, "no debug probe is connected: plug the board in by the USB socket of its debugger");
     let mut command = Command::new(PROBE_RS);
     command.args(["run", "--chip", chip]).arg(elf);
     if listen {
@@ -70,6 +70,14 @@ fn by_probe(chip: &str, elf: &Path, listen: bool) -> Result<Option<Log>> {
 
 /// A probe-rs that prints the log, ended when it is dropped.
 struct Log(Child);
+
+impl Log {
+    /// Whether it has not failed.
+    fn check(&mut self) -> Result<()> {
+        let failed = self.0.try_wait()?.filter(|status| !status.success());
+        failed.map_or(Ok(()), |status| bail!("probe-rs failed ({status})"))
+    }
+}
 
 impl Drop for Log {
     fn drop(&mut self) {
@@ -101,13 +109,14 @@ fn open(name: &str) -> Result<Box<dyn SerialPort>> {
     port.with_context(|| format!("the serial port {name} cannot be opened"))
 }
 
-/// The bytes of a whole run: up to the report that nothing follows.
-fn receive(port: &mut dyn Read, silence: Duration) -> Result<Vec<u8>> {
+/// The bytes of a whole run, up to the report that nothing follows, while `check` has nothing to object.
+fn receive(port: &mut dyn Read, silence: Duration, mut check: impl FnMut() -> Result<()>) -> Result<Vec<u8>> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     let mut last = Instant::now();
     let bar = ProgressBar::new_spinner();
     bar.set_message("listening");
     while !reports::done(&bytes) {
+        check()?;
         match port.read(&mut buffer) {
             Ok(n @ 1..) => {
                 // A UART that is switched on may send zeros, which end no report.
@@ -153,7 +162,7 @@ mod tests {
             board.write_all(&on_host(firmware::digits::run, &[])).unwrap();
             board
         });
-        let bytes = receive(&mut port, SILENCE).unwrap();
+        let bytes = receive(&mut port, SILENCE, || Ok(())).unwrap();
         sender.join().unwrap();
         assert!(!Task::Digits.compare_first(bytes).unwrap().is_empty());
     }
@@ -162,7 +171,7 @@ mod tests {
     fn a_board_that_stops_is_an_error() {
         let (mut board, mut port) = pair();
         board.write_all(&[1, 2, 3]).unwrap();
-        let error = receive(&mut port, Duration::from_millis(300)).unwrap_err();
+        let error = receive(&mut port, Duration::from_millis(300), || Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "the board has been silent for 0 s after 3 bytes");
     }
 }

@@ -2,7 +2,9 @@
 
 mod bench;
 mod boards;
+mod c_model;
 mod canvas;
+mod capi;
 mod cargo;
 mod ci;
 mod compare;
@@ -10,8 +12,12 @@ mod deep;
 mod demo;
 mod emulator;
 mod flash;
+mod live;
 mod models;
+mod oled;
 mod overview;
+mod package;
+mod panels;
 mod plot;
 mod readme;
 mod reports;
@@ -31,8 +37,8 @@ use std::process::ExitCode;
 enum Task {
     /// Run a demo on an emulated board and show what it computed
     Demo {
-        #[arg(value_enum, default_value_t = models::Task::Digits)]
-        demo: models::Task,
+        #[arg(value_enum, default_value_t = demo::Demo::Of(models::Task::Digits))]
+        demo: demo::Demo,
         #[arg(long, value_parser = boards::find, default_value = boards::BOARDS[0].name)]
         board: &'static Board,
         /// Also put the picture and the table into docs/
@@ -41,20 +47,31 @@ enum Task {
     },
     /// Put a demo onto a board on the desk, by a debug probe or as a UF2 file, and show what it computed
     Flash(flash::Options),
-    /// Run every demo on every emulated board, build one for all others, and print the README's tables of boards
+    /// Run every demo on every emulated board, build the digits for all others, and print the README's tables of boards
     Boards {
         /// Also write them into the README
         #[arg(long)]
         write_docs: bool,
     },
-    /// Build a demo for every board with a HAL crate, as it would be flashed, and print what it takes of flash and RAM
+    /// Build the digits for every board with a HAL crate, as they would be flashed, and print what they take of flash and RAM
     Silicon,
+    /// Draw digits, nuclei and photographs on every display that the firmware knows, and show the sheet
+    Panels {
+        /// Also put the sheet, and the picture that the emulated display is tested against, into docs/
+        #[arg(long)]
+        write_docs: bool,
+    },
     /// Run all tests, on this host and on every emulated board
     Test,
     /// Count the instructions of layers on every emulated core
     Bench(bench::Options),
     /// Compare the decoders of every trained network, or five ways to make one stage, on every emulated core
     Compare(compare::Options),
+    /// The library for C: its header, its size, models as C data
+    C {
+        #[command(subcommand)]
+        what: capi::What,
+    },
     /// Link each operator alone and print how much code it is on each core
     Size,
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
@@ -75,11 +92,14 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
-        Task::Demo { demo, board, write_docs } => demo::run(demo, board, write_docs),
+        Task::Demo { demo: demo::Demo::Of(task), board, write_docs } => demo::run(task, board, write_docs),
+        Task::Demo { demo: demo::Demo::Live, board, .. } => live::run(board),
+        Task::Panels { write_docs } => panels::run(write_docs),
         Task::Flash(options) => flash::run(&options),
         Task::Boards { write_docs } => overview::run(write_docs),
         Task::Silicon => silicon::run(),
         Task::Test => tests::run(),
+        Task::C { what } => capi::run(what),
         Task::Size => size::run(),
         Task::Compare(options) => compare::run(&options),
         Task::Bench(options) => bench::run(&options),

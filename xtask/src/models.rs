@@ -5,7 +5,7 @@ use crate::reports::{self, Host};
 use crate::{cargo, emulator, readme, setup};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use firmware::networks::{Layers, Network, Number, Rows, Seed};
+use firmware::networks::{Layers, Network, Number, Rows, Seed, Shown};
 use firmware::report::Report;
 use firmware::{bigpicture, bigpicture16, digits, ecg, nuclei};
 use indicatif::ProgressBar;
@@ -58,6 +58,9 @@ pub type Program = (&'static str, Option<usize>, fn(&mut Host));
 /// Stack and statics beside the activations, at most, for the question whether a demo fits a board; measured by the demos.
 const REST: usize = 5200;
 
+/// Tasks whose networks and test inputs are too large for a board's flash.
+const TOO_LARGE: [(&str, Task); 1] = [("lm3s6965evb", Task::Nuclei)];
+
 impl Task {
     /// Its name: of its folder in `models/`, its program and its feature.
     pub fn name(self) -> &'static str {
@@ -76,6 +79,16 @@ impl Task {
             Task::Nuclei => &*nuclei::SEEDS,
             Task::Ecg => &*ecg::SEEDS,
             Task::Bigpicture => &*bigpicture::SEEDS,
+        }
+    }
+
+    /// The network whose pictures displays show.
+    pub fn shown(self) -> Option<&'static Shown> {
+        match self {
+            Task::Digits => Some(&digits::SHOWN),
+            Task::Nuclei => Some(&nuclei::SHOWN),
+            Task::Bigpicture => Some(&bigpicture::SHOWN),
+            Task::Ecg => None,
         }
     }
 
@@ -132,22 +145,22 @@ impl Task {
         let fitting: Vec<_> = self.programs().iter().filter(|program| need(program) <= ram).collect();
         let least = self.programs().iter().map(need).min().unwrap_or(0);
         let name = self.name();
+        ensure!(
+            !TOO_LARGE.contains(&(board, self)),
+            "the networks and test inputs of {name} are too large for {board}'s flash"
+        );
         ensure!(!fitting.is_empty(), "{name} does not fit {board}: it needs {least} bytes of RAM, the board has {ram}");
         Ok(fitting)
     }
 
     /// Builds its demo for a board, runs it there and on this host, and compares every byte with the host's and with what NumPy computed.
     pub fn run(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
-        self.fit(board.name, board.ram)?;
+        let programs = self.fit(board.name, board.ram)?;
         setup::board(board)?;
         cargo::board(board, &[self.name()])?;
-        self.run_built(board, samples, bar)
-    }
-
-    fn run_built(self, board: &Board, samples: Option<usize>, bar: &ProgressBar) -> Result<Vec<Run>> {
         let arguments: Vec<_> = samples.iter().map(usize::to_string).collect();
         let mut runs = Vec::new();
-        for program in self.fit(board.name, board.ram)? {
+        for program in programs {
             runs.extend(self.compare(program, &arguments, emulator::run(board, program.0, &arguments, bar)?)?);
         }
         Ok(runs)
@@ -235,13 +248,11 @@ impl Task {
     }
 }
 
-/// The same for all demos that fit a board, in one build.
-pub fn run_all(board: &Board, bar: &ProgressBar) -> Result<Vec<(Task, Result<Vec<Run>>)>> {
-    let fits = |task: &Task| task.fit(board.name, board.ram).is_ok();
-    let tasks: Vec<_> = Task::value_variants().iter().copied().filter(fits).collect();
-    setup::board(board)?;
-    cargo::board(board, &tasks.iter().map(|task| task.name()).collect::<Vec<_>>())?;
-    Ok(tasks.into_iter().map(|task| (task, task.run_built(board, None, bar))).collect())
+/// The same for each demo that fits a board.
+pub fn run_all(board: &Board, bar: &ProgressBar) -> Vec<(Task, Result<Vec<Run>>)> {
+    let tasks = Task::value_variants().iter().copied();
+    let fitting = tasks.filter(|task| task.fit(board.name, board.ram).is_ok());
+    fitting.map(|task| (task, task.run(board, None, bar))).collect()
 }
 
 /// Peak signal-to-noise ratio of values between 0 and 1 against grey bytes: `10 log10(1 / mean((a - b)²))`.

@@ -2,12 +2,25 @@
 
 use anyhow::{Context, Result};
 use firmware::report::Report;
+use std::collections::VecDeque;
 
-/// A board that keeps all bytes, and neither counts instructions nor measures its stack.
+/// A board that keeps all bytes, hears what it is given, and neither counts instructions nor measures its stack.
 #[derive(Default)]
 pub struct Host {
     arguments: Vec<String>,
     sent: Vec<u8>,
+    heard: VecDeque<Heard>,
+    pressed: bool,
+}
+
+/// What a board hears or feels.
+pub enum Heard {
+    /// A byte.
+    Byte(u8),
+    /// Nothing, as often as it asks.
+    Silence(u32),
+    /// Its button going down or up.
+    Button(bool),
 }
 
 impl firmware::Board for Host {
@@ -34,11 +47,35 @@ impl firmware::Board for Host {
     fn statics(&mut self) -> usize {
         0
     }
+
+    fn receive(&mut self) -> Option<u8> {
+        match self.heard.front_mut()? {
+            Heard::Silence(left @ 1..) => {
+                *left -= 1;
+                return None;
+            }
+            Heard::Button(down) => self.pressed = *down,
+            _ => {}
+        }
+        match self.heard.pop_front()? {
+            Heard::Byte(byte) => Some(byte),
+            _ => None,
+        }
+    }
+
+    fn pressed(&mut self) -> bool {
+        self.pressed
+    }
 }
 
 /// All bytes that a program sends when it runs on this host.
 pub fn on_host(program: fn(&mut Host), arguments: &[String]) -> Vec<u8> {
-    let mut host = Host { arguments: arguments.to_vec(), sent: Vec::new() };
+    conversation_on_host(program, arguments, VecDeque::new())
+}
+
+/// The same of a program that hears something.
+pub fn conversation_on_host(program: fn(&mut Host), arguments: &[String], heard: VecDeque<Heard>) -> Vec<u8> {
+    let mut host = Host { arguments: arguments.to_vec(), heard, ..Host::default() };
     program(&mut host);
     host.sent
 }
@@ -61,6 +98,24 @@ pub fn decode(bytes: &mut [u8]) -> Result<Vec<Report<'_>>> {
     frames
         .map(|(i, frame)| postcard::from_bytes_cobs(frame).ok().with_context(|| format!("report {} is damaged", i + 1)))
         .collect()
+}
+
+/// Reports that come in pieces.
+#[derive(Default)]
+pub struct Inbox(Vec<u8>);
+
+impl Inbox {
+    /// Hands over each report that is complete.
+    pub fn take(&mut self, bytes: &[u8], mut each: impl FnMut(Report<'_>) -> Result<()>) -> Result<()> {
+        for byte in bytes {
+            self.0.push(*byte);
+            if *byte == 0 {
+                each(postcard::from_bytes_cobs(&mut self.0).ok().context("a report is damaged")?)?;
+                self.0.clear();
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

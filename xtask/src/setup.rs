@@ -49,14 +49,55 @@ pub const MANAGERS: [(&str, &str); 6] = [
 ];
 
 fn emulator(emulator: &Emulator) -> Result<()> {
-    let name = emulator.program;
-    let found = || runs(Command::new(name).arg("--version"));
+    program(emulator.program, "QEMU (https://www.qemu.org/download)", emulator.packages)
+}
+
+/// A C compiler and library for Cortex-M, make and CMake.
+pub fn c_compiler() -> Result<()> {
+    const ARM: &str = "the Arm GNU toolchain (https://developer.arm.com/downloads/-/arm-gnu-toolchain-downloads)";
+    let gcc = [
+        "gcc-arm-none-eabi",
+        "arm-none-eabi-gcc-cs",
+        "arm-none-eabi-gcc",
+        "cross-arm-none-eabi-gcc14",
+        "--cask gcc-arm-embedded",
+        "Arm.GnuArmEmbeddedToolchain",
+    ];
+    let newlib = [
+        "libnewlib-arm-none-eabi",
+        "arm-none-eabi-newlib",
+        "arm-none-eabi-newlib",
+        "cross-arm-none-eabi-newlib",
+        gcc[4],
+        gcc[5],
+    ];
+    program("arm-none-eabi-gcc", ARM, gcc)?;
+    // Debian has the library apart.
+    installed("newlib for arm-none-eabi", ARM, newlib, || {
+        let specs = Command::new("arm-none-eabi-gcc").arg("-print-file-name=rdimon.specs").output();
+        specs.is_ok_and(|specs| Path::new(String::from_utf8_lossy(&specs.stdout).trim()).is_absolute())
+    })?;
+    program("make", "GNU make", ["make", "make", "make", "make", "make", "GnuWin32.Make"])?;
+    program(
+        "cmake",
+        "CMake (https://cmake.org/download)",
+        ["cmake", "cmake", "cmake", "cmake", "cmake", "Kitware.CMake"],
+    )
+}
+
+/// A program, and where it comes from.
+fn program(name: &str, source: &str, packages: [&str; MANAGERS.len()]) -> Result<()> {
+    installed(name, source, packages, || runs(Command::new(name).arg("--version")))
+}
+
+/// Something that comes in a package, in the order of [`MANAGERS`].
+fn installed(name: &str, source: &str, packages: [&str; MANAGERS.len()], found: impl Fn() -> bool) -> Result<()> {
     if found() {
         return Ok(());
     }
-    let manager = zip(MANAGERS, emulator.packages).find(|(m, _)| runs(Command::new(m.0).arg("--version")));
+    let manager = zip(MANAGERS, packages).find(|(m, _)| runs(Command::new(m.0).arg("--version")));
     let Some(((manager, install), package)) = manager else {
-        bail!("{name} is missing: install QEMU (https://www.qemu.org/download) so that {name} is on the PATH")
+        bail!("{name} is missing: install {source} so that {name} is found")
     };
     let advice = || format!("{name} is missing: install it with `{install} {package}`");
     match root() {
@@ -69,7 +110,7 @@ fn emulator(emulator: &Emulator) -> Result<()> {
             apt(&["update", "-qq"]).with_context(advice)?;
             apt(&["install", "-qq", "--yes", "--no-install-recommends", package.trim_matches('\'')])
                 .with_context(advice)?;
-            ensure!(found(), "{name} was installed but does not run");
+            ensure!(found(), "{name} was installed but is not found");
             Ok(())
         }
         _ => bail!(advice()),

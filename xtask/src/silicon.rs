@@ -1,4 +1,4 @@
-//! `cargo xtask silicon`: builds a demo for every board with a HAL crate, as it would be flashed, and prints what it takes of flash and RAM.
+//! `cargo xtask silicon`: builds the digits for every board with a HAL crate, as they would be flashed, and prints what they take of flash and RAM.
 
 use crate::boards::{Load, SILICON, Silicon};
 use crate::models::Task;
@@ -14,8 +14,6 @@ use std::path::PathBuf;
 pub struct Built {
     /// The board.
     pub board: &'static Silicon,
-    /// The demo in it.
-    pub task: Task,
     /// Bytes that are written to flash.
     pub flash: usize,
     /// Bytes of statics.
@@ -39,14 +37,6 @@ pub fn all() -> Result<Vec<Built>> {
     SILICON.iter().map(build_and_measure).collect()
 }
 
-/// The digits, and the large picture where they do not fit: it needs less RAM.
-pub fn demo(board: &Silicon) -> Task {
-    match Task::Digits.fit(board.name, board.ram) {
-        Ok(_) => Task::Digits,
-        Err(_) => Task::Bigpicture,
-    }
-}
-
 /// Builds a demo for a board; answers its ELF file.
 pub fn build(board: &Silicon, task: Task) -> Result<PathBuf> {
     task.fit(board.name, board.ram)?;
@@ -55,9 +45,9 @@ pub fn build(board: &Silicon, task: Task) -> Result<PathBuf> {
     Ok(cargo::target_dir()?.join(board.target).join("release").join(board.name))
 }
 
-/// Builds a board's demo, checks that it is complete and says what it takes.
+/// Builds the digits for a board, checks that all is there and says what it takes.
 pub fn build_and_measure(board: &'static Silicon) -> Result<Built> {
-    let task = demo(board);
+    let task = Task::Digits;
     let elf = fs::read(build(board, task)?)?;
     let file = object::File::parse(&*elf)?;
     let symbol = |name: &str| {
@@ -81,7 +71,7 @@ pub fn build_and_measure(board: &'static Silicon) -> Result<Built> {
         task.name(),
         board.name
     );
-    Ok(Built { board, task, flash, statics, activations, stack: stack - activations, elf })
+    Ok(Built { board, flash, statics, activations, stack: stack - activations, elf })
 }
 
 /// One row for each board.
@@ -91,7 +81,6 @@ pub fn table(all: &[Built]) -> String {
             "board",
             "chip and core",
             "how a program gets there",
-            "demo",
             "flash",
             "RAM: statics",
             "activations",
@@ -106,7 +95,8 @@ pub fn table(all: &[Built]) -> String {
             Load::Probe(_) => "probe-rs",
             Load::Uf2(_) => "UF2 file",
         };
-        let words = [built.board.title, built.board.core, load, built.task.name()].map(String::from);
+        let board = format!("{} (`{}`)", built.board.title, built.board.name);
+        let words = [&board, built.board.core, load].map(String::from);
         let numbers = [built.flash, built.statics, built.activations, built.stack].map(count);
         rows.push([&words[..], &numbers].concat());
     }

@@ -13,23 +13,28 @@ pub fn show(rows: &[Vec<(String, Picture)>]) {
     let term = Term::stdout();
     let columns = if term.is_term() { usize::from(term.size().1) } else { 160 };
     let cell = if term.is_term() { blocks } else { shade };
+    let mut text = String::new();
     for row in rows {
         let width: usize = row.iter().map(|(_, p)| p.width + GAP).sum();
         let shrink = (1..).find(|s| width / s <= columns).unwrap_or(1);
         let name = |(name, p): &(String, Picture)| format!("{name:<0$.0$}", p.width / shrink + GAP);
-        println!("\n{}", row.iter().map(name).collect::<String>());
+        text += &format!("\n{}\n", row.iter().map(name).collect::<String>());
         let height = row.iter().map(|(_, p)| p.height()).max().unwrap_or(0);
         for y in (0..height + 1 - 2 * shrink).step_by(2 * shrink) {
             for (_, picture) in row {
+                let below = y + 2 * shrink > picture.height();
                 for x in (0..picture.width + 1 - shrink).step_by(shrink) {
-                    print!("{}", cell(mean(picture, x, y, shrink), mean(picture, x, y + shrink, shrink)));
+                    text += &match below {
+                        true => " ".into(),
+                        false => cell(mean(picture, x, y, shrink), mean(picture, x, y + shrink, shrink)),
+                    };
                 }
-                print!("{:GAP$}", "");
+                text += &" ".repeat(GAP);
             }
-            println!();
+            text.push('\n');
         }
     }
-    println!();
+    println!("{text}");
 }
 
 /// The mean of a square of a picture.

@@ -2,7 +2,7 @@
 
 use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
 use crate::models::{self, Task};
-use crate::{bench, cargo, emulator, reports, setup, silicon, uf2};
+use crate::{bench, capi, cargo, emulator, live, oled, package, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
 use crc::{CRC_32_MPEG_2, Crc};
 use firmware::report::Report;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 /// What the linker says of `no-panic` and `panics` when a panic can be reached.
-const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
+pub const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
 
 /// The host's tests by `cargo test`, then the boards' and the targets' in the same form.
 pub fn run() -> Result<()> {
@@ -30,9 +30,10 @@ pub fn run() -> Result<()> {
     for ((_, cpu), side_by_side) in families {
         cargo::run(&mut cargo::firmware("release", &side_by_side, cpu, &[])?)?;
     }
+    // First, because a board that is emulated too has one binary for both.
+    let (mut trials, table) = silicon_boards();
     BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
 
-    let (mut trials, table) = silicon_boards();
     for [target, cpu] in targets {
         let on = if cpu.is_empty() { target } else { cpu };
         trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
@@ -41,6 +42,8 @@ pub fn run() -> Result<()> {
     trials.extend(kernels()?);
     trials.extend(budgets());
     trials.extend(demos());
+    trials.extend(capi::trials()?);
+    trials.extend(package::trials());
     println!("\nBuilt for silicon, not run:\n\n{table}");
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
@@ -48,7 +51,7 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds a demo for every board with a HAL crate; each is a test. And what they take of flash and RAM.
+/// Builds the digits for every board with a HAL crate; each is a test. And what they take of flash and RAM.
 fn silicon_boards() -> (Vec<Trial>, String) {
     let (mut trials, mut built) = (Vec::new(), Vec::new());
     for board in SILICON {
@@ -57,7 +60,7 @@ fn silicon_boards() -> (Vec<Trial>, String) {
             built.push(this);
             starts
         });
-        trials.push(trial(board.name, "its demo is built for silicon", || verdict));
+        trials.push(trial(board.name, "digits are built for silicon", || verdict));
     }
     (trials, silicon::table(&built))
 }
@@ -79,7 +82,8 @@ fn starts(board: &Silicon, elf: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+/// A test of this name on a board or a target.
+pub fn trial(on: &str, name: &str, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     Trial::test(format!("{on}::{}", words.join("_")), || test().map_err(|error| Failed::from(format!("{error:#}"))))
 }
@@ -138,27 +142,25 @@ fn budgets() -> Vec<Trial> {
     CORES.iter().map(of).collect()
 }
 
+/// Boards whose consoles are talked to: each has another UART.
+const CONVERSE: [&str; 4] = ["mps2-an386", oled::BOARD, "microbit", "hifive1"];
+
 /// All demos on the first board and on those with a HAL crate; the large picture on the one with the least memory, and in less than 14 KB of it.
 fn demos() -> Vec<Trial> {
     let bar = ProgressBar::hidden();
     let mut trials = Vec::new();
     for board in BOARDS.iter().filter(|board| board.hal || board.name == BOARDS[0].name) {
-        match models::run_all(board, &bar) {
-            Ok(done) => {
-                for (task, runs) in done {
-                    let name = format!("{} is the host's and NumPy's", task.name());
-                    if board.name == "microbit" && task == Task::Bigpicture {
-                        let used = runs.as_ref().ok().map(|runs| task.activations(Some(0)) + runs[0].rest);
-                        trials.push(trial(board.name, "bigpicture takes less than 14 KB of RAM", move || {
-                            let used = used.context("it did not run")?;
-                            ensure!(used < 14 << 10, "it used {used} bytes of RAM");
-                            Ok(())
-                        }));
-                    }
-                    trials.push(trial(board.name, &name, || runs.map(drop)));
-                }
+        for (task, runs) in models::run_all(board, &bar) {
+            if board.name == "microbit" && task == Task::Bigpicture {
+                let used = runs.as_ref().ok().map(|runs| task.activations(Some(0)) + runs[0].rest);
+                trials.push(trial(board.name, "bigpicture takes less than 14 KB of RAM", move || {
+                    let used = used.context("it did not run")?;
+                    ensure!(used < 14 << 10, "it used {used} bytes of RAM");
+                    Ok(())
+                }));
             }
-            Err(error) => trials.push(trial(board.name, "the demos are built", || Err(error))),
+            let name = format!("{} is the host's and NumPy's", task.name());
+            trials.push(trial(board.name, &name, || runs.map(drop)));
         }
     }
     let chain = chain().map_err(|error| format!("{error:#}"));
@@ -166,6 +168,13 @@ fn demos() -> Vec<Trial> {
         let chain = chain.clone();
         trial(BOARDS[0].name, name, move || holds(&chain.map_err(anyhow::Error::msg)?))
     };
+    for name in CONVERSE {
+        let verdict = boards::find(name).map_err(anyhow::Error::msg).and_then(live::converses);
+        let what = "a live walk gives the host's pictures, damaged input is refused and the board goes on";
+        trials.push(trial(name, what, || verdict));
+    }
+    let golden = oled::digits_are_golden();
+    trials.push(trial(oled::BOARD, "the display shows docs/oled.png", || golden));
     // Of which the kernels' stack is two thirds; the planner's own figure is 1.6 KB.
     trials.push(of("the chain takes at most 5.5 KB, stack included", |[rows, ..]| {
         ensure!(rows.ram <= 5632, "it used {} bytes", rows.ram);

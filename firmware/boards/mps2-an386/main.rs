@@ -5,5 +5,5 @@
 firmware::board!(
     Cmsdk::new(0x4000_4000),
     SysTick::new(25),
-    [digits, nuclei, ecg, bigpicture, bigpicture16, chain, suite]
+    [digits, nuclei, ecg, bigpicture, bigpicture16, chain, live, suite]
 );

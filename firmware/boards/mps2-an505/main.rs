@@ -2,4 +2,8 @@
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-firmware::board!(Cmsdk::new(0x5020_0000), SysTick::new(20), [digits, nuclei, ecg, bigpicture, bigpicture16, suite]);
+firmware::board!(
+    Cmsdk::new(0x5020_0000),
+    SysTick::new(20),
+    [digits, nuclei, ecg, bigpicture, bigpicture16, live, suite]
+);

@@ -16,10 +16,11 @@ fn main() -> ! {
     let device = esp_hal::init(esp_hal::Config::default().with_cpu_clock(CpuClock::_160MHz));
     // To the board's USB bridge.
     let uart = UartTx::new(device.UART0, Default::default()).unwrap().with_tx(device.GPIO21);
-    run::<_, _, 0>(
+    run::<_, _, _, 0>(
         "esp32c3",
         Io(uart),
         SystemTimer,
+        (),
         &[
             ("digits", digits::run),
             ("nuclei", nuclei::run),

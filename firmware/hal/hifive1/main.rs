@@ -3,23 +3,25 @@
 #![no_std]
 #![no_main]
 
-use firmware::rt::{HartCounter, Nb, Uart, run};
-use firmware::{bigpicture, digits, ecg, nuclei, suite};
+use firmware::rt::{Halves, HartCounter, Nb, Uart, run};
+use firmware::{bigpicture, digits, ecg, live, nuclei, suite};
 use hifive1::hal::prelude::*;
 use hifive1::hal::serial::Serial;
 use hifive1::{clock, hal::DeviceResources, pin};
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    run::<_, _, 64>(
+    run::<_, _, _, 64>(
         "hifive1",
         uart(),
         HartCounter,
+        (),
         &[
             ("digits", digits::run),
             ("nuclei", nuclei::run),
             ("ecg", ecg::run),
             ("bigpicture", bigpicture::run),
+            ("live", live::run),
             ("suite", suite::run),
         ],
     )
@@ -31,6 +33,6 @@ fn uart() -> impl Uart {
     let clocks = clock::configure(device.peripherals.PRCI, device.peripherals.AONCLK, 64.mhz().into());
     let gpio = device.pins;
     let pins = (pin!(gpio, uart0_tx).into_iof0(), pin!(gpio, uart0_rx).into_iof0());
-    let (tx, _) = Serial::new(device.peripherals.UART0, pins, 115_200.bps(), clocks).split();
-    Nb(tx)
+    let (tx, rx) = Serial::new(device.peripherals.UART0, pins, 115_200.bps(), clocks).split();
+    Halves { send: Nb(tx), receive: rx }
 }

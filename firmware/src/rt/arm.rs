@@ -91,7 +91,7 @@ impl Counter for SysTick {
             }
         };
         // No division: its cost would depend on the numbers.
-        (((wraps << SYST_BITS) + ticks) * self.scale >> 24) - wraps * WRAP
+        ((((wraps << SYST_BITS) + ticks) * self.scale) >> 24) - wraps * WRAP
     }
 }
 

@@ -6,18 +6,23 @@ mod arch;
 #[cfg_attr(feature = "semihosting", path = "semihosting.rs")]
 #[cfg_attr(not(feature = "semihosting"), path = "rtt.rs")]
 mod host;
+#[cfg(target_arch = "arm")]
+mod lm3s;
 mod uart;
 
 pub use arch::*;
+#[cfg(target_arch = "arm")]
+pub use lm3s::Lm3s;
 pub use uart::*;
 
 use crate::Board;
+use crate::display::{Panel, Part};
 use core::panic::PanicInfo;
 use core::ptr;
 use defmt::Display2Format;
 use host::Arguments;
 
-/// The binary of a board: its UART, what counts its instructions, the programs that fit it, and room for a long command line.
+/// The binary of a board: its UART, what counts its instructions, the programs that fit it, room for a long command line, and its display and button.
 ///
 /// A program is a module of this crate with a function `run`. On a host the binary is a stub.
 #[macro_export]
@@ -26,22 +31,31 @@ macro_rules! board {
         $crate::board!($uart, $counter, [$($program),+], 64);
     };
     ($uart:expr, $counter:expr, [$($program:ident),+], $command_line:expr) => {
+        $crate::board!($uart, $counter, [$($program),+], $command_line, ());
+    };
+    ($uart:expr, $counter:expr, [$($program:ident),+], $command_line:expr, $panel:expr) => {
         #[$crate::rt::entry]
         fn main() -> ! {
             use $crate::rt::*;
-            let programs: &[Program<_, _, { $command_line }>] = &[$((stringify!($program), $crate::$program::run)),+];
-            run(env!("CARGO_BIN_NAME"), $uart, $counter, programs)
+            let programs: &[Program<_, _, _, { $command_line }>] = &[$((stringify!($program), $crate::$program::run)),+];
+            run(env!("CARGO_BIN_NAME"), $uart, $counter, $panel, programs)
         }
     };
 }
 
 /// A program and its name.
-pub type Program<U, C, const N: usize> = (&'static str, fn(&mut Device<U, C, N>));
+pub type Program<U, C, P, const N: usize> = (&'static str, fn(&mut Device<U, C, P, N>));
 
 /// Runs the program that the host names; exit code 2 when there is none of this name.
 ///
 /// N bytes hold the command line.
-pub fn run<U: Uart, C: Counter, const N: usize>(name: &str, uart: U, counter: C, programs: &[Program<U, C, N>]) -> ! {
+pub fn run<U: Uart, C: Counter, P: Panel, const N: usize>(
+    name: &str,
+    uart: U,
+    counter: C,
+    panel: P,
+    programs: &[Program<U, C, P, N>],
+) -> ! {
     let arguments = Arguments::read();
     let wanted = arguments.program();
     let Some((program, run)) = programs.iter().find(|(program, _)| *program == wanted) else {
@@ -49,7 +63,7 @@ pub fn run<U: Uart, C: Counter, const N: usize>(name: &str, uart: U, counter: C,
         host::exit(2)
     };
     defmt::info!("{=str}: {=str} starts", name, program);
-    run(&mut Device::new(arguments, uart, counter));
+    run(&mut Device::new(arguments, uart, counter, panel));
     defmt::info!("{=str}: {=str} is through", name, program);
     host::exit(0)
 }
@@ -98,20 +112,21 @@ pub trait Counter {
     fn count(&mut self) -> u64;
 }
 
-/// A board of a UART, which carries the reports, and a counter.
-pub struct Device<U, C, const N: usize> {
+/// A board of a UART, which carries the reports, a counter, and what people see and touch.
+pub struct Device<U, C, P, const N: usize> {
     /// What the program has not taken yet.
     arguments: Arguments<N>,
     uart: U,
     counter: C,
+    panel: P,
     /// Instructions of one call of [`Board::instructions`], which are not counted, and of all calls so far.
     call: u64,
     calls: u64,
 }
 
-impl<U: Uart, C: Counter, const N: usize> Device<U, C, N> {
-    fn new(arguments: Arguments<N>, uart: U, counter: C) -> Self {
-        let mut device = Device { arguments, uart, counter, call: 0, calls: 0 };
+impl<U: Uart, C: Counter, P: Panel, const N: usize> Device<U, C, P, N> {
+    fn new(arguments: Arguments<N>, uart: U, counter: C, panel: P) -> Self {
+        let mut device = Device { arguments, uart, counter, panel, call: 0, calls: 0 };
         // Many calls in a row, to be exact where the counter has coarser steps than an instruction.
         const CALLS: u64 = 64;
         let start = device.instructions();
@@ -123,7 +138,7 @@ impl<U: Uart, C: Counter, const N: usize> Device<U, C, N> {
     }
 }
 
-impl<U: Uart, C: Counter, const N: usize> Board for Device<U, C, N> {
+impl<U: Uart, C: Counter, P: Panel, const N: usize> Board for Device<U, C, P, N> {
     fn arguments(&mut self, mut each: impl FnMut(&mut Self, &str)) {
         core::mem::take(&mut self.arguments).each(|argument| each(self, argument));
     }
@@ -156,6 +171,18 @@ impl<U: Uart, C: Counter, const N: usize> Board for Device<U, C, N> {
 
     fn statics(&mut self) -> usize {
         (&raw const __euninit).addr() - (&raw const __sdata).addr()
+    }
+
+    fn receive(&mut self) -> Option<u8> {
+        self.uart.receive()
+    }
+
+    fn show(&mut self, part: Part, y: usize, levels: &[u8]) {
+        self.panel.show(part, y, levels);
+    }
+
+    fn pressed(&mut self) -> bool {
+        self.panel.pressed()
     }
 }
 

@@ -89,9 +89,18 @@ impl Late {
 pub struct Decoder<'a, T, const N: usize> {
     pub(super) nodes: [Node<'a, T>; N],
     pub(super) rings: [Ring; N],
+    /// The nodes that there are, the first of N.
+    len: usize,
     pub(super) inputs: usize,
     pub(super) endless: bool,
     need: usize,
+}
+
+impl<T, const N: usize> Decoder<'_, T, N> {
+    /// The number of nodes; that it is at most N the optimiser sees here.
+    pub(super) const fn len(&self) -> usize {
+        if self.len < N { self.len } else { N }
+    }
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -101,22 +110,39 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// [`Error::Range`] when a node reads one that does not come before it, or a join has more than 8 inputs; [`Error::Node`] when what a node
     /// reads has another length than it asks for, when a join lacks inputs, when nothing reads a node, or the last one is no operator.
     pub const fn plan(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        let mut best = match Self::place(nodes, [false; N]) {
+        Self::plan_first(N, nodes)
+    }
+
+    /// Plans the decoder of the first `len` nodes, for lists whose length is known at run time only; the others are not looked at.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan); [`Error::Range`] for more nodes than there are.
+    ///
+    /// ```
+    /// use upconv::{Decoder, Node, Shape, Upsample};
+    /// let (up, shape) = (Upsample::nearest(Shape::new(2, 2, 1), 2, 2)?, Shape::new(2, 2, 1));
+    /// let decoder = Decoder::<i8, 4>::plan_first(2, [Node::rows(shape), up.node(0), Node::rows(shape), Node::rows(shape)])?;
+    /// assert_eq!(decoder.output(), Shape::new(4, 4, 1));
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub const fn plan_first(len: usize, nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
+        let mut best = match Self::place(len, nodes, [false; N]) {
             Ok(best) => best,
             Err(e) => return Err(e),
         };
+        let len = best.len();
         // Each tensor that is not too large for it is made whole by turns; what saves memory stays.
         let mut i = 0;
-        while i + 1 < N {
+        while i + 1 < len {
             let ring = best.rings[i];
             if !ring.whole && ring.rows < ring.height && ring.height * ring.row_len < best.need {
                 let mut whole = [false; N];
                 let mut k = 0;
-                while k < N {
+                while k < len {
                     whole[k] = k == i || best.rings[k].whole;
                     k += 1;
                 }
-                match Self::place(nodes, whole) {
+                match Self::place(len, nodes, whole) {
                     Ok(other) if other.need < best.need => best = other,
                     _ => {}
                 }
@@ -132,7 +158,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// Those of [`plan`](Self::plan).
     pub const fn layer_by_layer(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        Self::place(nodes, [true; N])
+        Self::place(N, nodes, [true; N])
     }
 
     /// Plans a decoder for a signal without end along the height: its one input is [`Node::rows`].
@@ -147,7 +173,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// operators that do not repeat (positions that depend on the height, tables, unpooling, concatenation along the height);
     /// [`Error::Range`] when the height is too small for a row to be away from both ends.
     pub const fn endless(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        let mut d = match Self::place(nodes, [false; N]) {
+        let mut d = match Self::place(N, nodes, [false; N]) {
             Ok(d) => d,
             Err(e) => return Err(e),
         };
@@ -189,31 +215,38 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
 
     /// The shape of the last node.
     pub const fn output(&self) -> Shape {
-        match self.nodes.last() {
-            Some(node) => node.spec.output,
+        match self.len().checked_sub(1) {
+            Some(last) => self.nodes[last].spec.output,
             None => Shape::new(0, 0, 0),
         }
     }
 
     /// How many rows are kept of node `i`, and how many it has; none are of an input that is whole and of the output.
     pub const fn rows(&self, i: usize) -> Option<(usize, usize)> {
-        if i >= N {
+        if i >= self.len() {
             return None;
         }
         let ring = &self.rings[i];
         Some((ring.rows, ring.height))
     }
 
-    const fn check(nodes: &[Node<'a, T>; N]) -> Result<(), Error> {
+    const fn check(len: usize, nodes: &[Node<'a, T>; N]) -> Result<(), Error> {
+        if len == 0 {
+            return Err(Error::Zero { what: "the number of nodes" });
+        }
+        if len > N {
+            let (what, got) = ("the number of nodes", crate::shape::signed(len));
+            return Err(Error::Range { what, got, min: 1, max: N as i64 });
+        }
         let mut n = 0;
-        while n < N {
+        while n < len {
             let node = &nodes[n];
             let inputs = node.spec.inputs();
             if inputs > JOINED {
                 let (what, got) = ("the inputs of a join", inputs as i64);
                 return Err(Error::Range { what, got, min: 1, max: JOINED as i64 });
             }
-            if n + 1 == N && node.is_input() {
+            if n + 1 == len && node.is_input() {
                 return Err(Error::Node { node: n, what: "operators at the end", got: 0, need: 1 });
             }
             let mut k = 0;
@@ -234,7 +267,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             n += 1;
         }
         let (mut read, mut n) = ([false; N], 0);
-        while n < N {
+        while n < len {
             let mut k = 0;
             while let Some(from) = nodes[n].from(k) {
                 read[at(&read, from)] = true;
@@ -243,7 +276,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             n += 1;
         }
         n = 0;
-        while n + 1 < N {
+        while n + 1 < len {
             if !read[n] {
                 return Err(Error::Node { node: n, what: "nodes that read it", got: 0, need: 1 });
             }
@@ -253,18 +286,15 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     }
 
     /// Plays the decoder through and gives each tensor its rows and its place.
-    const fn place(nodes: [Node<'a, T>; N], mut whole: [bool; N]) -> Result<Self, Error> {
-        if N == 0 {
-            return Err(Error::Zero { what: "the number of nodes" });
-        }
-        if let Err(e) = Self::check(&nodes) {
+    const fn place(len: usize, nodes: [Node<'a, T>; N], mut whole: [bool; N]) -> Result<Self, Error> {
+        if let Err(e) = Self::check(len, &nodes) {
             return Err(e);
         }
         let nothing =
             Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
-        let mut d = Decoder { nodes, rings: [nothing; N], inputs: 0, endless: false, need: 0 };
-        let mut n = 0;
-        while n < N {
+        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, need: 0 };
+        let (len, mut n) = (d.len(), 0);
+        while n < len {
             let mut k = 0;
             while let Some(from) = nodes[n].from(k) {
                 // Another shape of the same values.
@@ -274,9 +304,9 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             n += 1;
         }
         n = 0;
-        while n < N {
+        while n < len {
             let (shape, outside) = (nodes[n].spec.output, matches!(nodes[n].op, Op::Whole));
-            let whole = (whole[n] && n + 1 < N) || outside;
+            let whole = (whole[n] && n + 1 < len) || outside;
             d.rings[n] = Ring { height: shape.h, row_len: shape.row_len(), whole, input: d.inputs, ..nothing };
             d.inputs += nodes[n].is_input() as usize;
             n += 1;
@@ -284,7 +314,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         let mut play = Play::new(&d);
         while play.step(&d) != N {}
         n = 0;
-        while n + 1 < N {
+        while n + 1 < len {
             let ring = &mut d.rings[n];
             ring.rows = if matches!(nodes[n].op, Op::Whole) { 0 } else { play.rows[n] };
             n += 1;
@@ -295,14 +325,14 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
 
     /// Places the rings, the largest first, each at the lowest place that no ring takes which lives at the same time.
     const fn pack(&mut self, born: &[usize; N], died: &[usize; N]) {
-        let mut placed = [false; N];
+        let (len, mut placed) = (self.len(), [false; N]);
         self.need = 0;
         loop {
             let (mut next, mut largest, mut i) = (N, 0, 0);
-            while i < N {
-                let len = self.rings[i].rows * self.rings[i].row_len;
-                if !placed[i] && len > largest {
-                    (next, largest) = (i, len);
+            while i < len {
+                let values = self.rings[i].rows * self.rings[i].row_len;
+                if !placed[i] && values > largest {
+                    (next, largest) = (i, values);
                 }
                 i += 1;
             }
@@ -310,7 +340,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 return;
             }
             let (mut at, mut k) = (0, 0);
-            while k < N {
+            while k < len {
                 let other = &self.rings[k];
                 let end = other.at + other.rows * other.row_len;
                 let together = born[next] <= died[k] && born[k] <= died[next];
@@ -336,8 +366,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         // Rows per input row, as fractions; their common denominator is the period.
         let (mut rate, mut period, mut last) = ([(1, 1); N], 1, [usize::MAX; N]);
-        let mut n = 0;
-        while n < N {
+        let (len, mut n) = (self.len(), 0);
+        while n < len {
             let spec = &self.nodes[n].spec;
             if self.rings[n].whole {
                 return Err(Error::Unsupported { what: "a whole tensor in an endless decoder" });
@@ -369,7 +399,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             n += 1;
         }
         n = 0;
-        while n < N {
+        while n < len {
             self.rings[n].period = div(period * rate[n].0, rate[n].1);
             n += 1;
         }
@@ -383,9 +413,9 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             if n >= N || play.next[n] >= last[n] {
                 return Err(too_small);
             }
-            if n + 1 == N && play.shift(self) {
+            if n + 1 == len && play.shift(self) {
                 let (mut same, mut i) = (true, 0);
-                while i < N {
+                while i < len {
                     same &= seen[i] == play.next[i];
                     i += 1;
                 }
@@ -399,7 +429,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             }
         }
         n = 0;
-        while n + 1 < N {
+        while n + 1 < len {
             self.rings[n].rows = max(self.rings[n].rows, play.rows[n]);
             n += 1;
         }
@@ -452,8 +482,8 @@ struct Play<const N: usize> {
 impl<const N: usize> Play<N> {
     const fn new<T>(d: &Decoder<'_, T, N>) -> Self {
         let mut play = Play { next: [0; N], want: [0; N], rows: [0; N], born: [usize::MAX; N], died: [0; N], clock: 0 };
-        let mut n = 0;
-        while n < N {
+        let (len, mut n) = (d.len(), 0);
+        while n < len {
             if matches!(d.nodes[n].op, Op::Whole) {
                 play.next[n] = d.rings[n].height;
             }
@@ -465,9 +495,14 @@ impl<const N: usize> Play<N> {
 
     /// How many rows of its k-th input node `n` waits for.
     const fn wanted<T>(&self, d: &Decoder<'_, T, N>, n: usize, k: usize) -> usize {
-        match d.nodes[n].from(k) {
+        if n < N { Self::rows_for(d, (&d.nodes[n], &d.rings[n]), self.next[n], k) } else { 0 }
+    }
+
+    /// ... for its row `oy`.
+    const fn rows_for<T>(d: &Decoder<'_, T, N>, (node, ring): (&Node<'_, T>, &Ring), oy: usize, k: usize) -> usize {
+        match node.from(k) {
             Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
-            Some(_) => max(d.nodes[n].spec.reads(k, self.next[n]).end, d.rings[n].known(self.next[n])),
+            Some(_) => max(node.spec.reads(k, oy).end, ring.known(oy)),
             None => 0,
         }
     }
@@ -487,27 +522,30 @@ impl<const N: usize> Play<N> {
 
     /// Makes one row; answers of which node, N after the last.
     const fn step<T>(&mut self, d: &Decoder<'_, T, N>) -> usize {
-        if N == 0 || self.next[N - 1] >= d.rings[N - 1].height {
+        let Some(last) = d.len().checked_sub(1) else { return N };
+        if self.next[last] >= d.rings[last].height {
             return N;
         }
-        let mut n = N - 1;
+        let mut n = last;
         while let Some(from) = self.lacking(d, n)
             && from < N
         {
             n = from;
         }
-        if self.next[n] >= d.rings[n].height {
+        // Looked up once, where the optimiser still sees that n is below N.
+        let (node, ring) = (&d.nodes[n], &d.rings[n]);
+        if self.next[n] >= ring.height {
             return N;
         }
         self.clock += 1;
         self.born[n] = if self.born[n] < self.clock { self.born[n] } else { self.clock };
         self.died[n] = max(self.died[n], self.clock);
-        self.rows[n] = if d.rings[n].whole { d.rings[n].height } else { max(self.rows[n], 1) };
+        self.rows[n] = if ring.whole { ring.height } else { max(self.rows[n], 1) };
         let mut k = 0;
-        while let Some(from) = d.nodes[n].from(k)
+        while let Some(from) = node.from(k)
             && from < N
         {
-            let reads = d.nodes[n].spec.reads(k, self.next[n]);
+            let reads = node.spec.reads(k, self.next[n]);
             if reads.start < reads.end {
                 self.died[from] = self.clock;
                 if !d.rings[from].whole {
@@ -517,21 +555,22 @@ impl<const N: usize> Play<N> {
             k += 1;
         }
         self.next[n] += 1;
-        self.want[n] = if self.next[n] < d.rings[n].height { self.wanted(d, n, 0) } else { 0 };
+        let next = self.next[n];
+        self.want[n] = if next < ring.height { Self::rows_for(d, (node, ring), next, 0) } else { 0 };
         n
     }
 
     /// Goes back by a period where every node has left the beginning by more than that.
     const fn shift<T>(&mut self, d: &Decoder<'_, T, N>) -> bool {
-        let mut n = 0;
-        while n < N {
+        let (len, mut n) = (d.len(), 0);
+        while n < len {
             if self.next[n] < d.rings[n].first + d.rings[n].period {
                 return false;
             }
             n += 1;
         }
         n = 0;
-        while n < N {
+        while n < len {
             self.next[n] -= d.rings[n].period;
             if let Some(from) = d.nodes[n].from(0) {
                 // A row that reads nothing wants none.

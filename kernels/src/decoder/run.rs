@@ -123,7 +123,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         length("the inputs of the decoder", inputs.len(), self.inputs)?;
         length("the decoder's memory", memory.len(), self.need())?;
         let mut pushed = 0;
-        for (node, input) in self.nodes.iter().filter(|n| n.is_input()).zip(inputs.iter()) {
+        for (node, input) in self.nodes.iter().take(self.len()).filter(|n| n.is_input()).zip(inputs.iter()) {
             match (node.op, input) {
                 (Op::Whole, Input::Whole(x)) => length("an input", x.len(), node.spec.output.len())?,
                 (Op::Rows, Input::Rows(_)) => {}
@@ -141,7 +141,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         if self.endless && y_rows > 1 {
             return Err(Error::Unsupported { what: "a whole output of an endless decoder" });
         }
-        let (nodes, rings, endless) = (&self.nodes[..], &self.rings[..], self.endless);
+        let len = self.len();
+        let (nodes, rings, endless) = (&self.nodes[..len], &self.rings[..len], self.endless);
         let parts = Parts { nodes, rings, inputs, memory, y, y_rows, filled: 0, endless, open: endless };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
@@ -267,7 +268,7 @@ impl<T: Element> Parts<'_, '_, T> {
     #[inline(never)]
     fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<usize> {
         let last = self.nodes.len().checked_sub(1)?;
-        if state.last()?.next >= self.rings.last()?.height {
+        if state.get(last)?.next >= self.rings.last()?.height {
             return None;
         }
         loop {

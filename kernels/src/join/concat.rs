@@ -9,6 +9,7 @@ use core::ops::Range;
 
 /// The axis of a [`Concat`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Along {
     /// Rows of one input after the rows of another.
     Height,

@@ -17,6 +17,7 @@ use crate::{Element, Error};
 
 /// Scale and zero point of a tensor: `real = scale * (raw - zero)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Quant {
     /// The real distance of two neighbouring raw values; finite and above 0.
     pub scale: f32,
@@ -61,6 +62,7 @@ impl Quant {
 
 /// A clamp of the real output, fused into requantisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Activation {
     /// The element's own range.
     None,

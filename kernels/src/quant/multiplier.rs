@@ -10,6 +10,7 @@ use crate::Error;
 /// The first two are within one of the real product. [`TfliteSingle`](Rounding::TfliteSingle) is
 /// `floor(acc * M + 1/2)`, the correctly rounded value of the quantised M.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Rounding {
     /// Rounds twice: a doubling high multiply (ties up), then a shift (ties away from zero).
     /// The default of LiteRT, TFLite Micro and CMSIS-NN.
@@ -34,7 +35,11 @@ impl Rounding {
 }
 
 /// A positive real number `q * 2^(shift - 31)`.
+///
+/// It lies in memory as C's `struct { int32_t q; int8_t shift; }` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Multiplier {
     q: i32,
     shift: i8,
@@ -43,6 +48,28 @@ pub struct Multiplier {
 impl Multiplier {
     /// A product of 0.
     pub(crate) const ZERO: Self = Multiplier { q: 0, shift: 0 };
+
+    /// `q * 2^(shift - 31)`, as another program has computed it.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when q is neither 0 nor in [2³⁰, 2³¹), or the shift is not in -31 ..= 30.
+    ///
+    /// ```
+    /// use upconv::Multiplier;
+    /// assert_eq!(Multiplier::new(1 << 30, -2), Multiplier::from_real(0.125));
+    /// assert!(Multiplier::new(1, 0).is_err());
+    /// ```
+    pub const fn new(q: i32, shift: i8) -> Result<Self, Error> {
+        const MIN: i32 = 1 << 30;
+        if q != 0 && q < MIN {
+            let what = "a multiplier's factor";
+            return Err(Error::Range { what, got: q as i64, min: MIN as i64, max: i32::MAX as i64 });
+        }
+        if shift < -31 || shift > 30 {
+            return Err(Error::Range { what: "a multiplier's shift", got: shift as i64, min: -31, max: 30 });
+        }
+        Ok(Multiplier { q, shift })
+    }
 
     /// The multiplier nearest to `sx * sw / sy`, computed in f64 as TFLite does.
     ///

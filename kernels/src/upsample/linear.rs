@@ -20,6 +20,7 @@ use core::ops::Range;
 
 /// Whose numbers an interpolation computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Numerics {
     /// The real value, rounded once, ties up: never further than half a step from it.
     Exact,

@@ -52,9 +52,11 @@ fn convolution<T: Element>(plan: Plan) -> Result<(), Error> {
     black_box((plan.input(), plan.output(), plan.weight_len(), plan.macs()));
     plan.pack_into::<i8>(unknown(), unknown(), unknown())?;
     plan.pack_into::<T>(unknown(), unknown(), unknown())?;
+    plan.pack_blocks::<T>(unknown(), unknown(), unknown(), unknown())?;
     let quantization: Quantization<'_> = unknown();
     black_box(quantization.activation.range::<T>(quantization.y));
     black_box(Multiplier::per_channel::<8>(unknown(), unknown(), unknown())?);
+    black_box(Multiplier::new(unknown(), unknown())?);
     let multiplier = Multiplier::from_scales(unknown(), unknown(), unknown())?;
     black_box(multiplier.apply(unknown(), unknown()));
     black_box(Multiplier::power_of_two(unknown())?.apply(unknown(), unknown()));
@@ -195,6 +197,7 @@ fn decoder<T: Element + Sync>() -> Result<(), Error> {
     ]);
     black_box(unknown::<&Elementwise<'_, LeakyRelu<T>>>().node::<T>(unknown()));
     planned::<T>(Decoder::plan(unknown())?)?;
+    planned::<T>(Decoder::plan_first(unknown(), unknown())?)?;
     planned::<T>(Decoder::layer_by_layer(unknown())?)?;
     planned::<T>(Decoder::endless(unknown())?)
 }
