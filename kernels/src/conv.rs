@@ -1,13 +1,14 @@
 //! The phase engine: convolution, transposed convolution, one output row at a time.
 //!
 //! For each output column phase and each pixel of it, the taps that read inside the input form a few runs of neighbouring
-//! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Taps that would
-//! read padding are cut off beforehand, so the inner loop has no border case and no zero is multiplied.
+//! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Tap rows that would
+//! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
-use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::arch::{BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::phase;
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
-use crate::rows::cut;
+use crate::rows::{cut, cut_mut};
 use crate::{Activation, Element, Error, Geometry, Layer, Multiplier, Plan, Quant, Rounding, Shape, Window};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -203,7 +204,7 @@ impl Quantization<'_> {
 /// A convolution or transposed convolution with its weights, ready to run; made by [`Weights::layer`].
 ///
 /// `acc = bias + Σ (x − zx)·w`, `y = clamp(round(acc·M) + zy)`; exact but for the one rounding, named in
-/// [`Quantization::rounding`]. Weights stay where they are; a row takes some 3 KB of stack, whatever
+/// [`Quantization::rounding`]. Weights stay where they are; a row takes less than 3 KB of stack, whatever
 /// the layer's size, and no other memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
@@ -239,21 +240,35 @@ impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, 
     }
 }
 
-/// The output pixels of one row and column phase, and the taps that reach them.
-#[derive(Clone, Copy)]
-struct Phase {
-    count: usize,
-    /// The input column that the first one's first tap reads, inside or not.
-    first: isize,
-    /// Where the first one's first channel is stored, and the distance of the next one's.
-    to: usize,
-    pitch: usize,
-    /// Tap rows that read inside the input, the input row that the first of them reads, and taps of each.
-    rows: usize,
+/// What an output row reads.
+struct Row<'a, T> {
+    x: &'a Window<'a, T>,
+    /// Its class, the tap rows of that, those above the input and those inside, and the input row that the first of these reads.
+    class: usize,
+    taps: usize,
+    above: usize,
+    inside: usize,
     top: usize,
-    columns: usize,
-    /// The first input channel of the group.
+    /// The rows, unless there are more than TAP_ROWS.
+    lines: Vec<&'a [T], TAP_ROWS>,
+}
+
+/// Output pixels that the same taps reach, and some of their channels.
+struct Part {
+    /// The class of the columns, their taps, and the column that the first pixel's first tap reads, inside or not.
+    class: usize,
+    taps: usize,
+    first: isize,
+    /// Where the first channel's weights lie among those of its class, and the first input channel.
+    channel: usize,
     group: usize,
+    /// Pixels, where the first one's first channel is stored, and the distance of the next one's.
+    count: usize,
+    to: isize,
+    pitch: usize,
+    /// Channels that the first pixel lacks, and that the last one has.
+    skip: usize,
+    last: usize,
 }
 
 /// Tap rows of a kernel that is run four pixels at a time.
@@ -281,89 +296,115 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
         let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let lines: Vec<_, TAP_ROWS> =
-            (0..if inside > TAP_ROWS { 0 } else { inside }).map(|row| x.row(top + row * plan.y.tap_step)).collect();
+        let mut lines = Vec::new();
+        for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
+            let _ = lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
+        }
+        let row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines };
         let mut patch = Patch::new();
-        let (mut o, mut in_span, mut in_group, mut group) = (channels.start, 0, 0, 0);
-        while o < channels.end {
-            let n = SUMS.min(plan.span - in_span);
+        // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
+        let c = plan.output.c;
+        let whole = self.dense() && plan.span == c && c.is_multiple_of(BLOCK);
+        let alike = if whole && 2 * c <= SUMS { plan.x.alike() } else { None };
+        let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
+        let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
+        while o < width {
+            let first = channels.start + if alike.is_some() { in_span } else { o };
+            let mut n = SUMS.min(plan.span - in_span);
             let (bias, multipliers) = (self.weights.bias, self.multipliers);
-            let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
-            let block =
-                Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
+            let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, first, n) };
+            let bias = cut(bias, first, n);
+            while alike.is_some() && n.is_multiple_of(plan.span) && n + plan.span <= SUMS.min(width - o) {
+                n += plan.span;
+            }
+            let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
             let mut job = Job::<S, A>::new(&block);
             job.start::<T>();
-            for (r, columns) in plan.x.phases().enumerate() {
-                let row = columns.taps * plan.group_in;
-                let run = Run { n: inside * row, len: rows.taps * row, skip: above * row };
-                let at = plan.packed_at(rows.class, columns.class) + o * run.len;
-                let weights = cut(self.weights.packed, at, n * run.len);
-                // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
-                let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
-                if rest != 0 {
-                    job.start::<T>();
-                    job.subtract(rest, weights, run);
+            let channel = channels.start + o;
+            if let Some(alike) = alike {
+                let (taps, first, count, pitch) = (alike.taps, alike.first, alike.count, width);
+                let (skip, to) = ((alike.skip * c).saturating_sub(o), o as isize - (alike.skip * c) as isize);
+                let last = (alike.last * c).saturating_sub(o).min(n);
+                let part = Part { class: 0, taps, first, channel, group, count, to, pitch, skip, last };
+                self.part(&row, &part, &mut job, &mut patch, y);
+            } else {
+                for (r, columns) in plan.x.phases().enumerate() {
+                    let phase::Phase { class, taps, first } = columns;
+                    let (count, to, pitch) = (plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
+                    let part = Part { class, taps, first, channel, group, count, to, pitch, skip: 0, last: n };
+                    self.part(&row, &part, &mut job, &mut patch, y);
                 }
-                let to = r * channels.len() + o - channels.start;
-                let pitch = plan.x.out_step * channels.len();
-                let (count, first, columns) = (plan.x.len(r), columns.first, columns.taps);
-                let phase = Phase { count, first, to, pitch, rows: inside, top, columns, group };
-                self.pixels(x, &lines, &mut job, weights, run, &mut patch, phase, y);
             }
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
-            if in_span == plan.span {
+            if in_span >= plan.span {
                 in_span = 0;
             }
-            if in_group == plan.group_out {
-                (in_group, group) = (0, group + plan.group_in);
+            if in_group >= plan.group_out {
+                in_group = 0;
+                group = if group + plan.group_in < plan.input.c { group + plan.group_in } else { 0 };
             }
         }
     }
 
-    /// The pixels of a phase: four and more at a time, as far as all their taps read inside the input, the others one by one.
+    /// Pixels four and more at a time, as far as all their taps read inside the input, the others one by one.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
-    fn pixels<S: Accumulator>(
+    fn part<S: Accumulator>(
         &self,
-        x: &Window<'_, T>,
-        lines: &[&[T]],
+        row: &Row<'_, T>,
+        part: &Part,
         job: &mut Job<'_, S, A>,
-        weights: &[W],
-        run: Run,
         patch: &mut Patch,
-        phase: Phase,
         y: &mut [T],
     ) {
-        let Phase { count, first, to, pitch, .. } = phase;
-        let (c, in_step) = (self.plan.input.c, self.plan.x.in_step as isize);
-        let (mut inside, mut end) = (0, 0);
-        if run.n == 0 {
-            end = count;
-        } else if self.dense() && lines.len() == phase.rows {
-            end = count;
-            while inside < count && first + inside as isize * in_step < 0 {
+        let &Part { first, count, to, pitch, .. } = part;
+        let (plan, n) = (&self.plan, job.block.channels);
+        let (c, in_step) = (plan.input.c, plan.x.in_step);
+        let values = part.taps * plan.group_in;
+        let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
+        let at = plan.packed_at(row.class, part.class) + part.channel * run.len;
+        let weights = cut(self.weights.packed, at, n * run.len);
+        // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
+        let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
+        if rest != 0 {
+            job.start::<T>();
+            job.subtract(rest, weights, run);
+        }
+        // Those that are computed four and more at a time: the first and the last only with all channels.
+        let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
+        let column = |i: usize| first + (i * in_step) as isize;
+        let cut_off = |i: usize| column(i) < 0 || column(i) > plan.input.w as isize - part.taps as isize;
+        if run.n > 0 {
+            if !self.dense() || row.lines.len() != row.inside {
+                end = 0;
+            }
+            // Few channels do not share the work of a border, and a pixel or two that are left cost less alone.
+            while inside < end && cut_off(inside) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
                 inside += 1;
             }
-            let room = self.plan.input.w as isize - phase.columns as isize;
-            while end > 0 && first + (end as isize - 1) * in_step > room {
+            while inside < end && cut_off(end - 1) && (n <= DIRECT || matches!((end - inside) % PIXELS, 1 | 2)) {
                 end -= 1;
             }
         }
-        // A single one that is left costs less alone.
         match end.saturating_sub(inside) {
             ..PIXELS => (inside, end) = (0, 0),
-            n => end -= usize::from(n % PIXELS == 1),
+            groups => end -= usize::from(groups % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, phase.columns * c) };
-            let from = if run.n == 0 { 0 } else { (first + inside as isize * in_step) as usize * c };
-            let step = self.plan.x.in_step * c;
-            let (count, zero, to) = (end - inside, self.x_zero, to + inside * pitch);
+            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (&row.lines[..], part.taps * c) };
+            let (from, step) = (column(inside) * c as isize, in_step * c);
+            let (count, zero, to) = (end - inside, self.x_zero, (to + (inside * pitch) as isize) as usize);
             job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, zero, to, pitch }, y);
         }
-        for i in (0..inside).chain(end..count) {
-            let y = y.get_mut(to + i * pitch..).unwrap_or_default();
-            self.pixel(x, job, weights, run, &phase, first + i as isize * in_step, y);
+        let mut i = 0;
+        while i < count {
+            if i == inside && i < end {
+                i = end;
+                continue;
+            }
+            let channels = if i == 0 { part.skip } else { 0 }..if i + 1 == count { part.last } else { n };
+            let y = cut_mut(y, (to + (i * pitch + channels.start) as isize) as usize, channels.len());
+            self.pixel(row, part, job, weights, run, column(i), channels, y);
+            i += 1;
         }
     }
 
@@ -373,35 +414,38 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// A single pixel, whose first tap reads column `first`, inside or not.
-    #[inline(never)]
+    #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     fn pixel<S: Accumulator>(
         &self,
-        x: &Window<'_, T>,
+        row: &Row<'_, T>,
+        part: &Part,
         job: &mut Job<'_, S, A>,
         weights: &[W],
         run: Run,
-        phase: &Phase,
         first: isize,
+        channels: Range<usize>,
         y: &mut [T],
     ) {
         let plan = &self.plan;
         let (c, n) = (plan.input.c, plan.group_in);
-        let (before, inside) = plan.x.clip(first, phase.columns);
+        let (before, inside) = plan.x.clip(first, part.taps);
         // Neighbouring taps that read neighbouring pixels make one piece, else each tap is a piece of its group's channels.
         let (pieces, len) = if self.dense() { (1, inside * c) } else { (inside, n) };
         let pixel = Pixel {
-            x,
-            top: phase.top,
+            x: row.x,
+            lines: &row.lines,
+            top: row.top,
             row_step: plan.y.tap_step,
-            rows: if inside == 0 { 0 } else { phase.rows },
-            from: (first + (before * plan.x.tap_step) as isize).max(0) as usize * c + phase.group,
+            rows: if inside == 0 { 0 } else { row.inside },
+            from: (first + (before * plan.x.tap_step) as isize).max(0) as usize * c + part.group,
             step: plan.x.tap_step * c,
             pieces,
             len,
             skip: run.skip + before * n,
-            row: phase.columns * n,
+            row: part.taps * n,
             zero: self.x_zero,
+            channels,
         };
         job.pixel(weights, run, &pixel, y);
     }

@@ -61,6 +61,19 @@ pub(crate) struct Phase {
     pub(crate) first: isize,
 }
 
+/// All phases along one axis: the outputs of all classes, in their order, that read the same inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Alike {
+    /// Number of taps of each class.
+    pub(crate) taps: usize,
+    /// Input position of the first tap for the first such outputs.
+    pub(crate) first: isize,
+    /// How often there are such outputs, how many classes the first ones lack, and how many the last ones have.
+    pub(crate) count: usize,
+    pub(crate) skip: usize,
+    pub(crate) last: usize,
+}
+
 /// The geometry of one axis.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
@@ -261,6 +274,19 @@ impl Axis {
             cursor = self.next(cursor);
             phase
         })
+    }
+
+    /// All phases as one, where they are alike: as many as classes, of as many taps each.
+    #[inline]
+    pub(crate) const fn alike(&self) -> Option<Alike> {
+        let alike = self.transposed && self.gcd == 1 && self.tap_step == 1 && self.extra == 0 && self.full > 0;
+        // So that `step` is exact.
+        if !alike || self.out_step == 1 || self.output + self.out_step > 1 << 16 {
+            return None;
+        }
+        let Phase { class, taps, first } = self.phase(self.start);
+        let (steps, last) = self.step(self.output - 1 + class);
+        Some(Alike { taps, first, skip: class, count: steps + 1, last: last + 1 })
     }
 
     /// The phase of a cursor.

@@ -1,8 +1,9 @@
 //! The inner loops, and who replaces which on what core.
 //!
-//! | loop                           | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85          |
-//! |--------------------------------|--------------|----------------------------------------------------------------|-------------------------------|
-//! | `Job::mac`, `finish`, `groups` | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs  |
+//! | loop                                  | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85         |
+//! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
+//! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
+//! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | portable's                   |
 //!
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
@@ -36,7 +37,7 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{BLOCK, Job, PIXELS, Patch, SUMS};
+pub(crate) use chosen::{BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixel, Pixels, Run};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.

@@ -1,8 +1,11 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
+use super::portable;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Window};
+use core::ops::Range;
+use core::slice::from_mut;
 use heapless::Vec;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -11,6 +14,8 @@ pub(crate) const BLOCK: usize = 2;
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
 pub(crate) const SUMS: usize = 16;
+/// So many channels have pixels outside the input one by one.
+pub(crate) const DIRECT: usize = 1;
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 
@@ -59,9 +64,9 @@ pub(crate) struct Run {
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'a, A> {
     pub(crate) channels: usize,
-    /// One for each, or none at all.
+    /// One for each, in turn for so many, or none at all.
     pub(crate) bias: &'a [A],
-    /// One for each, or one for all.
+    /// One for each, or in turn for so many.
     pub(crate) multipliers: &'a [Multiplier],
     pub(crate) requant: Requant,
     /// No sum gets larger.
@@ -73,14 +78,13 @@ impl<A: Accumulator> Block<'_, A> {
     /// The bias of channel `c`.
     #[inline(always)]
     pub(crate) fn bias<S: Accumulator>(&self, c: usize) -> S {
-        S::from_i64(self.bias.get(c).map_or(0, |bias| bias.to_i64()))
+        S::from_i64(in_turn(self.bias, c).map_or(0, |bias| bias.to_i64()))
     }
 
     /// The multiplier of channel `c`.
     #[inline(always)]
     pub(crate) fn multiplier(&self, c: usize) -> Multiplier {
-        let c = if self.multipliers.len() == 1 { 0 } else { c };
-        self.multipliers.get(c).copied().unwrap_or(Multiplier::ZERO)
+        in_turn(self.multipliers, c).copied().unwrap_or(Multiplier::ZERO)
     }
 
     /// The multipliers from channel `at` on.
@@ -89,12 +93,25 @@ impl<A: Accumulator> Block<'_, A> {
     }
 }
 
+/// `all[i mod len]` without a division.
+#[inline(always)]
+fn in_turn<V>(all: &[V], mut i: usize) -> Option<&V> {
+    if all.len() == 1 {
+        return all.first();
+    }
+    while i >= all.len() && !all.is_empty() {
+        i -= all.len();
+    }
+    all.get(i)
+}
+
 /// Pixels that follow each other, PIXELS at least, each of which reads as many neighbouring values of the same input rows.
 pub(crate) struct Pixels<'a, T> {
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
-    /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row.
-    pub(crate) from: usize,
+    /// The first value of the first pixel, the distance of the next pixel's, and how many there are in a row. What lies outside the rows is
+    /// the zero point.
+    pub(crate) from: isize,
     pub(crate) step: usize,
     pub(crate) len: usize,
     /// The zero point, which is more than `Patch::offset` where that does not hold it.
@@ -104,15 +121,63 @@ pub(crate) struct Pixels<'a, T> {
     pub(crate) pitch: usize,
 }
 
+impl<'a, T: Element> Pixels<'a, T> {
+    /// The last first value of a group whose values all lie inside the rows.
+    #[inline(always)]
+    pub(super) fn last(&self) -> isize {
+        let width = self.rows.iter().map(|row| row.len()).min().unwrap_or(self.len);
+        width as isize - ((PIXELS - 1) * self.step + self.len) as isize
+    }
+
+    /// The first value of the group at pixel `i`.
+    #[inline(always)]
+    pub(super) fn first(&self, i: usize) -> isize {
+        self.from + (i * self.step) as isize
+    }
+
+    /// Those of the `len` values of the group at pixel `i` that lie inside the rows at all its pixels, if words can be made of them.
+    #[inline(always)]
+    pub(super) fn inside(&self, i: usize) -> Range<usize> {
+        let (first, last) = (self.first(i), self.last());
+        let start = (-first).max(0).min(self.len as isize) as usize;
+        let end = (last - first + self.len as isize).min(self.len as isize).max(start as isize) as usize;
+        if (start | end | self.len).is_multiple_of(4) { start..end } else { 0..0 }
+    }
+
+    /// Copies values `done ..` of the group at pixel `i`, each SHORT after those of the pixel before.
+    #[inline(never)]
+    pub(super) fn gather(&self, i: usize, row: &[T], done: usize, line: &mut [T; PIXELS * SHORT], at: usize, n: usize) {
+        for p in 0..PIXELS {
+            let from = self.first(i + p) + done as isize;
+            let to = cut_mut(line, p * SHORT + at, n);
+            if from >= 0
+                && let Some(x) = row.get(from as usize..).and_then(|x| x.get(..n))
+            {
+                to.iter_mut().zip(x).for_each(|(to, x)| *to = *x);
+                continue;
+            }
+            to.fill(T::from_i32(self.zero));
+            let before = (-from).max(0).min(n as isize) as usize;
+            let row = row.get((from + before as isize) as usize..).unwrap_or_default();
+            to.iter_mut().skip(before).zip(row).for_each(|(to, x)| *to = *x);
+        }
+    }
+}
+
 /// The first pixels of groups of PIXELS that make up `count`, at least PIXELS; the last group may lie over the one before.
 #[inline(always)]
 pub(super) fn groups(count: usize) -> impl Iterator<Item = usize> {
     (0..count.div_ceil(PIXELS)).map(move |i| (PIXELS * i).min(count.saturating_sub(PIXELS)))
 }
 
+/// Values of a pixel that are brought together before they are widened.
+pub(super) const SHORT: usize = 32;
+
 /// The inputs of a single pixel: pieces of some rows, `len` neighbouring values each.
 pub(crate) struct Pixel<'a, T> {
     pub(crate) x: &'a Window<'a, T>,
+    /// Its rows, if they are at hand.
+    pub(crate) lines: &'a [&'a [T]],
     /// The first row, the distance of the next one, and how many there are.
     pub(crate) top: usize,
     pub(crate) row_step: usize,
@@ -126,18 +191,19 @@ pub(crate) struct Pixel<'a, T> {
     pub(crate) skip: usize,
     pub(crate) row: usize,
     pub(crate) zero: i32,
+    /// The channels that are asked for.
+    pub(crate) channels: Range<usize>,
 }
 
 impl<'a, T> Pixel<'a, T> {
-    /// Each piece, and where its weights lie among those of a channel.
+    /// Piece `i` of row `row`, and where its weights lie among those of a channel.
     #[inline(always)]
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (&'a [T], usize)> {
-        (0..self.rows).flat_map(move |row| {
-            let line = self.x.row(self.top + row * self.row_step);
-            (0..self.pieces).map(move |i| {
-                (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
-            })
-        })
+    pub(super) fn piece(&self, row: usize, i: usize) -> (&'a [T], usize) {
+        let line = match self.lines.get(row) {
+            Some(line) => line,
+            None => self.x.row(self.top + row * self.row_step),
+        };
+        (cut(line, self.from + i * self.step, self.len), self.skip + row * self.row + i * self.len)
     }
 }
 
@@ -150,46 +216,64 @@ pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, cons
     pixel: &Pixel<'_, T>,
     y: &mut [T],
 ) {
-    for c in 0..block.channels {
+    for (c, y) in pixel.channels.clone().zip(y) {
         let first = c - c % BLOCK;
         let b = BLOCK.min(block.channels - first);
         let mut sum = block.bias::<S>(c);
-        for (x, at) in pixel.pieces() {
+        for (row, i) in (0..pixel.rows).flat_map(|row| (0..pixel.pieces).map(move |i| (row, i))) {
+            let (x, at) = pixel.piece(row, i);
             let w = w.get(first * run.len + at * b + (c - first)..).unwrap_or_default();
             for (x, w) in x.iter().zip(w.iter().step_by(b.max(1))) {
                 sum = sum.mac(x.to_i32() - pixel.zero, w.to_i32());
             }
         }
-        block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), cut_mut(y, c, 1));
+        block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), from_mut(y));
     }
 }
 
-/// The safe form of `Job::groups`, whose patches and sums are those of a backend.
-macro_rules! each_group {
-    ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident) => {{
-        let &Pixels { count, rows, from, step, len, zero, to, pitch } = $pixels;
+/// The group at pixel `i`, wherever its values lie, in the safe form, whose patches and sums are those of a backend.
+macro_rules! any_group {
+    ($job:ident, $patch:ident, $w:ident, $run:ident, $pixels:ident, $y:ident, $i:ident) => {{
+        let &Pixels { rows, len, step, zero, to, pitch, .. } = $pixels;
         let offset = Patch::offset::<T>(zero);
-        for i in groups(count) {
-            let (mut at, mut run) = (0, $run);
-            for row in rows {
-                let mut done = 0;
-                while done < len {
-                    if at == CHUNK {
-                        $job.mac($patch, $w, Run { n: at, ..run });
-                        (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                    }
-                    let part = (len - done).min(CHUNK - at);
-                    $patch.fill_all(at, row.get(from + i * step + done..).unwrap_or_default(), step, part, offset);
+        let (mut at, mut run) = (0, $run);
+        let inside = $pixels.inside($i);
+        // The values of a pixel that lie outside at another one, or make no words, and of them those that are not in the patch yet.
+        let mut line = [T::default(); PIXELS * portable::SHORT];
+        let mut short = 0;
+        for row in rows {
+            let mut done = 0;
+            while done < len {
+                let direct = inside.contains(&done);
+                if short > 0 && (direct || short == portable::SHORT || at + short == CHUNK) {
+                    $patch.fill_all(at, &line, portable::SHORT, short, offset);
+                    (at, short) = (at + short, 0);
+                }
+                if at == CHUNK {
+                    $job.mac($patch, $w, Run { n: at, ..run });
+                    (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                }
+                if direct {
+                    let part = (inside.end - done).min(CHUNK - at);
+                    let from = ($pixels.first($i) + done as isize) as usize;
+                    $patch.fill_all(at, row.get(from..).unwrap_or_default(), step, part, offset);
                     (at, done) = (at + part, done + part);
+                } else {
+                    let end = if done < inside.start { inside.start } else { len };
+                    let part = (end - done).min(portable::SHORT - short).min(CHUNK - at - short);
+                    $pixels.gather($i, row, done, &mut line, short, part);
+                    (short, done) = (short + part, done + part);
                 }
             }
-            let y = $y.get_mut(to + i * pitch..).unwrap_or_default();
-            $job.finish($patch, $w, run, y, pitch);
         }
+        if short > 0 {
+            $patch.fill_all(at, &line, portable::SHORT, short.next_multiple_of(4), offset);
+        }
+        $job.finish($patch, $w, run, $y.get_mut(to + $i * pitch..).unwrap_or_default(), pitch);
     }};
 }
 #[allow(unused_imports)] // other backends use it
-pub(super) use each_group;
+pub(super) use any_group;
 
 /// A block of channels: the sums before any product, and those of a group of pixels that is not finished.
 pub(crate) struct Job<'a, S, A> {
@@ -263,7 +347,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        each_group!(self, patch, w, run, pixels, y)
+        for i in groups(pixels.count) {
+            any_group!(self, patch, w, run, pixels, y, i);
+        }
     }
 
     /// The outputs of a single pixel, whose inputs may be fewer than those of others: `run` says nothing of them.

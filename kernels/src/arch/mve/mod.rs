@@ -24,7 +24,7 @@
 
 mod isa;
 
-use super::portable::{self, Block, Pixel, Pixels, Run, each_group, groups};
+use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
 use crate::quant::{Accumulator, Multiplier};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
@@ -37,8 +37,10 @@ pub(crate) const BLOCK: usize = 1;
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 32;
+/// So many channels have pixels outside the input one by one: none.
+pub(crate) const DIRECT: usize = 0;
 /// Values of a patch.
-pub(crate) const CHUNK: usize = 256;
+const CHUNK: usize = 256;
 
 /// A pixel's inputs in the order of their weights, as they are.
 #[repr(C, align(4))]
@@ -183,9 +185,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         };
         let channels = self.channels.iter_mut().take(self.count);
         match block.multipliers {
-            [m] => channels.for_each(|channel| factor(channel, m)),
             all if all.len() >= self.count => channels.zip(all).for_each(|(channel, m)| factor(channel, m)),
-            _ => self.count = 0,
+            _ => channels.zip(block.multipliers(0)).for_each(|(channel, m)| factor(channel, &m)),
         }
         self.end = match block.requant.rounding {
             _ if size_of::<S>() != 4 || highest >= 0 => End::Sums,
@@ -204,9 +205,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     #[inline(never)]
     fn biases(&mut self) {
-        let mut bias = self.block.bias.iter();
-        for channel in self.channels_mut() {
-            channel.sums = [bias.next().map_or(S::default(), |bias| S::from_i64(bias.to_i64())); PIXELS];
+        let block = self.block;
+        for (c, channel) in self.channels_mut().iter_mut().enumerate() {
+            channel.sums = [block.bias(c); PIXELS];
         }
         self.stale = false;
     }
@@ -333,19 +334,35 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
     ) {
         self.fresh();
-        let &Pixels { count, rows, from, step, len, to, pitch, .. } = pixels;
+        let &Pixels { count, rows, step, len, to, pitch, .. } = pixels;
         let n = self.count;
         // All bounds are checked here, once; the loop over pixels has none.
         let last = count.saturating_sub(1);
-        let reads = from + last * step + len;
         let fits = self.end != End::Sums
             && count >= PIXELS
             && rows.len() * len == run.n
             && (rows.len() == 1 || run.n * size_of::<T>() <= size_of::<Line>());
-        let fits = fits && rows.iter().all(|row| reads <= row.len());
-        let Some(out) = y.get_mut(to..).filter(|y| fits && last * pitch + n <= y.len()) else {
-            return self.each(patch, w, run, pixels, y);
-        };
+        if !fits || to + last * pitch + n > y.len() {
+            return groups(count).for_each(|i| self.any(patch, w, run, pixels, y, i));
+        }
+        // Those at the ends, as far as their values do not lie inside.
+        let (mut first, mut end) = (0, count);
+        while end - first >= PIXELS && pixels.first(first) < 0 {
+            self.any(patch, w, run, pixels, y, first);
+            first += PIXELS;
+        }
+        while end - first >= PIXELS && pixels.first(end - PIXELS) > pixels.last() {
+            end -= PIXELS;
+            self.any(patch, w, run, pixels, y, end);
+        }
+        if first == end {
+            return;
+        }
+        if end - first < PIXELS {
+            return self.any(patch, w, run, pixels, y, first.min(count - PIXELS));
+        }
+        let (to, count, from) = (to + first * pitch, end - first, pixels.first(first) as usize);
+        let out = y.get_mut(to..).unwrap_or_default();
         let Some(mut call) = self.outputs(w, run) else { return };
         call.write(out.as_mut_ptr(), pitch);
         let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n);
@@ -383,17 +400,18 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y)
     }
 
-    /// Groups whose values do not fit a patch, or whose outputs are not made in registers.
+    /// A group whose values do not fit a patch or lie outside, or whose outputs are not made in registers.
     #[inline(never)]
-    fn each<T: Element, W: Element>(
+    fn any<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
         pixels: &Pixels<'_, T>,
         y: &mut [T],
+        i: usize,
     ) {
-        each_group!(self, patch, w, run, pixels, y)
+        any_group!(self, patch, w, run, pixels, y, i)
     }
 
     /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.

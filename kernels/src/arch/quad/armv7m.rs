@@ -1,12 +1,17 @@
 //! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products.
 
-use super::Loop;
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
+use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
+
+/// Output channels whose inputs are read where they are; a patch that more of them share costs less.
+pub(crate) const DIRECT: usize = 2;
+/// Whether these inputs are taken as they are, and the zero point comes off the sums.
+pub(super) const RAW: bool = true;
 
 /// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
 ///
@@ -49,6 +54,30 @@ unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usiz
     )
 }
 
+/// An output of a sum, with q, h and e in r8, r9 and r10; r11 and lr are lost.
+macro_rules! rounding {
+    () => {
+        concat!(
+            ".macro double acc\n",
+            "add lr, r9, \\acc, asr #31\n",
+            "lsl \\acc, \\acc, #1\n",
+            "smull r11, \\acc, \\acc, r8\n",
+            "lsls r11, r11, #1\n",
+            "adc \\acc, \\acc, lr\n",
+            "asr \\acc, \\acc, r10\n",
+            "ssat \\acc, #8, \\acc\n",
+            ".endm\n",
+            ".macro single acc\n",
+            "lsl \\acc, \\acc, #1\n",
+            "smull r11, \\acc, \\acc, r8\n",
+            "add \\acc, \\acc, r9\n",
+            "asr \\acc, \\acc, r10\n",
+            "ssat \\acc, #8, \\acc\n",
+            ".endm\n",
+        )
+    };
+}
+
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
 /// On the stack: x and n; after eleven saved registers, from 44 on, `next`, `end`, y and pitch.
@@ -68,24 +97,9 @@ macro_rules! stamp {
                 "mla r6, r10, r12, r6",
                 "mla r7, r11, r12, r7",
                 ".endm",
-                ".macro double acc",
-                "add lr, r9, \\acc, asr #31",
-                "lsl \\acc, \\acc, #1",
-                "smull r11, \\acc, \\acc, r8",
-                "lsls r11, r11, #1",
-                "adc \\acc, \\acc, lr",
-                "asr \\acc, \\acc, r10",
-                "ssat \\acc, #8, \\acc",
-                ".endm",
-                ".macro single acc",
-                "lsl \\acc, \\acc, #1",
-                "smull r11, \\acc, \\acc, r8",
-                "add \\acc, \\acc, r9",
-                "asr \\acc, \\acc, r10",
-                "ssat \\acc, #8, \\acc",
-                ".endm",
+                rounding!(),
                 ".macro outputs round",
-                "ldmia r3!, {{r8-r10}}",
+                "ldmia r3!, {{r8-r11}}",
                 "\\round r4",
                 "\\round r5",
                 "\\round r6",
@@ -138,7 +152,7 @@ macro_rules! stamp {
 
 macro_rules! weights {
     ($all:ident: $sums:ident $double:ident $single:ident, $load:literal) => {
-        stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #12"]);
+        stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
         stamp!($double, $load, ["outputs double"]);
         stamp!($single, $load, ["outputs single"]);
         /// The loops that end with sums, and with outputs rounded twice and once.
@@ -147,3 +161,214 @@ macro_rules! weights {
 }
 weights!(I8: sums_i8 double_i8 single_i8, "ldrsb r12, [r2], #1");
 weights!(I16: sums_i16 double_i16 single_i16, "ldrsh r12, [r2], #2");
+
+/// Stamps a loop over a [`Strip`]: how the pair of a piece is loaded to r0, which four products share, and r1, and where in it the other one lies; a shared
+/// value to r8; how the others are loaded, and their size; what the groups are.
+///
+/// On the stack: the strip, the next piece, the pieces' end and n. r2 is the step, r12 the zero point.
+macro_rules! strip {
+    ($name:ident, $pair:literal $moves:literal, [$($shared:literal),+], $load:literal $size:literal, $groups:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(strip: *mut Strip) {
+            naked_asm!(
+                ".macro four_value",
+                $($shared,)+
+                concat!($load, " r10, [r1, r2, lsl #1]"),
+                concat!($load, " r11, [lr, r2, lsl #1]"),
+                "mla r6, r10, r8, r6",
+                "mla r7, r11, r8, r7",
+                concat!($load, " r10, [r1], #", $size),
+                concat!($load, " r11, [lr], #", $size),
+                "mla r4, r10, r8, r4",
+                "mla r5, r11, r8, r5",
+                ".endm",
+                ".macro one_value",
+                $($shared,)+
+                concat!($load, " r10, [r1], #", $size),
+                "mla r4, r10, r8, r4",
+                ".endm",
+                ".macro four_move",
+                "add lr, r1, r2",
+                "add r9, r1, r2, lsl #2",
+                ".endm",
+                ".macro one_move",
+                "add r9, r1, r2",
+                ".endm",
+                // The products of four or one with what they share.
+                ".macro pieces each",
+                "ldr r8, [sp]",
+                "ldr r8, [r8]",
+                "2:",
+                concat!("ldrd ", $pair, ", [r8]"),
+                "\\each\\()_move",
+                concat!("str r9, [r8, #", $moves, "]"),
+                "ldr r3, [sp, #12]",
+                "add r8, r8, #8",
+                "str r8, [sp, #4]",
+                "subs r3, r3, #4",
+                "blo 4f",
+                "3:",
+                "\\each\\()_value",
+                "\\each\\()_value",
+                "\\each\\()_value",
+                "\\each\\()_value",
+                "subs r3, r3, #4",
+                "bhs 3b",
+                "4:",
+                "adds r3, r3, #4",
+                "beq 6f",
+                "5:",
+                "\\each\\()_value",
+                "subs r3, r3, #1",
+                "bne 5b",
+                "6:",
+                "ldrd r8, r9, [sp, #4]",
+                "cmp r8, r9",
+                "bne 2b",
+                ".endm",
+                rounding!(),
+                // Four pixels of a channel each time.
+                ".macro groups round",
+                "8:",
+                "ldr r3, [sp]",
+                "ldr r3, [r3, #8]",
+                "ldmia r3, {{r4-r7}}",
+                "pieces four",
+                "ldr r11, [sp]",
+                "ldr r3, [r11, #8]",
+                "add r3, r3, #16",
+                "ldmia r3, {{r8-r10}}",
+                "\\round r4",
+                "\\round r5",
+                "\\round r6",
+                "\\round r7",
+                "ldr r11, [sp]",
+                "ldrd r0, r1, [r11, #12]",
+                "ldr r3, [r11, #24]",
+                "add r8, r0, r1",
+                "strb r5, [r0, r1]",
+                "strb r6, [r0, r1, lsl #1]",
+                "strb r7, [r8, r1, lsl #1]",
+                "strb r4, [r0]",
+                "add r0, r0, r1, lsl #2",
+                "str r0, [r11, #12]",
+                "subs r3, r3, #1",
+                "str r3, [r11, #24]",
+                "bne 8b",
+                ".endm",
+                // Four channels of a pixel each time, then one.
+                ".macro output round, acc, at",
+                "ldrd r8, r9, [r3, #16+\\at]",
+                "ldr r10, [r3, #24+\\at]",
+                "\\round \\acc",
+                "strb \\acc, [r0], #1",
+                ".endm",
+                ".macro outputs_double acc, at",
+                "output double, \\acc, \\at",
+                ".endm",
+                ".macro outputs_single acc, at",
+                "output single, \\acc, \\at",
+                ".endm",
+                ".macro sums acc, at",
+                "str \\acc, [r3, #\\at]",
+                ".endm",
+                ".macro channels end",
+                "8:",
+                "ldr r11, [sp]",
+                "ldr r3, [r11, #8]",
+                "ldr r9, [r11, #24]",
+                "ldr r4, [r3]",
+                "subs r9, r9, #4",
+                "blo 9f",
+                "str r9, [r11, #24]",
+                "ldr r5, [r3, #32]",
+                "ldr r6, [r3, #64]",
+                "ldr r7, [r3, #96]",
+                "pieces four",
+                "ldr r11, [sp]",
+                "ldrd r3, r0, [r11, #8]",
+                "\\end r4, 0",
+                "\\end r5, 32",
+                "\\end r6, 64",
+                "\\end r7, 96",
+                "add r3, r3, #128",
+                "ldr r11, [sp]",
+                "strd r3, r0, [r11, #8]",
+                "ldr r9, [r11, #24]",
+                "cmp r9, #0",
+                "bne 8b",
+                "b 10f",
+                "9:",
+                "ldr r11, [sp]",
+                "ldr r3, [r11, #8]",
+                "ldr r4, [r3]",
+                "pieces one",
+                "ldr r11, [sp]",
+                "ldrd r3, r0, [r11, #8]",
+                "\\end r4, 0",
+                "add r3, r3, #32",
+                "ldr r11, [sp]",
+                "strd r3, r0, [r11, #8]",
+                "ldr r9, [r11, #24]",
+                "subs r9, r9, #1",
+                "str r9, [r11, #24]",
+                "bne 9b",
+                "10:",
+                ".endm",
+
+                "push {{r4-r11, lr}}",
+                "sub sp, sp, #20",
+                "ldr r2, [r0, #20]",
+                "ldr r8, [r0, #4]",
+                "ldr r9, [r0, #28]",
+                "ldr r12, [r0, #32]",
+                "str r0, [sp]",
+                "strd r8, r9, [sp, #8]",
+                $groups,
+                "add sp, sp, #20",
+                "pop {{r4-r11, pc}}",
+                ".purgem four_value",
+                ".purgem one_value",
+                ".purgem four_move",
+                ".purgem one_move",
+                ".purgem pieces",
+                ".purgem double",
+                ".purgem single",
+                ".purgem groups",
+                ".purgem output",
+                ".purgem outputs_double",
+                ".purgem outputs_single",
+                ".purgem sums",
+                ".purgem channels",
+            )
+        }
+    };
+}
+
+strip!(direct_double, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups double");
+strip!(direct_single, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups single");
+/// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+
+/// One input that four channels share, and the weights' size.
+macro_rules! pixel {
+    ($x:literal, $load:literal $size:literal: $($name:ident $groups:literal),+) => {
+        $(strip!($name, "r0, r1" "4", [$x, "sub r8, r8, r12"], $load $size, $groups);)+
+    };
+}
+pixel!("ldrsb r8, [r0], #1", "ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+pixel!("ldrsb r8, [r0], #1", "ldrsh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
+pixel!("ldrsh r8, [r0], #2", "ldrsb" "1": sums_i16_i8 "channels sums");
+pixel!("ldrsh r8, [r0], #2", "ldrsh" "2": sums_i16_i16 "channels sums");
+
+/// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+/// only sums of words.
+#[inline(always)]
+pub(super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+    match (x, w) {
+        (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+        (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+        (_, 1) => [sums_i16_i8; 3],
+        _ => [sums_i16_i16; 3],
+    }
+}

@@ -1,7 +1,7 @@
 //! The inner loops of cores without vectors: assembly that differs in [`isa`] alone.
 //!
-//! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. With
-//! the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
+//! Four pixels and one channel at a time: each weight is widened once for four products, and one `LDM` brings the values of four pixels. Few channels,
+//! and single pixels, four channels at a time, read their inputs where they are ([`Strip`]). With the sums in registers to the end, requantisation of int8 outputs is part of the loop over channels:
 //!
 //! ```text
 //! y = clamp8((((2 acc · q + 2^31) >> 32) + h + (acc < 0 ? −1 : 0)) >> e)  twice rounded, h = 2^(e−1) + zero · 2^e
@@ -18,21 +18,23 @@ mod isa;
 #[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
 mod words;
 
-use super::portable::{self, Block, Pixel, Pixels, Run};
+use super::portable::{self, Block, Pixel, Pixels, Run, any_group};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{null, null_mut};
+use core::ptr::null_mut;
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
 pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
-pub(crate) use isa::{CHUNK, SUMS};
+use isa::CHUNK;
+#[allow(unused_imports)] // read where this backend is chosen
+pub(crate) use isa::{DIRECT, SUMS};
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
@@ -48,24 +50,7 @@ struct Channel<S> {
 /// Up to SUMS channels. An own vector: making one of `heapless` zeroes its memory, which costs more than the loops of a short row.
 struct Channels<S> {
     len: usize,
-    all: MaybeUninit<[Channel<S>; SUMS]>,
-}
-
-impl<S: Copy> Channels<S> {
-    #[inline(always)]
-    fn new() -> Self {
-        Channels { len: 0, all: MaybeUninit::uninit() }
-    }
-
-    /// One more, where there is room.
-    #[inline(always)]
-    fn push(&mut self, channel: Channel<S>) {
-        if self.len < SUMS {
-            // SAFETY: that place exists.
-            unsafe { self.all.as_mut_ptr().cast::<Channel<S>>().add(self.len).write(channel) };
-            self.len += 1;
-        }
-    }
+    all: [MaybeUninit<Channel<S>>; SUMS],
 }
 
 impl<S> Deref for Channels<S> {
@@ -120,32 +105,36 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        Job { block, channels: Channels::new(), end: End::Sums, clamps: false }
+        let channels = Channels { len: 0, all: [const { MaybeUninit::uninit() }; SUMS] };
+        Job { block, channels, end: End::Sums, clamps: false }
     }
 
     /// [`portable::Job::start`]
     #[inline(never)]
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
-        self.channels.len = 0;
-        self.clamps = block.requant.clamps::<T>();
-        let mut fits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        let zero = block.requant.zero;
-        let mut push = |m: &Multiplier, bias: S| {
+        let n = block.channels.min(SUMS);
+        let (zero, mut least, mut farthest) = (block.requant.zero, i32::MAX, 0);
+        let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier, bias: S| {
             let e = -i32::from(m.shift());
-            fits &= (1..=22).contains(&e) && m.q() > 0;
+            (least, farthest) = (least.min(m.q()), farthest.max((e - 1) as u32));
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
             let h = (1i32 << e >> 1).wrapping_add(zero << e);
-            self.channels.push(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
+            channel.write(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
         };
-        if block.multipliers.len() == block.channels && block.bias.len() == block.channels {
-            let all = block.multipliers.iter().zip(block.bias);
-            all.for_each(|(m, bias)| push(m, S::from_i64(bias.to_i64())));
+        let channels = self.channels.all.iter_mut().take(n);
+        if block.multipliers.len() >= n && block.bias.len() >= n {
+            let all = channels.zip(block.multipliers).zip(block.bias);
+            all.for_each(|((channel, m), bias)| each(channel, m, S::from_i64(bias.to_i64())));
         } else {
-            (0..block.channels).for_each(|c| push(&block.multiplier(c), block.bias(c)));
+            let all = channels.zip(0..n);
+            all.for_each(|(channel, c)| each(channel, &block.multiplier(c), block.bias(c)));
         }
-        if fits {
+        self.channels.len = n;
+        self.clamps = block.requant.clamps::<T>();
+        let bits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
+        if bits && least > 0 && farthest < 22 {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
         }
     }
@@ -188,8 +177,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// The outputs of sums.
     #[inline(never)]
-    fn requant<T: Element>(&self, y: &mut [T], count: usize, pitch: usize) {
-        for p in 0..count {
+    fn requant<T: Element>(&self, y: &mut [T], pitch: usize) {
+        for p in 0..PIXELS {
             let sums = self.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
@@ -212,87 +201,82 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        let &Pixels { count, rows, from, step, len, zero, to, pitch } = pixels;
+        let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
         let n = self.channels.len();
-        // All bounds are checked here, once; the loops over pixels have none.
-        let last = count.saturating_sub(1);
-        let reads = from + last * step + len;
-        let fits = count >= PIXELS && rows.len() * len == run.n && rows.iter().all(|row| reads <= row.len());
-        let call = Call::new(w, run, self.end, n).filter(|_| fits);
-        let Some((call, y)) = call.zip(y.get_mut(to..).filter(|y| last * pitch + n <= y.len())) else { return };
-        let bytes = size_of::<T>() == 1 && size_of::<W>() == 1 && self.end != End::Sums;
-        // SAFETY: every row has `len` values of all pixels from there on, and y room for n outputs of each.
-        unsafe {
-            if bytes && n <= isa::DIRECT && rows.len() <= TAP_ROWS && run.n > 0 {
-                self.direct(&call, pixels, y.as_mut_ptr().cast());
-            } else if self.end != End::Sums && run.n <= CHUNK && len.is_multiple_of(4) {
-                let offset = Patch::offset::<T>(zero);
-                for i in portable::groups(count) {
-                    for (row, at) in rows.iter().zip((0..).step_by(len.max(1))) {
-                        patch.widen(at, row.as_ptr().add(from + i * step), step, len, offset);
-                    }
-                    let y = y.as_mut_ptr().add(i * pitch);
-                    call.run(patch, self.channels.as_mut_ptr(), y.cast(), pitch);
-                }
-            } else {
-                self.long(patch, w, run, pixels, y);
+        // All bounds of weights and outputs are checked here, once, those of inputs for each group; the loops have none.
+        let call = Call::new(w, run, self.end, n).filter(|_| count >= PIXELS && rows.len() * len == run.n);
+        let last = to + count.saturating_sub(1) * pitch + n;
+        let Some(call) = call.filter(|_| last <= y.len()) else { return };
+        let bytes = size_of::<T>() == 1 && self.end != End::Sums;
+        if bytes && n <= isa::DIRECT && size_of::<W>() == 1 && rows.len() <= TAP_ROWS && run.n > 0 {
+            let y = y.get_mut(to..).unwrap_or_default();
+            if pixels.first(0) >= 0 && pixels.first(count - PIXELS) <= pixels.last() {
+                // SAFETY: every row has `len` values of all pixels, whose outputs have room.
+                unsafe { self.direct(&call, pixels, pixels.first(0) as usize, y.as_mut_ptr().cast()) };
+                return self.clamp(y, count, pitch);
             }
         }
-        self.clamp(y, count, pitch);
+        let offset = Patch::offset::<T>(zero);
+        let inside = 0..if bytes && run.n <= CHUNK && len.is_multiple_of(4) { pixels.last() + 1 } else { 0 };
+        for i in portable::groups(count) {
+            let from = pixels.first(i);
+            if !inside.contains(&from) {
+                self.any(patch, w, run, pixels, y, i);
+                continue;
+            }
+            let y = y.get_mut(to + i * pitch..).unwrap_or_default();
+            // SAFETY: every row has `len` values of four pixels from there on, and y room for n outputs of each.
+            unsafe {
+                let mut at = 0;
+                for row in rows {
+                    patch.widen(at, row.as_ptr().add(from as usize), step, len, offset);
+                    at += len;
+                }
+                call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch);
+            }
+        }
+        self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
     }
 
-    /// Groups whose values do not fit a patch, or are no words, or whose outputs are not made in registers.
-    ///
-    /// # Safety
-    /// There are all inputs and weights, and there is room for all outputs.
+    /// A group whose values do not fit a patch, are no words or lie outside, or whose outputs are not made in registers.
     #[inline(never)]
-    unsafe fn long<T: Element, W: Element>(
+    fn any<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
         pixels: &Pixels<'_, T>,
         y: &mut [T],
+        i: usize,
     ) {
-        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
-        let offset = Patch::offset::<T>(zero);
-        for i in portable::groups(count) {
-            let (mut at, mut run, from) = (0, run, from + i * step);
-            if !patch.fill_short(rows, from, step, len, offset) {
-                for row in rows {
-                    let mut done = 0;
-                    while done < len {
-                        if at == CHUNK {
-                            self.mac(patch, w, Run { n: at, ..run });
-                            (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                        }
-                        let part = (len - done).min(CHUNK - at);
-                        patch.fill_all(at, row.get(from + done..).unwrap_or_default(), step, part, offset);
-                        (at, done) = (at + part, done + part);
-                    }
-                }
-            }
-            let y = y.get_mut(i * pitch..).unwrap_or_default();
-            if self.end == End::Sums {
-                self.mac(patch, w, run);
-                self.requant(y, PIXELS, pitch);
-            } else if let Some(call) = Call::new(w, run, self.end, self.channels.len()) {
-                // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
-                unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
-            }
-            self.again();
+        any_group!(self, patch, w, run, pixels, y, i);
+    }
+
+    /// The outputs after the products of what is left.
+    #[inline(always)]
+    fn finish<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
+        if self.end == End::Sums {
+            self.mac(patch, w, run);
+            self.requant(y, pitch);
+        } else if let Some(call) = Call::new(w, run, self.end, self.channels.len())
+            && (PIXELS - 1) * pitch + self.channels.len() <= y.len()
+        {
+            // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
+            unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
         }
+        self.again();
     }
 
     /// Few channels: their inputs are read where they are.
     ///
     /// # Safety
-    /// As for [`long`](Self::long); no more than TAP_ROWS rows of bytes with at least one value, and weights of bytes.
+    /// There are all inputs from `from` on, and room for all outputs; no more than TAP_ROWS rows of bytes with at least one value, and
+    /// weights of bytes.
     #[inline(never)]
-    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, y: *mut i8) {
-        let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, from: usize, y: *mut i8) {
+        let &Pixels { count, rows, step, len, zero, pitch, .. } = pixels;
         let outputs = if self.end == End::Single { isa::DIRECT_I8[1] } else { isa::DIRECT_I8[0] };
-        let mut pieces = [Piece { x: null(), w: null() }; TAP_ROWS];
+        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
         let mut w = call.w.cast::<i8>();
         for (c, channel) in self.channels.iter().enumerate() {
             // SAFETY: S has 32 bits, as outputs are made in registers.
@@ -309,12 +293,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 }
                 for ((piece, row), i) in pieces.iter_mut().zip(rows).zip(0..) {
                     let x = row.as_ptr().wrapping_add(from + first * step).cast();
-                    *piece = Piece { x, w: w.wrapping_add(i * len).cast() };
+                    piece.write(Piece { x, w: w.wrapping_add(i * len).cast() });
                 }
-                let all = pieces.as_mut_ptr_range();
+                let pieces = pieces.as_mut_ptr().cast::<Piece>();
                 let mut strip = Strip {
-                    pieces: all.start,
-                    end: all.start.wrapping_add(rows.len()),
+                    pieces,
+                    end: pieces.wrapping_add(rows.len()),
                     channel: &mut channel,
                     y: y.wrapping_add(first * pitch + c),
                     pitch,
@@ -333,33 +317,35 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::pixel`]
     #[inline(never)]
     pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
-        let n = self.channels.len();
-        let zero = one.zero;
-        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && n * run.len <= w.len();
-        let fits = fits && one.rows * one.pieces * one.len > 0;
-        let Some(y) = y.get_mut(..n).filter(|_| fits) else {
+        let (zero, first, n) = (one.zero, one.channels.start, y.len());
+        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && one.channels.len() == n && n > 0;
+        let fits = fits && one.channels.end <= self.channels.len() && one.channels.end * run.len <= w.len();
+        let end = one.skip + (one.rows * one.row).saturating_sub(one.row) + one.pieces * one.len;
+        let mut left = one.rows * one.pieces;
+        if !fits || end > run.len || left * one.len == 0 {
             return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
-        };
+        }
         let loops = isa::pixel(size_of::<T>(), size_of::<W>());
-        let (sums, outputs) = (End::Sums.of(loops), self.end.of(loops));
-        let (mut all, mut left) = (one.pieces(), one.rows * one.pieces);
+        let w = w.as_ptr().wrapping_add(first * run.len);
         let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
+        let (mut row, mut i) = (0, 0);
         while left > 0 {
-            let mut count = 0;
-            for (to, (x, at)) in pieces.iter_mut().zip(all.by_ref()) {
-                let Some(w) = w.get(at..).filter(|_| x.len() == one.len && at + one.len <= run.len) else {
+            let count = left.min(PIECES);
+            for to in pieces.iter_mut().take(count) {
+                let (x, at) = one.piece(row, i);
+                if x.is_empty() {
                     self.again();
-                    return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
-                };
-                to.write(Piece { x: x.as_ptr().cast(), w: w.as_ptr().cast() });
-                count += 1;
+                    return;
+                }
+                to.write(Piece { x: x.as_ptr().cast(), w: w.wrapping_add(at).cast() });
+                (row, i) = if i + 1 == one.pieces { (row + 1, 0) } else { (row, i + 1) };
             }
-            left = if count == 0 { 0 } else { left - count };
+            left -= count;
             let pieces = pieces.as_mut_ptr().cast::<Piece>();
             let mut strip = Strip {
                 pieces,
                 end: pieces.wrapping_add(count),
-                channel: self.channels.as_mut_ptr().cast(),
+                channel: self.channels.as_mut_ptr().wrapping_add(first).cast(),
                 y: y.as_mut_ptr().cast(),
                 pitch: 1,
                 step: run.len * size_of::<W>(),
@@ -369,19 +355,22 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             };
             // SAFETY: as many pieces have been written, each of `len` values, for whose products n channels have weights, and sums
             // of 32 bits; y has room for n outputs, which are bytes where they are made in registers.
-            unsafe { if left > 0 { sums(&mut strip) } else { outputs(&mut strip) } };
+            unsafe { if left > 0 { End::Sums.of(loops)(&mut strip) } else { self.end.of(loops)(&mut strip) } };
         }
         if self.end == End::Sums {
-            self.requant(y, 1, n);
+            let sums = self.channels.iter().skip(first).map(|channel| channel.sums[0]);
+            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(first), y);
         }
         if self.end == End::Sums || one.rows * one.pieces > PIECES {
             self.again();
         }
-        self.clamp(y, 1, n);
+        if self.clamps {
+            self.block.requant.clamp_narrow(y);
+        }
     }
 }
 
-/// Runs of neighbouring inputs and their weights.
+/// Pieces whose products are added in one call.
 const PIECES: usize = 16;
 /// Rows whose inputs are read where they are.
 const TAP_ROWS: usize = 8;
@@ -417,9 +406,6 @@ struct Strip {
 /// A loop over a [`Strip`].
 type Strips = unsafe extern "C" fn(*mut Strip);
 
-/// Values of a pixel that are brought together before they are widened.
-const SHORT: usize = 32;
-
 impl Patch {
     /// [`portable::Patch::fill_all`]
     fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
@@ -444,25 +430,6 @@ impl Patch {
                 _ => isa::widen_i16(self, at, x.cast(), step, len, offset),
             }
         }
-    }
-
-    /// All values of some rows, if these are few: `len` of each, of all pixels, of which `rows[..][from..]` is the first.
-    #[inline(never)]
-    fn fill_short<T: Element>(&mut self, rows: &[&[T]], from: usize, step: usize, len: usize, offset: i32) -> bool {
-        let n = rows.len() * len;
-        if n > SHORT || len.is_multiple_of(4) {
-            return false;
-        }
-        let mut line = [T::default(); PIXELS * SHORT];
-        let whole = n.next_multiple_of(4);
-        for (i, row) in rows.iter().enumerate() {
-            for p in 0..PIXELS {
-                let x = cut(row, from + p * step, len);
-                cut_mut(&mut line, p * whole + i * len, len).iter_mut().zip(x).for_each(|(to, x)| *to = *x);
-            }
-        }
-        self.fill_all(0, &line, whole, whole, offset);
-        true
     }
 }
 
@@ -538,7 +505,9 @@ mod tests {
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));
             let run = Run { n, len: skip + n + behind, skip };
-            let width = (count - 1) * stride + taps;
+            // Columns that lie outside, on both sides.
+            let (left, right) = (random.below(taps), random.below(taps));
+            let width = ((count - 1) * stride + taps - left).saturating_sub(right).max(1);
             let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
             let bias: std::vec::Vec<i32> = (0..channels).map(|_| random.below(2001) as i32 - 1000).collect();
@@ -556,7 +525,7 @@ mod tests {
             let pixels = Pixels {
                 count,
                 rows: &lines,
-                from: 0,
+                from: -((left * c) as isize),
                 step: stride * c,
                 len: taps * c,
                 zero,
@@ -576,6 +545,58 @@ mod tests {
         }
     }
 
+    /// Single pixels: every count of channels from every first one, one to many pieces, and clipped ones.
+    fn single_pixels_are_those_of_the_portable_loops<T: Element, W: Element>() {
+        let mut random = Random(11);
+        for case in 0..if cfg!(miri) { 20 } else { 400 } {
+            let (all, rows, pieces) = (1 + random.below(SUMS), 1 + random.below(4), 1 + random.below(6));
+            let (len, step, skip) = (1 + random.below(20), 20 + random.below(3), random.below(5));
+            let row = pieces * len + random.below(3);
+            let run = Run { n: 0, len: skip + rows * row + random.below(5), skip: 0 };
+            let x: std::vec::Vec<T> = (0..rows * (pieces * step + len)).map(|_| random.element()).collect();
+            let w: std::vec::Vec<W> = (0..all * run.len).map(|_| random.element()).collect();
+            let bias: std::vec::Vec<i32> = (0..all).map(|_| random.below(2001) as i32 - 1000).collect();
+            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            let multipliers: std::vec::Vec<_> =
+                (0..all).map(|c| Multiplier::from_real(factor * (1.0 + c as f64 / 100.0)).unwrap()).collect();
+            let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
+            let y = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let requant = crate::quant::Requant::new(rounding, y.zero, activation.range::<T>(y));
+            let block = Block { channels: all, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let first = random.below(all);
+            let window = crate::Window::ring(&x, pieces * step + len, 0, 0).unwrap();
+            let zero = if T::MAX > 127 { random.below(2) as i32 } else { random.below(256) as i32 - 128 };
+            let channels = first..first + 1 + random.below(all - first);
+            let count = channels.len();
+            let pixel = Pixel {
+                x: &window,
+                lines: &[],
+                top: 0,
+                row_step: 1,
+                rows,
+                from: random.below(2),
+                step,
+                pieces,
+                len,
+                skip,
+                row,
+                zero,
+                channels,
+            };
+            let (mut ours, mut theirs) = (vec![T::default(); count], vec![T::default(); count]);
+            let mut job = Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            // Twice: sums that are carried from piece to piece begin anew.
+            job.pixel(&w, run, &pixel, &mut ours);
+            job.pixel(&w, run, &pixel, &mut ours);
+            let mut job = portable::Job::<i32, i32>::new(&block);
+            job.start::<T>();
+            job.pixel(&interleave(&w, run.len), run, &pixel, &mut theirs);
+            assert!(ours == theirs, "case {case}: {count} of {all} channels, {rows} x {pieces} pieces of {len} values");
+        }
+    }
+
     #[test]
     fn int8() {
         outputs_are_those_of_the_portable_loops::<i8, i8>();
@@ -585,5 +606,13 @@ mod tests {
     #[test]
     fn int16() {
         outputs_are_those_of_the_portable_loops::<i16, i8>();
+    }
+
+    #[test]
+    fn single_pixels() {
+        single_pixels_are_those_of_the_portable_loops::<i8, i8>();
+        single_pixels_are_those_of_the_portable_loops::<i8, i16>();
+        single_pixels_are_those_of_the_portable_loops::<i16, i8>();
+        single_pixels_are_those_of_the_portable_loops::<i16, i16>();
     }
 }

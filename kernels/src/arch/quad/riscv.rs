@@ -3,13 +3,18 @@
 //! Per value: four words of a patch, four weights, 16 `MUL` and 16 `ADD`, so 40 instructions for 16 products. What is left of
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
 
-use super::Loop;
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
+use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
+
+/// Output channels whose inputs are read where they are; a patch that more of them share costs less.
+pub(crate) const DIRECT: usize = 3;
+/// Whether these inputs are taken as they are, and the zero point comes off the sums.
+pub(super) const RAW: bool = true;
 
 /// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
 ///
@@ -35,7 +40,7 @@ unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usiz
         "sub t1, t1, a4",
         "sub t2, t2, a4",
         "sub t3, t3, a4",
-        "sw t0, 16*\\at(a0)",
+        "sw t0, 16*(\\at)(a0)",
         "sw t1, 16*\\at+4(a0)",
         "sw t2, 16*\\at+8(a0)",
         "sw t3, 16*\\at+12(a0)",
@@ -58,6 +63,38 @@ unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usiz
         "ret",
         ".purgem one",
     )
+}
+
+/// An output of a sum in t0, with q in a1, h in a4 and e in a5; t2 and the sum are lost.
+macro_rules! rounding {
+    () => {
+        concat!(
+            ".macro double acc\n",
+            "srai t2, \\acc, 31\n",
+            "slli \\acc, \\acc, 1\n",
+            "mul t0, \\acc, a1\n",
+            "mulh \\acc, \\acc, a1\n",
+            "srli t0, t0, 31\n",
+            "add \\acc, \\acc, t2\n",
+            "add \\acc, \\acc, t0\n",
+            ".endm\n",
+            ".macro single acc\n",
+            "slli \\acc, \\acc, 1\n",
+            "mulh \\acc, \\acc, a1\n",
+            ".endm\n",
+            ".macro clamped round, acc\n",
+            "\\round \\acc\n",
+            "add \\acc, \\acc, a4\n",
+            "sra \\acc, \\acc, a5\n",
+            "slli t0, \\acc, 24\n",
+            "srai t0, t0, 24\n",
+            "beq t0, \\acc, 12f\n",
+            "srai t0, \\acc, 31\n",
+            "xori t0, t0, 127\n",
+            "12:\n",
+            ".endm",
+        )
+    };
 }
 
 /// Stamps the loop over channels for a size of weights, and what becomes of the sums.
@@ -91,7 +128,7 @@ macro_rules! stamp {
                 "add \\d, \\d, t1",
                 ".endm",
                 ".macro values at",
-                "lw a1, 16*\\at(a0)",
+                "lw a1, 16*(\\at)(a0)",
                 "lw a4, 16*\\at+4(a0)",
                 "lw a5, 16*\\at+8(a0)",
                 "lw a7, 16*\\at+12(a0)",
@@ -99,18 +136,18 @@ macro_rules! stamp {
                 // A value of four channels, their weights at a2, a6, ra and a3.
                 ".macro four at",
                 "values \\at",
-                concat!($load, " t2, ", $size, "*\\at(a2)"),
+                concat!($load, " t2, ", $size, "*(\\at)(a2)"),
                 "products s0, s1, s2, s3",
                 concat!($load, " t2, ", $size, "*\\at(a6)"),
                 "products s4, s5, s6, s7",
                 concat!($load, " t2, ", $size, "*\\at(ra)"),
                 "products s8, s9, s10, s11",
-                concat!($load, " t2, ", $size, "*\\at(a3)"),
+                concat!($load, " t2, ", $size, "*(\\at)(a3)"),
                 "products t3, t4, t5, t6",
                 ".endm",
                 ".macro one at",
                 "values \\at",
-                concat!($load, " t2, ", $size, "*\\at(a2)"),
+                concat!($load, " t2, ", $size, "*(\\at)(a2)"),
                 "products s0, s1, s2, s3",
                 ".endm",
                 ".macro load at, a, b, c, d",
@@ -125,30 +162,10 @@ macro_rules! stamp {
                 "sw \\d, \\at+8(a3)",
                 "sw \\e, \\at+12(a3)",
                 ".endm",
-                // q in a1, h in a4, e in a5; y in t1.
-                ".macro double acc",
-                "srai t2, \\acc, 31",
-                "slli \\acc, \\acc, 1",
-                "mul t0, \\acc, a1",
-                "mulh \\acc, \\acc, a1",
-                "srli t0, t0, 31",
-                "add \\acc, \\acc, t2",
-                "add \\acc, \\acc, t0",
-                ".endm",
-                ".macro single acc",
-                "slli \\acc, \\acc, 1",
-                "mulh \\acc, \\acc, a1",
-                ".endm",
+                rounding!(),
+                // y in t1.
                 ".macro output round, acc, c",
-                "\\round \\acc",
-                "add \\acc, \\acc, a4",
-                "sra \\acc, \\acc, a5",
-                "slli t0, \\acc, 24",
-                "srai t0, t0, 24",
-                "beq t0, \\acc, 12f",
-                "srai t0, \\acc, 31",
-                "xori t0, t0, 127",
-                "12:",
+                "clamped \\round, \\acc",
                 "sb t0, \\c(t1)",
                 ".endm",
                 ".macro outputs round, at, c, a, b, d, e",
@@ -236,13 +253,13 @@ macro_rules! stamp {
                 "sw s11, 108(sp)",
                 "2:",
                 "lw t0, 12(sp)",
-                "addi t1, a3, 4*28",
+                "addi t1, a3, 4*32",
                 "bltu t0, t1, 8f",
                 // four channels
                 "load 0, s0, s1, s2, s3",
-                "load 28, s4, s5, s6, s7",
-                "load 56, s8, s9, s10, s11",
-                "load 84, t3, t4, t5, t6",
+                "load 32, s4, s5, s6, s7",
+                "load 64, s8, s9, s10, s11",
+                "load 96, t3, t4, t5, t6",
                 "lw t1, 4(sp)",
                 "lw t0, 8(sp)",
                 concat!(".rept ", $size),
@@ -259,12 +276,12 @@ macro_rules! stamp {
                 "lw a7, 20(sp)",
                 "lw a6, 16(sp)",
                 concat!($end, " 0, 0, s0, s1, s2, s3"),
-                concat!($end, " 28, 1, s4, s5, s6, s7"),
-                concat!($end, " 56, 2, s8, s9, s10, s11"),
-                concat!($end, " 84, 3, t3, t4, t5, t6"),
+                concat!($end, " 32, 1, s4, s5, s6, s7"),
+                concat!($end, " 64, 2, s8, s9, s10, s11"),
+                concat!($end, " 96, 3, t3, t4, t5, t6"),
                 "addi a6, a6, 4",
                 "sw a6, 16(sp)",
-                "addi a3, a3, 4*28",
+                "addi a3, a3, 4*32",
                 "j 2b",
                 "8:", // what is left
                 "lw t0, 12(sp)",
@@ -278,7 +295,7 @@ macro_rules! stamp {
                 "sw a6, 16(sp)",
                 "lw t0, 8(sp)",
                 "add a2, a2, t0",
-                "addi a3, a3, 28",
+                "addi a3, a3, 32",
                 "j 8b",
                 "9:",
                 "lw ra, 24(sp)",
@@ -304,6 +321,7 @@ macro_rules! stamp {
                 ".purgem sums",
                 ".purgem double",
                 ".purgem single",
+                ".purgem clamped",
                 ".purgem output",
                 ".purgem outputs",
                 ".purgem double_outputs",
@@ -325,3 +343,258 @@ stamp!(single_i16, "lh" "2", "single_outputs");
 pub(super) const I8: [Loop; 3] = [sums_i8, double_i8, single_i8];
 /// The same for int16 weights.
 pub(super) const I16: [Loop; 3] = [sums_i16, double_i16, single_i16];
+
+/// Stamps a loop over a [`Strip`]: where in a piece what four products share and the others lie; how a shared value is loaded, its size, and what comes off
+/// it; how the others are loaded, and their size; what the groups are.
+///
+/// s0 strip, s1 next piece, s2 the pieces' end, s3 step, s4 zero point. Sums in t3 ..= t6, shared values at a0, the others at a1 ..= a4.
+macro_rules! strip {
+    ($name:ident, $shared:literal $moves:literal, $value:literal $width:literal [$($zero:literal)?], $load:literal $size:literal, $groups:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(strip: *mut Strip) {
+            naked_asm!(
+                ".option push",
+                ".option arch, +m",
+                ".macro four_value at",
+                concat!($value, " t0, ", $width, "*(\\at)(a0)"),
+                concat!($load, " a5, ", $size, "*(\\at)(a1)"),
+                concat!($load, " a6, ", $size, "*(\\at)(a2)"),
+                concat!($load, " t1, ", $size, "*(\\at)(a3)"),
+                concat!($load, " t2, ", $size, "*(\\at)(a4)"),
+                $($zero,)?
+                "mul a5, a5, t0",
+                "mul a6, a6, t0",
+                "mul t1, t1, t0",
+                "mul t2, t2, t0",
+                "add t3, t3, a5",
+                "add t4, t4, a6",
+                "add t5, t5, t1",
+                "add t6, t6, t2",
+                ".endm",
+                ".macro one_value at",
+                concat!($value, " t0, ", $width, "*(\\at)(a0)"),
+                concat!($load, " a5, ", $size, "*(\\at)(a1)"),
+                $($zero,)?
+                "mul a5, a5, t0",
+                "add t3, t3, a5",
+                ".endm",
+                ".macro four_move",
+                "add a2, a1, s3",
+                "add a3, a2, s3",
+                "add a4, a3, s3",
+                "add t0, a4, s3",
+                ".endm",
+                ".macro one_move",
+                "add t0, a1, s3",
+                ".endm",
+                ".macro four_next n",
+                concat!("addi a0, a0, \\n*", $width),
+                concat!("addi a1, a1, \\n*", $size),
+                concat!("addi a2, a2, \\n*", $size),
+                concat!("addi a3, a3, \\n*", $size),
+                concat!("addi a4, a4, \\n*", $size),
+                ".endm",
+                ".macro one_next n",
+                concat!("addi a0, a0, \\n*", $width),
+                concat!("addi a1, a1, \\n*", $size),
+                ".endm",
+                ".macro quad each, at",
+                "\\each\\()_value \\at",
+                "\\each\\()_value \\at+1",
+                "\\each\\()_value \\at+2",
+                "\\each\\()_value \\at+3",
+                ".endm",
+                // The products of four or one with what they share.
+                ".macro pieces each",
+                "lw s1, 0(s0)",
+                "2:",
+                concat!("lw a0, ", $shared, "(s1)"),
+                concat!("lw a1, ", $moves, "(s1)"),
+                "lw a7, 28(s0)",
+                "\\each\\()_move",
+                concat!("sw t0, ", $moves, "(s1)"),
+                "addi s1, s1, 8",
+                "addi a7, a7, -8",
+                "bltz a7, 4f",
+                "3:",
+                "quad \\each, 0",
+                "quad \\each, 4",
+                "\\each\\()_next 8",
+                "addi a7, a7, -8",
+                "bgez a7, 3b",
+                "4:",
+                "addi a7, a7, 4",
+                "bltz a7, 5f",
+                "quad \\each, 0",
+                "\\each\\()_next 4",
+                "addi a7, a7, -4",
+                "5:",
+                "addi a7, a7, 4",
+                "beqz a7, 7f",
+                "6:",
+                "\\each\\()_value 0",
+                "\\each\\()_next 1",
+                "addi a7, a7, -1",
+                "bnez a7, 6b",
+                "7:",
+                "bne s1, s2, 2b",
+                ".endm",
+                rounding!(),
+                // The channel at t1, y in a6, pitch in a7.
+                ".macro factors at",
+                "lw a1, 16+\\at(t1)",
+                "lw a4, 20+\\at(t1)",
+                "lw a5, 24+\\at(t1)",
+                ".endm",
+                ".macro output round, acc",
+                "clamped \\round, \\acc",
+                "sb t0, 0(a6)",
+                "add a6, a6, a7",
+                ".endm",
+                // Four pixels of a channel each time.
+                ".macro groups round",
+                "8:",
+                "lw t1, 8(s0)",
+                "lw t3, 0(t1)",
+                "lw t4, 4(t1)",
+                "lw t5, 8(t1)",
+                "lw t6, 12(t1)",
+                "pieces four",
+                "lw t1, 8(s0)",
+                "lw a6, 12(s0)",
+                "lw a7, 16(s0)",
+                "factors 0",
+                "output \\round, t3",
+                "output \\round, t4",
+                "output \\round, t5",
+                "output \\round, t6",
+                "sw a6, 12(s0)",
+                "lw t0, 24(s0)",
+                "addi t0, t0, -1",
+                "sw t0, 24(s0)",
+                "bnez t0, 8b",
+                ".endm",
+                // Four channels of a pixel each time, then one.
+                ".macro outputs_double acc, at",
+                "factors \\at",
+                "output double, \\acc",
+                ".endm",
+                ".macro outputs_single acc, at",
+                "factors \\at",
+                "output single, \\acc",
+                ".endm",
+                ".macro sums acc, at",
+                "sw \\acc, \\at(t1)",
+                ".endm",
+                ".macro channels end",
+                "8:",
+                "lw t1, 8(s0)",
+                "lw t0, 24(s0)",
+                "addi t0, t0, -4",
+                "bltz t0, 9f",
+                "sw t0, 24(s0)",
+                "lw t3, 0(t1)",
+                "lw t4, 32(t1)",
+                "lw t5, 64(t1)",
+                "lw t6, 96(t1)",
+                "pieces four",
+                "lw t1, 8(s0)",
+                "lw a6, 12(s0)",
+                "li a7, 1",
+                "\\end t3, 0",
+                "\\end t4, 32",
+                "\\end t5, 64",
+                "\\end t6, 96",
+                "addi t1, t1, 128",
+                "sw t1, 8(s0)",
+                "sw a6, 12(s0)",
+                "lw t0, 24(s0)",
+                "bnez t0, 8b",
+                "j 10f",
+                "9:",
+                "lw t1, 8(s0)",
+                "lw t3, 0(t1)",
+                "pieces one",
+                "lw t1, 8(s0)",
+                "lw a6, 12(s0)",
+                "li a7, 1",
+                "\\end t3, 0",
+                "addi t1, t1, 32",
+                "sw t1, 8(s0)",
+                "sw a6, 12(s0)",
+                "lw t0, 24(s0)",
+                "addi t0, t0, -1",
+                "sw t0, 24(s0)",
+                "bnez t0, 9b",
+                "10:",
+                ".endm",
+
+                "addi sp, sp, -32",
+                "sw s0, 0(sp)",
+                "sw s1, 4(sp)",
+                "sw s2, 8(sp)",
+                "sw s3, 12(sp)",
+                "sw s4, 16(sp)",
+                "mv s0, a0",
+                "lw s2, 4(s0)",
+                "lw s3, 20(s0)",
+                "lw s4, 32(s0)",
+                $groups,
+                "lw s0, 0(sp)",
+                "lw s1, 4(sp)",
+                "lw s2, 8(sp)",
+                "lw s3, 12(sp)",
+                "lw s4, 16(sp)",
+                "addi sp, sp, 32",
+                "ret",
+                ".purgem four_value",
+                ".purgem one_value",
+                ".purgem four_move",
+                ".purgem one_move",
+                ".purgem four_next",
+                ".purgem one_next",
+                ".purgem quad",
+                ".purgem pieces",
+                ".purgem double",
+                ".purgem single",
+                ".purgem clamped",
+                ".purgem factors",
+                ".purgem output",
+                ".purgem groups",
+                ".purgem outputs_double",
+                ".purgem outputs_single",
+                ".purgem sums",
+                ".purgem channels",
+                ".option pop",
+            )
+        }
+    };
+}
+
+strip!(direct_double, "4" "0", "lb" "1" [], "lb" "1", "groups double");
+strip!(direct_single, "4" "0", "lb" "1" [], "lb" "1", "groups single");
+/// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+
+/// One input that four channels share, and the weights' size.
+macro_rules! pixel {
+    ($x:literal $width:literal, $load:literal $size:literal: $($name:ident $groups:literal),+) => {
+        $(strip!($name, "0" "4", $x $width ["sub t0, t0, s4"], $load $size, $groups);)+
+    };
+}
+pixel!("lb" "1", "lb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+pixel!("lb" "1", "lh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
+pixel!("lh" "2", "lb" "1": sums_i16_i8 "channels sums");
+pixel!("lh" "2", "lh" "2": sums_i16_i16 "channels sums");
+
+/// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+/// only sums of words.
+#[inline(always)]
+pub(super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+    match (x, w) {
+        (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+        (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+        (_, 1) => [sums_i16_i8; 3],
+        _ => [sums_i16_i16; 3],
+    }
+}
