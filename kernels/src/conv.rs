@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Tap rows that would
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
-use crate::arch::{BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::arch::{ALIKE, BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
 use crate::phase;
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
@@ -308,7 +308,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
         let c = plan.output.c;
         let whole = self.dense() && plan.span == c && c.is_multiple_of(BLOCK);
-        let alike = if whole && 2 * c <= SUMS { plan.x.alike() } else { None };
+        let alike = if whole && c <= ALIKE { plan.x.alike() } else { None };
         let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
@@ -371,6 +371,14 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         if rest != 0 {
             job.start::<T>();
             job.subtract(rest, weights, run);
+        }
+        if self.dense() && row.lines.len() == row.inside {
+            let (rows, from, step, len) = (&row.lines[..], first * c as isize, in_step * c, part.taps * c);
+            let (zero, to) = (self.x_zero, (to + part.skip as isize) as usize);
+            let all = Pixels { count, rows, from, step, len, zero, to, pitch };
+            if job.row(patch, weights, run, &all, [part.skip, part.last], y) {
+                return;
+            }
         }
         let apart;
         let (lines, pieces, len) = if self.dense() {

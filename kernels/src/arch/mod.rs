@@ -3,7 +3,8 @@
 //! | loop                                  | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85         |
 //! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
-//! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | portable's                   |
+//! | `Job::row`: two and more, any border  | -            | -                                                              | the same, with int16 outputs |
+//! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //!
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
@@ -40,7 +41,7 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
+pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.

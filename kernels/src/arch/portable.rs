@@ -17,6 +17,8 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 16;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
+/// Up to so many channels, column phases are channels where they are alike.
+pub(crate) const ALIKE: usize = SUMS / 2;
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 
@@ -106,7 +108,7 @@ fn in_turn<V>(all: &[V], mut i: usize) -> Option<&V> {
     all.get(i)
 }
 
-/// Pixels that follow each other, PIXELS at least, each of which reads as many neighbouring values of the same input rows.
+/// Pixels that follow each other, PIXELS at least for [`Job::groups`], each of which reads as many neighbouring values of the same input rows.
 pub(crate) struct Pixels<'a, T> {
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
@@ -357,6 +359,21 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pitch: usize,
     ) {
         self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
+    }
+
+    /// All outputs of pixels, which may be fewer than PIXELS, and of which the first one lacks some channels and the last one has some, the first
+    /// stored at `to`; `false`, and nothing done, where a part of them has to be done alone.
+    #[inline(always)]
+    pub(crate) fn row<T, W>(
+        &mut self,
+        _: &mut Patch,
+        _: &[W],
+        _: Run,
+        _: &Pixels<'_, T>,
+        _: [usize; 2],
+        _: &mut [T],
+    ) -> bool {
+        false
     }
 
     /// The outputs of pixels.

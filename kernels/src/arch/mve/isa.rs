@@ -1,14 +1,73 @@
 //! The instructions, and a model of them for hosts.
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{copy, pick, subtract};
+pub(super) use asm::{copy, edge, pick, scale, subtract, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{copy, pick, subtract};
+pub(super) use model::{copy, edge, pick, scale, subtract, widen};
+
+use super::Call;
+
+/// A loop over channels: pairs of them, or the odd one. A piece goes on in it at one of these places.
+#[derive(Clone, Copy)]
+pub(super) struct Loop {
+    pub(super) run: unsafe extern "C" fn(*mut Call),
+    /// Instructions of the products of a vector; and from the end of the last to those of a part of one, and to the ends.
+    vector: usize,
+    part: usize,
+    ends: usize,
+}
+
+/// Vectors of a piece, at most.
+pub(super) const VECTORS: usize = 8;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::{Call, End, Line};
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Total};
+    use super::{Loop, VECTORS};
+    use crate::quant::Requant;
     use core::arch::naked_asm;
+    use core::mem::offset_of;
+
+    /// Every instruction of what Rust counts has so many bytes.
+    const WORD: usize = 4;
+
+    impl Loop {
+        #[inline(always)]
+        fn place(self, instructions: usize) -> usize {
+            // Behind a branch.
+            self.run as usize + WORD + WORD * instructions
+        }
+
+        /// So many vectors of every pixel, which lie `VECTORS - n` vectors behind the piece's places.
+        #[inline(always)]
+        pub(in super::super) fn vectors(self, n: usize) -> usize {
+            self.place((VECTORS - n) * self.vector)
+        }
+
+        /// The values of every pixel that are no whole vector, on the only piece.
+        #[inline(always)]
+        pub(in super::super) fn only(self) -> usize {
+            self.place(VECTORS * self.vector + 1)
+        }
+
+        /// The same on one of many.
+        #[inline(always)]
+        pub(in super::super) fn part(self) -> usize {
+            self.place(VECTORS * self.vector + self.part)
+        }
+
+        /// On to the first piece, and the next one; there are many.
+        #[inline(always)]
+        pub(in super::super) fn pieces(self) -> [usize; 2] {
+            [8, 4].map(|before| self.place(VECTORS * self.vector + self.ends - before))
+        }
+
+        /// The end of a channel or pair of channels.
+        #[inline(always)]
+        pub(in super::super) fn end(self, end: End) -> usize {
+            self.place(VECTORS * self.vector + self.ends + end as usize)
+        }
+    }
 
     /// Copies n bytes of four pixels, `step` bytes apart, into four lines.
     #[unsafe(naked)]
@@ -38,38 +97,166 @@ mod asm {
         )
     }
 
-    type Loop = unsafe extern "C" fn(*mut Call);
+    /// Writes the word `zero` to `before` bytes, copies `inside` bytes behind them, and writes the word to `after` more.
+    #[unsafe(naked)]
+    pub(in super::super) unsafe extern "C" fn edge(
+        to: *mut u8,
+        x: *const u8,
+        zero: u32,
+        before: usize,
+        inside: usize,
+        after: usize,
+    ) {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r4, lr}}",
+            "ldrd r4, r12, [sp, #8]",
+            "vdup.32 q0, r2",
+            "mov r2, r0",
+            "add r0, r0, r3",
+            "wlstp.8 lr, r3, 3f",
+            "2:",
+            "vstrb.8 q0, [r2], #16",
+            "letp lr, 2b",
+            "3:",
+            "mov r2, r0",
+            "add r0, r0, r4",
+            "wlstp.8 lr, r4, 5f",
+            "4:",
+            "vldrb.u8 q1, [r1], #16",
+            "vstrb.8 q1, [r2], #16",
+            "letp lr, 4b",
+            "5:",
+            "wlstp.8 lr, r12, 7f",
+            "6:",
+            "vstrb.8 q0, [r0], #16",
+            "letp lr, 6b",
+            "7:",
+            "pop {{r4, pc}}",
+        )
+    }
 
-    /// Stamps `sums = x[0][c] − low · Σ w` of all channels: lanes, and how weights are loaded.
+    type Widen = unsafe extern "C" fn(*mut i16, *const (), usize, i32);
+
+    /// Stamps `to = x − zero` of n values: how these are loaded.
+    macro_rules! widen {
+        ($name:ident, $x:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(to: *mut i16, x: *const (), n: usize, zero: i32) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "push {{r7, lr}}",
+                    "wlstp.16 lr, r2, 3f",
+                    "2:",
+                    concat!("vldr", $x),
+                    "vsub.i16 q0, q0, r3",
+                    "vstrh.16 q0, [r0], #16",
+                    "letp lr, 2b",
+                    "3:",
+                    "pop {{r7, pc}}",
+                )
+            }
+        };
+    }
+    widen!(widen_i8, "b.s16 q0, [r1], #8");
+    widen!(widen_i16, "h.u16 q0, [r1], #16");
+
+    pub(in super::super) fn widen(x: usize) -> Widen {
+        if x == 1 { widen_i8 } else { widen_i16 }
+    }
+
+    type Scale = unsafe extern "C" fn(*const [i32; PIXELS], *const Pair<i32>, *mut (), usize, *const Requant);
+
+    /// Stamps the outputs of a single pixel's channels, at most four of two pairs: what is done to sums, and how outputs are stored.
+    macro_rules! scale {
+        ($name:ident [$($product:literal),+] $y:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(
+                sums: *const [i32; PIXELS],
+                pairs: *const Pair<i32>,
+                y: *mut (),
+                count: usize,
+                requant: *const Requant,
+            ) {
+                naked_asm!(
+                    ".cpu cortex-m55",
+                    "vldrw.u32 q0, [r0]",
+                    "adr.w r0, 2f",
+                    "vldrw.u32 q3, [r0]",
+                    "vctp.32 r3",
+                    "ldr r0, [sp]",
+                    "add r3, r1, #32",
+                    "adds r1, r1, #36",
+                    "vpstt",
+                    "vldrwt.u32 q1, [r3, q3]",
+                    "vldrwt.u32 q2, [r1, q3]",
+                    $($product,)+
+                    "vrshl.s32 q0, q0, q2",
+                    "ldr r1, [r0, #{low}]",
+                    "ldr r3, [r0, #{high}]",
+                    "ldr r0, [r0, #{zero}]",
+                    "vdup.32 q1, r1",
+                    "vdup.32 q2, r3",
+                    "vmax.s32 q0, q0, q1",
+                    "vmin.s32 q0, q0, q2",
+                    "vadd.i32 q0, q0, r0",
+                    "vpst",
+                    concat!("vstr", $y, "t.32 q0, [r2]"),
+                    "bx lr",
+                    ".p2align 2",
+                    "2:",
+                    ".word 0, 8, {pair}, {pair} + 8",
+                    low = const offset_of!(Requant, low),
+                    high = const offset_of!(Requant, high),
+                    zero = const offset_of!(Requant, zero),
+                    pair = const size_of::<Pair<i32>>(),
+                )
+            }
+        };
+    }
+    scale!(scale_double_8 ["vshr.s32 q3, q0, #31", "vqrdmulh.s32 q0, q0, q1", "vadd.i32 q0, q0, q3"] "b");
+    scale!(scale_double_16 ["vshr.s32 q3, q0, #31", "vqrdmulh.s32 q0, q0, q1", "vadd.i32 q0, q0, q3"] "h");
+    scale!(scale_single_8 ["vqdmulh.s32 q0, q0, q1"] "b");
+    scale!(scale_single_16 ["vqdmulh.s32 q0, q0, q1"] "h");
+
+    pub(in super::super) fn scale<T>(end: End) -> Scale {
+        match (end, size_of::<T>()) {
+            (End::Double, 1) => scale_double_8,
+            (End::Double, _) => scale_double_16,
+            (_, 1) => scale_single_8,
+            _ => scale_single_16,
+        }
+    }
+
+    /// Stamps `sums = bias − low · Σ w` of all channels: lanes, and how weights are loaded.
     macro_rules! subtract {
         ($name:ident, $lanes:literal, $w:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(call: *mut Call) {
+            unsafe extern "C" fn $name(total: *const Total) {
                 naked_asm!(
                     ".cpu cortex-m55",
                     "push {{r4-r10, lr}}",
-                    "ldr r3, [r0]",
-                    "ldrd r1, r2, [r0, #16]",
-                    "ldrd r9, r4, [r0, #28]",
-                    "ldrd r5, r8, [r0, #36]",
-                    "ldr r6, [r0, #56]",
+                    "ldmia r0, {{r1-r8}}",
+                    "movs r9, #16",
                     "2:",
                     "movs r0, #0",
-                    concat!("dlstp.", $lanes, " lr, r1"),
+                    concat!("dlstp.", $lanes, " lr, r5"),
                     "3:",
-                    concat!($w, " q0, [r2], #16"),
+                    concat!($w, " q0, [r4], #16"),
                     concat!("vaddva.s", $lanes, " r0, q0"),
                     "letp lr, 3b",
-                    "ldr r7, [r3]",
-                    "add r2, r2, r5",
-                    "add r3, r3, r8",
-                    "mls r0, r0, r6, r7",
+                    "ldr r10, [r2]",
+                    "add r2, r2, r3",
+                    "add r4, r4, r6",
+                    "mls r0, r0, r7, r10",
                     "vdup.32 q0, r0",
-                    "vstrw.32 q0, [r4]",
-                    "adds r4, r4, #28",
-                    "cmp r4, r9",
+                    "vstrw.32 q0, [r1]",
+                    "add r1, r1, r9",
+                    "rsb r9, r9, #{pair}", // the other of the pair, the next pair
+                    "subs r8, r8, #1",
                     "bne 2b",
                     "pop {{r4-r10, pc}}",
+                    pair = const size_of::<Pair<i32>>(),
                 )
             }
         };
@@ -77,213 +264,358 @@ mod asm {
     subtract!(subtract_i8, "8", "vldrb.u8");
     subtract!(subtract_i16, "16", "vldrh.u16");
 
-    pub(in super::super) fn subtract(w: usize) -> Loop {
+    pub(in super::super) fn subtract(w: usize) -> unsafe extern "C" fn(*const Total) {
         if w == 1 { subtract_i8 } else { subtract_i16 }
     }
 
-    /// Stamps the loop over channels: lanes, how inputs and weights are loaded, and what becomes of the sums.
-    macro_rules! stamp {
-        ($name:ident, $lanes:literal, $x:literal $x_by:literal, $w:literal $w_by:literal, [$($end:expr),+]) => {
+    /// Stamps the loops for inputs and weights of some sizes: lanes, how inputs and weights are loaded and how far apart, and outputs.
+    macro_rules! loops {
+        ($pair:ident [$w0:literal $w1:literal] [$x0:literal $x1:literal $x2:literal $x3:literal], $odd:ident [$v:literal] [$y0:literal $y1:literal $y2:literal $y3:literal], $lanes:literal, $x:literal $xt:literal $x_by:literal, $w:literal $wt:literal $w_by:literal, $y:literal $y_by:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(call: *mut Call) {
+            unsafe extern "C" fn $pair(call: *mut Call) {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    "push {{r4-r11, lr}}",
-                    "vpush {{d8-d9}}",
-                    // On the stack: the values of four pixels and n; where w, y, end, channels, next, hop, leap, groups lie.
-                    "ldmia r0!, {{r1, r3, r5, r7, r12}}",
-                    "push {{r0}}",
-                    "push {{r1, r3, r5, r7, r12}}",
-                    "add r0, r0, #32",
-                    "ldmia r0, {{r1, r3, r5}}",
-                    "vdup.32 q2, r3",
-                    "vdup.32 q3, r5",
-                    "movs r2, #0",
-                    "vidup.u32 q4, r2, #1",
-                    "vmul.i32 q4, q4, r1",
-                    "2:", // a group of pixels
-                    "ldr r0, [sp, #20]",
-                    "ldmia r0, {{r6, r9-r12}}",
-                    "3:", // a channel
-                    "ldmia r11!, {{r0, r2, r4, r8}}",
-                    "ldmia sp, {{r1, r3, r5, r7, lr}}",
-                    concat!("dlstp.", $lanes, " lr, lr"),
+                    // The part of a vector.
+                    ".macro part",
+                    "vpstttt",
+                    concat!("vldr", $w, "t", $wt, " q0, [", $w0, "]"),
+                    concat!("vldr", $w, "t", $wt, " q1, [", $w1, "]"),
+                    concat!("vldr", $x, "t", $xt, " q5, [", $x0, "]"),
+                    concat!("vldr", $x, "t", $xt, " q6, [", $x1, "]"),
+                    concat!("vmladava.s", $lanes, " r0, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r8, q1, q5"),
+                    concat!("vmladava.s", $lanes, " r2, q0, q6"),
+                    concat!("vmladava.s", $lanes, " r10, q1, q6"),
+                    "vpstt",
+                    concat!("vldr", $x, "t", $xt, " q5, [", $x2, "]"),
+                    concat!("vldr", $x, "t", $xt, " q6, [", $x3, "]"),
+                    concat!("vmladava.s", $lanes, " r4, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r12, q1, q5"),
+                    concat!("vmladava.s", $lanes, " r6, q0, q6"),
+                    concat!("vmladava.s", $lanes, " lr, q1, q6"),
+                    ".endm",
+                    "b.w 20f",
+                    ".set vector, 0",
+                    ".rept {vectors}",
+                    concat!("vldr", $w, $wt, " q0, [", $w0, "], #", $w_by),
+                    concat!("vldr", $w, $wt, " q1, [", $w1, "], #", $w_by),
+                    concat!("vldr", $x, $xt, " q5, [", $x0, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r0, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r8, q1, q5"),
+                    concat!("vldr", $x, $xt, " q5, [", $x1, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r2, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r10, q1, q5"),
+                    concat!("vldr", $x, $xt, " q5, [", $x2, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r4, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r12, q1, q5"),
+                    concat!("vldr", $x, $xt, " q5, [", $x3, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r6, q0, q5"),
+                    concat!("vmladava.s", $lanes, " lr, q1, q5"),
+                    concat!(".set vector, vector + ", $x_by),
+                    ".endr",
+                    "ldr.w pc, [sp, #{next}]",
+                    "part",
+                    "ldr.w pc, [sp, #{next}]",
+                    "part",
+                    concat!("ldr.w ", $x0, ", [sp, #{part}]"),
+                    concat!("add.w ", $w0, ", ", $w0, ", ", $x0),
+                    concat!("add.w ", $w1, ", ", $w1, ", ", $x0),
+                    "ldr.w pc, [sp, #{next}]",
+                    "ldr.w r7, [sp, #{first}]",
+                    concat!("add.w ", $x0, ", r7, #{piece}"),
+                    concat!("str.w ", $x0, ", [sp]"),
+                    concat!("ldmia.w r7, {{", $x0, ", ", $x1, ", ", $x2, ", ", $x3, ", pc}}"),
+                    "ldr.w r7, [sp]",
+                    concat!("add.w ", $x0, ", r7, #{piece}"),
+                    concat!("str.w ", $x0, ", [sp]"),
+                    concat!("ldmia.w r7, {{", $x0, ", ", $x1, ", ", $x2, ", ", $x3, ", pc}}"),
+                    // The ends, in the order of their names.
+                    "b.w 31f",
+                    "b.w 32f",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "vmov q1[2], q1[0], r8, r12",
+                    "vmov q1[3], q1[1], r10, lr",
+                    "ldrd r8, r10, [sp, #{at}]",
+                    "add r8, r8, #32",
+                    "ldmia r8!, {{r0, r2, r4, r6}}",
+                    "vshr.s32 q5, q0, #31",
+                    "vqrdmlah.s32 q5, q0, r0",
+                    "vshr.s32 q6, q1, #31",
+                    "vqrdmlah.s32 q6, q1, r4",
                     "4:",
-                    concat!($w, " q0, [r6], #", $w_by),
-                    concat!($x, " q1, [r1], #", $x_by),
-                    concat!("vmladava.s", $lanes, " r0, q0, q1"),
-                    concat!($x, " q1, [r3], #", $x_by),
-                    concat!("vmladava.s", $lanes, " r2, q0, q1"),
-                    concat!($x, " q1, [r5], #", $x_by),
-                    concat!("vmladava.s", $lanes, " r4, q0, q1"),
-                    concat!($x, " q1, [r7], #", $x_by),
-                    concat!("vmladava.s", $lanes, " r8, q0, q1"),
-                    "letp lr, 4b",
-                    "add r6, r6, r12",
-                    $($end,)+
-                    "cmp r11, r10",
-                    "bne 3b",
-                    "ldr r0, [sp, #20]",
-                    "ldr r1, [r0, #28]",
-                    "subs r1, r1, #1",
-                    "beq 5f",
-                    "str r1, [r0, #28]",
-                    "ldrd r2, r4, [r0, #20]",
-                    "add r9, r9, r4",
-                    "str r9, [r0, #4]",
-                    "ldmia sp, {{r1, r3, r5, r7}}",
-                    "add r1, r1, r2",
-                    "add r3, r3, r2",
-                    "add r5, r5, r2",
-                    "add r7, r7, r2",
-                    "stmia sp, {{r1, r3, r5, r7}}",
-                    "b 2b",
+                    "vrshl.s32 q5, r2",
+                    "vrshl.s32 q6, r6",
+                    "vmax.s32 q5, q5, q2",
+                    "vmin.s32 q5, q5, q3",
+                    "vmax.s32 q6, q6, q2",
+                    "vmin.s32 q6, q6, q3",
+                    "ldr r0, [sp, #{zero}]",
+                    "vadd.i32 q5, q5, r0",
+                    "vadd.i32 q6, q6, r0",
+                    concat!("vstr", $y, ".32 q5, [r10, q4]"),
+                    concat!("vstr", $y, ".32 q6, [r10, q7]"),
+                    concat!("add r10, r10, #2*", $y_by),
                     "5:",
-                    "add sp, sp, #24",
-                    "vpop {{d8-d9}}",
+                    "strd r8, r10, [sp, #{at}]",
+                    "ldrd r0, r2, [sp, #{gap}]",
+                    concat!("add ", $w0, ", ", $w1, ", r0"),
+                    concat!("add ", $w1, ", ", $w0, ", r2"),
+                    "ldr r0, [sp, #{end}]",
+                    "cmp r8, r0",
+                    "bne 3f",
+                    "ldr r0, [sp, #{groups}]",
+                    "subs r0, r0, #1",
+                    "beq 9f",
+                    "str r0, [sp, #{groups}]",
+                    "ldrd r2, r4, [sp, #{leap}]",
+                    "add r10, r10, r2",
+                    "ldr r7, [sp, #{first}]",
+                    "ldr r6, [sp, #{last}]",
+                    "6:",
+                    "vldrw.u32 q0, [r7]",
+                    "vadd.i32 q0, q0, r4",
+                    "vstrw.32 q0, [r7], #{piece}",
+                    "cmp r7, r6",
+                    "bne 6b",
+                    "ldr r8, [sp, #{channels}]",
+                    "strd r8, r10, [sp, #{at}]",
+                    "2:", // a group of pixels
+                    concat!("ldr ", $w0, ", [sp, #{w}]"),
+                    "ldr r0, [sp, #{len}]",
+                    concat!("add ", $w1, ", ", $w0, ", r0"),
+                    "ldr r7, [sp, #{first}]",
+                    concat!("ldmia r7, {{", $x0, ", ", $x1, ", ", $x2, ", ", $x3, "}}"),
+                    "3:", // a pair of channels
+                    "ldmia.w r8, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+                    "ldr pc, [sp, #{begin}]",
+                    "31:",
+                    "ldr r7, [sp, #{at}]",
+                    "stmia.w r7!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+                    "add r8, r7, #16",
+                    "b 5b",
+                    "32:",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "vmov q1[2], q1[0], r8, r12",
+                    "vmov q1[3], q1[1], r10, lr",
+                    "ldrd r8, r10, [sp, #{at}]",
+                    "add r8, r8, #32",
+                    "ldmia r8!, {{r0, r2, r4, r6}}",
+                    "vqdmulh.s32 q5, q0, r0",
+                    "vqdmulh.s32 q6, q1, r4",
+                    "b 4b",
+                    "20:",
+                    "push {{r4-r11, lr}}",
+                    "vpush {{d8-d15}}",
+                    "add r1, r0, #{pitch}",
+                    "ldmia r1, {{r2-r5}}",
+                    "vdup.32 q2, r3",
+                    "vdup.32 q3, r4",
+                    "movs r6, #0",
+                    "vidup.u32 q4, r6, #1",
+                    "vmul.i32 q4, q4, r2",
+                    concat!("movs r6, #", $y_by),
+                    "vadd.i32 q7, q4, r6",
+                    concat!("vctp.", $lanes, " r5"),
+                    // Half of the call goes where it can be read without a register.
+                    "ldrd r10, r11, [r0, #64]",
+                    "add r9, r0, #32",
+                    "ldmia r9, {{r1-r8}}",
+                    "push {{r10, r11}}",
+                    "push {{r1-r8}}",
+                    "ldmia r0, {{r1-r8}}",
+                    "push {{r1-r8}}",
+                    "ldr r8, [sp, #{at}]",
+                    "b 2b",
+                    "9:",
+                    "add sp, sp, #72",
+                    "vpop {{d8-d15}}",
                     "pop {{r4-r11, pc}}",
+                    ".purgem part",
+                    vectors = const VECTORS,
+                    piece = const size_of::<Piece>(),
+                    first = const offset_of!(Call, first),
+                    at = const offset_of!(Call, at),
+                    end = const offset_of!(Call, end),
+                    gap = const offset_of!(Call, gap),
+                    len = const offset_of!(Call, len),
+                    zero = const offset_of!(Call, zero),
+                    part = const offset_of!(Call, part),
+                    begin = const offset_of!(Call, begin),
+                    next = const offset_of!(Call, next),
+                    w = const offset_of!(Call, w),
+                    groups = const offset_of!(Call, groups),
+                    channels = const offset_of!(Call, channels),
+                    leap = const offset_of!(Call, leap),
+                    last = const offset_of!(Call, last),
+                    pitch = const offset_of!(Call, pitch),
                 )
             }
-        };
-    }
 
-    macro_rules! loops {
-        ($name:ident: $sums:ident $double:ident $single:ident, $lanes:literal, $x:literal $x_by:literal, $w:literal $w_by:literal, $y:literal $y_by:literal) => {
-            stamp!($sums, $lanes, $x $x_by, $w $w_by, ["sub r1, r11, #16", "stmia r1, {{r0, r2, r4, r8}}", "add r11, r11, #12"]);
-            stamp!($double, $lanes, $x $x_by, $w $w_by, [
-                "vmov q0[2], q0[0], r0, r4",
-                "vmov q0[3], q0[1], r2, r8",
-                "ldmia r11!, {{r1, r3, r5}}",
-                "vshr.s32 q1, q0, #31",
-                "vqrdmlah.s32 q1, q0, r1",
-                "vrshl.s32 q1, r3",
-                "vmax.s32 q1, q1, q2",
-                "vmin.s32 q1, q1, q3",
-                "vadd.i32 q1, q1, r5",
-                concat!($y, " q1, [r9, q4]"),
-                concat!("add r9, r9, #", $y_by)
-            ]);
-            stamp!($single, $lanes, $x $x_by, $w $w_by, [
-                "vmov q0[2], q0[0], r0, r4",
-                "vmov q0[3], q0[1], r2, r8",
-                "ldmia r11!, {{r1, r3, r5}}",
-                "vqdmulh.s32 q1, q0, r1",
-                "vrshl.s32 q1, r3",
-                "vmax.s32 q1, q1, q2",
-                "vmin.s32 q1, q1, q3",
-                "vadd.i32 q1, q1, r5",
-                concat!($y, " q1, [r9, q4]"),
-                concat!("add r9, r9, #", $y_by)
-            ]);
-            const $name: [Loop; 3] = [$sums, $double, $single];
-        };
-    }
-    loops!(X8_W8: sums_88 double_88 single_88, "8", "vldrb.u8" "16", "vldrb.u8" "16", "vstrb.32" "1");
-    loops!(X8_W16: sums_816 double_816 single_816, "16", "vldrb.s16" "8", "vldrh.u16" "16", "vstrb.32" "1");
-    loops!(X16_W8: sums_168 double_168 single_168, "16", "vldrh.u16" "16", "vldrb.s16" "8", "vstrh.32" "2");
-    loops!(X16_W16: sums_1616 double_1616 single_1616, "16", "vldrh.u16" "16", "vldrh.u16" "16", "vstrh.32" "2");
-
-    /// Stamps the loop over channels for some whole vectors of bytes: without an inner loop, pointers stay.
-    macro_rules! whole {
-        ($name:ident, $($at:literal)+) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(call: *mut Call) {
+            unsafe extern "C" fn $odd(call: *mut Call) {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    "push {{r4-r11, lr}}",
-                    "vpush {{d8-d9}}",
-                    "ldmia r0!, {{r1, r3, r5, r7, r12}}",
-                    "push {{r0}}",
-                    "add r0, r0, #32",
-                    "ldmia r0, {{r2, r4, r6}}",
-                    "vdup.32 q2, r4",
-                    "vdup.32 q3, r6",
-                    "movs r4, #0",
-                    "vidup.u32 q4, r4, #1",
-                    "vmul.i32 q4, q4, r2",
-                    "2:", // a group of pixels
-                    "ldr r0, [sp]",
-                    "ldmia r0, {{r6, r9-r12}}",
-                    "ldr lr, [r0, #44]",
-                    "dls lr, lr",
-                    "3:", // a channel
-                    "ldmia r11!, {{r0, r2, r4, r8}}",
-                    $(
-                        "vldrb.u8 q0, [r6], #16",
-                        concat!("vldrb.u8 q1, [r1, #", $at, "]"),
-                        "vmladava.s8 r0, q0, q1",
-                        concat!("vldrb.u8 q1, [r3, #", $at, "]"),
-                        "vmladava.s8 r2, q0, q1",
-                        concat!("vldrb.u8 q1, [r5, #", $at, "]"),
-                        "vmladava.s8 r4, q0, q1",
-                        concat!("vldrb.u8 q1, [r7, #", $at, "]"),
-                        "vmladava.s8 r8, q0, q1",
-                    )+
-                    "add r6, r6, r12",
+                    "b.w 20f",
+                    ".set vector, 0",
+                    ".rept {vectors}",
+                    concat!("vldr", $w, $wt, " q0, [", $v, "], #", $w_by),
+                    concat!("vldr", $x, $xt, " q1, [", $y0, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r0, q0, q1"),
+                    concat!("vldr", $x, $xt, " q1, [", $y1, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r2, q0, q1"),
+                    concat!("vldr", $x, $xt, " q1, [", $y2, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r4, q0, q1"),
+                    concat!("vldr", $x, $xt, " q1, [", $y3, ", #vector]"),
+                    concat!("vmladava.s", $lanes, " r6, q0, q1"),
+                    concat!(".set vector, vector + ", $x_by),
+                    ".endr",
+                    concat!("ldmia.w r8!, {{", $y0, ", ", $y1, ", ", $y2, ", ", $y3, ", pc}}"), // the next piece
+                    "vpstttt",
+                    concat!("vldr", $w, "t", $wt, " q0, [", $v, "]"),
+                    concat!("vldr", $x, "t", $xt, " q1, [", $y0, "]"),
+                    concat!("vldr", $x, "t", $xt, " q5, [", $y1, "]"),
+                    concat!("vldr", $x, "t", $xt, " q6, [", $y2, "]"),
+                    "vpst",
+                    concat!("vldr", $x, "t", $xt, " q7, [", $y3, "]"),
+                    concat!("vmladava.s", $lanes, " r0, q0, q1"),
+                    concat!("vmladava.s", $lanes, " r2, q0, q5"),
+                    concat!("vmladava.s", $lanes, " r4, q0, q6"),
+                    concat!("vmladava.s", $lanes, " r6, q0, q7"),
+                    concat!("ldr.w ", $y0, ", [r10, #{part}]"),
+                    concat!("add.w ", $v, ", ", $v, ", ", $y0),
+                    concat!("ldmia.w r8!, {{", $y0, ", ", $y1, ", ", $y2, ", ", $y3, ", pc}}"),
+                    // The ends, in the order of their names.
+                    "b.w 31f",
+                    "b.w 32f",
                     "vmov q0[2], q0[0], r0, r4",
-                    "vmov q0[3], q0[1], r2, r8",
-                    "ldmia r11!, {{r0, r2, r4}}",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "ldrd r1, r3, [r11, #32]",
                     "vshr.s32 q1, q0, #31",
-                    "vqrdmlah.s32 q1, q0, r0",
-                    "vrshl.s32 q1, r2",
+                    "vqrdmlah.s32 q1, q0, r1",
+                    "4:",
+                    "vrshl.s32 q1, r3",
                     "vmax.s32 q1, q1, q2",
                     "vmin.s32 q1, q1, q3",
-                    "vadd.i32 q1, q1, r4",
-                    "vstrb.32 q1, [r9, q4]",
-                    "add r9, r9, #1",
-                    "le lr, 3b",
-                    "ldr r0, [sp]",
-                    "ldr r2, [r0, #28]",
-                    "subs r2, r2, #1",
-                    "beq 5f",
-                    "str r2, [r0, #28]",
-                    "ldrd r2, r4, [r0, #20]",
-                    "add r9, r9, r4",
-                    "str r9, [r0, #4]",
-                    "add r1, r1, r2",
-                    "add r3, r3, r2",
-                    "add r5, r5, r2",
-                    "add r7, r7, r2",
-                    "b 2b",
-                    "5:",
-                    "add sp, sp, #4",
-                    "vpop {{d8-d9}}",
+                    "ldr r1, [r10, #{zero}]",
+                    "vadd.i32 q1, q1, r1",
+                    concat!("vstr", $y, ".32 q1, [r12, q4]"),
+                    "subs.w lr, lr, #1",
+                    "beq 9f",
+                    "ldrd r1, r5, [r10, #{leap}]",
+                    "add r12, r12, r1",
+                    "ldr r7, [r10, #{first}]",
+                    "ldr r6, [r10, #{last}]",
+                    "6:",
+                    "vldrw.u32 q0, [r7]",
+                    "vadd.i32 q0, q0, r5",
+                    "vstrw.32 q0, [r7], #{piece}",
+                    "cmp r7, r6",
+                    "bne 6b",
+                    "2:", // a group of pixels
+                    concat!("ldr ", $v, ", [r10, #{w}]"),
+                    "ldr r8, [r10, #{first}]",
+                    "ldmia.w r11, {{r0, r2, r4, r6}}",
+                    concat!("ldmia.w r8!, {{", $y0, ", ", $y1, ", ", $y2, ", ", $y3, ", pc}}"),
+                    "31:",
+                    "stmia.w r11, {{r0, r2, r4, r6}}",
+                    "9:",
+                    "vpop {{d8-d15}}",
                     "pop {{r4-r11, pc}}",
+                    "32:",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "ldrd r1, r3, [r11, #32]",
+                    "vqdmulh.s32 q1, q0, r1",
+                    "b 4b",
+                    "20:",
+                    "push {{r4-r11, lr}}",
+                    "vpush {{d8-d15}}",
+                    "mov r10, r0",
+                    "add r1, r0, #{pitch}",
+                    "ldmia r1, {{r2-r5}}",
+                    "vdup.32 q2, r3",
+                    "vdup.32 q3, r4",
+                    "movs r6, #0",
+                    "vidup.u32 q4, r6, #1",
+                    "vmul.i32 q4, q4, r2",
+                    concat!("vctp.", $lanes, " r5"),
+                    "ldr r11, [r10, #{channels}]",
+                    "ldr r12, [r10, #{y}]",
+                    "ldr lr, [r10, #{groups}]",
+                    "b 2b",
+                    vectors = const VECTORS,
+                    piece = const size_of::<Piece>(),
+                    first = const offset_of!(Call, first),
+                    zero = const offset_of!(Call, zero),
+                    y = const offset_of!(Call, y),
+                    part = const offset_of!(Call, part),
+                    groups = const offset_of!(Call, groups),
+                    channels = const offset_of!(Call, channels),
+                    w = const offset_of!(Call, w),
+                    leap = const offset_of!(Call, leap),
+                    last = const offset_of!(Call, last),
+                    pitch = const offset_of!(Call, pitch),
                 )
             }
         };
     }
-    whole!(double_16, "0");
-    whole!(double_32, "0" "16");
-    whole!(double_64, "0" "16" "32" "48");
-    whole!(double_128, "0" "16" "32" "48" "64" "80" "96" "112");
+    loops!(pair_88 ["r9" "r11"] ["r1" "r3" "r5" "r7"], odd_88 ["r9"] ["r1" "r3" "r5" "r7"], "8", "b" ".u8" "16", "b" ".u8" "16", "b" "1");
+    loops!(pair_816 ["r9" "r11"] ["r1" "r3" "r5" "r7"], odd_816 ["r9"] ["r1" "r3" "r5" "r7"], "16", "b" ".s16" "8", "h" ".u16" "16", "b" "1");
+    // A load that widens names one of the lower registers.
+    loops!(pair_168 ["r1" "r3"] ["r5" "r7" "r9" "r11"], odd_168 ["r1"] ["r3" "r5" "r7" "r9"], "16", "h" ".u16" "16", "b" ".s16" "8", "h" "2");
+    loops!(pair_1616 ["r9" "r11"] ["r1" "r3" "r5" "r7"], odd_1616 ["r9"] ["r1" "r3" "r5" "r7"], "16", "h" ".u16" "16", "h" ".u16" "16", "h" "2");
 
-    /// The loop over channels for n inputs and weights of these sizes.
+    /// The loop for inputs and weights of these sizes, over pairs of channels or the odd one.
     #[inline(always)]
-    pub(in super::super) fn pick(x: usize, w: usize, end: End, n: usize) -> Loop {
-        let [sums, double, single] = match (x, w) {
-            (1, 1) => X8_W8,
-            (1, _) => X8_W16,
-            (_, 1) => X16_W8,
-            _ => X16_W16,
+    pub(in super::super) fn pick<T, W>(odd: bool) -> Loop {
+        let [pair, single] = match (size_of::<T>(), size_of::<W>()) {
+            (1, 1) => [pair_88 as unsafe extern "C" fn(*mut Call), odd_88],
+            (1, _) => [pair_816, odd_816],
+            (_, 1) => [pair_168, odd_168],
+            _ => [pair_1616, odd_1616],
         };
-        match (end, n) {
-            (End::Sums, _) => sums,
-            (End::Single, _) => single,
-            (End::Double, 16) if x * w == 1 => double_16,
-            (End::Double, 32) if x * w == 1 => double_32,
-            (End::Double, 64) if x * w == 1 => double_64,
-            (End::Double, 128) if x * w == 1 => double_128,
-            (End::Double, _) => double,
-        }
+        let (run, [vector, part, ends]) = if odd { (single, [9, 1, 15]) } else { (pair, [14, 18, 46]) };
+        Loop { run, vector, part, ends }
     }
 }
 
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::{Call, Channel, End, Line, PIXELS};
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Total};
+    use super::{Loop, VECTORS};
     use crate::Element;
+    use crate::quant::Requant;
+    use core::slice::{from_raw_parts, from_raw_parts_mut};
+
+    /// Places in the loop; below are numbers of vectors.
+    const PART: usize = VECTORS + 1;
+    const ONLY: usize = PART + 1;
+    const ENDS: usize = ONLY + 1;
+
+    impl Loop {
+        pub(in super::super) fn vectors(self, n: usize) -> usize {
+            n
+        }
+
+        pub(in super::super) fn only(self) -> usize {
+            ONLY
+        }
+
+        pub(in super::super) fn part(self) -> usize {
+            PART
+        }
+
+        pub(in super::super) fn pieces(self) -> [usize; 2] {
+            [0; 2]
+        }
+
+        pub(in super::super) fn end(self, end: End) -> usize {
+            ENDS + end as usize
+        }
+    }
 
     pub(in super::super) unsafe extern "C" fn copy(to: *mut u8, x: *const u8, step: usize, n: usize) {
         for p in 0..PIXELS {
@@ -292,25 +624,48 @@ mod model {
         }
     }
 
-    type Loop = unsafe extern "C" fn(*mut Call);
+    pub(in super::super) unsafe extern "C" fn edge(
+        to: *mut u8,
+        x: *const u8,
+        zero: u32,
+        before: usize,
+        inside: usize,
+        after: usize,
+    ) {
+        let zeros = |n| (0..n).map(|i| zero.to_le_bytes()[i % 4]);
+        // SAFETY: the caller's.
+        let x = unsafe { from_raw_parts(x, inside) };
+        // SAFETY: the caller's.
+        let to = unsafe { from_raw_parts_mut(to, before + inside + after) };
+        to.iter_mut().zip(zeros(before).chain(x.iter().copied()).chain(zeros(after))).for_each(|(to, x)| *to = x);
+    }
 
-    unsafe extern "C" fn total<W: Element>(call: *mut Call) {
+    unsafe extern "C" fn wide<T: Element>(to: *mut i16, x: *const (), n: usize, zero: i32) {
+        for i in 0..n {
+            // SAFETY: the caller's.
+            unsafe { *to.add(i) = ((*x.cast::<T>().add(i)).to_i32() - zero) as i16 };
+        }
+    }
+
+    pub(in super::super) fn widen(x: usize) -> unsafe extern "C" fn(*mut i16, *const (), usize, i32) {
+        if x == 1 { wide::<i8> } else { wide::<i16> }
+    }
+
+    unsafe extern "C" fn total<W: Element>(total: *const Total) {
         // SAFETY: the caller's.
         unsafe {
-            let Call { x: [mut from, ..], n, mut w, end, channels, next, hop, low, .. } = *call;
-            let mut channel = channels.cast::<Channel<i32>>();
-            while channel.cast_const().cast() != end {
-                let at = |i| (*w.cast::<W>().add(i)).to_i32();
-                let total = (0..n).map(at).fold(0, i32::wrapping_add).wrapping_mul(low);
-                (*channel).sums = [(*from.cast::<i32>()).wrapping_sub(total); PIXELS];
-                let lanes = 16 / size_of::<W>();
-                w = w.cast::<W>().wrapping_add(n.next_multiple_of(lanes)).wrapping_byte_add(next).cast();
-                (channel, from) = (channel.add(1), from.wrapping_byte_add(hop));
+            let Total { to, mut from, step, w, n, next, low, count } = *total;
+            let mut w = w.cast::<W>();
+            for c in 0..count {
+                let sum = (0..n).map(|i| (*w.add(i)).to_i32()).fold(0, i32::wrapping_add).wrapping_mul(low);
+                (*to.add(c / 2)).sums[c % 2] = [(*from).wrapping_sub(sum); PIXELS];
+                w = w.wrapping_add(n.next_multiple_of(16 / size_of::<W>())).wrapping_byte_add(next);
+                from = from.wrapping_byte_add(step);
             }
         }
     }
 
-    pub(in super::super) fn subtract(w: usize) -> Loop {
+    pub(in super::super) fn subtract(w: usize) -> unsafe extern "C" fn(*const Total) {
         if w == 1 { total::<i8> } else { total::<i16> }
     }
 
@@ -334,58 +689,109 @@ mod model {
         ((i64::from(a) + (1 << (-shift - 1))) >> -shift) as i32
     }
 
-    /// END: 0 sums, 1 outputs rounded twice, 2 once.
-    unsafe extern "C" fn run<T: Element, W: Element, const END: u8>(call: *mut Call) {
+    unsafe extern "C" fn outputs<T: Element, const DOUBLE: bool>(
+        sums: *const [i32; PIXELS],
+        pairs: *const Pair<i32>,
+        y: *mut (),
+        count: usize,
+        requant: *const Requant,
+    ) {
         // SAFETY: the caller's.
         unsafe {
-            let call = &mut *call;
-            let lanes = if size_of::<T>() * size_of::<W>() == 1 { 16 } else { 8 };
-            loop {
-                let (mut w, mut channel) = (call.w.cast::<W>(), call.channels.cast::<Channel<i32>>());
-                let mut y = call.y.cast::<T>();
-                while channel.cast_const().cast() != call.end {
-                    let Channel { mut sums, q, shift, zero } = *channel;
-                    for (sum, x) in sums.iter_mut().zip(call.x) {
-                        let product = |i| (*x.cast::<T>().add(i)).to_i32().wrapping_mul((*w.add(i)).to_i32());
-                        *sum = (0..call.n).map(product).fold(*sum, i32::wrapping_add);
-                    }
-                    w = w.wrapping_add(call.n.next_multiple_of(lanes)).wrapping_byte_add(call.next);
-                    if END == 0 {
-                        (*channel).sums = sums;
-                    } else {
-                        for (p, acc) in sums.into_iter().enumerate() {
-                            let x = if END == 1 { vqrdmlah(acc >> 31, acc, q) } else { vqdmulh(acc, q) };
-                            let v = vrshl(x, shift).max(call.low).min(call.high) + zero;
-                            *y.byte_add(p * call.pitch) = T::from_i32(v);
-                        }
-                        y = y.wrapping_add(1);
-                    }
-                    channel = channel.add(1);
-                }
-                call.groups -= 1;
-                if call.groups == 0 {
-                    call.groups = 1;
-                    return;
-                }
-                call.y = y.wrapping_byte_add(call.leap).cast();
-                call.x = call.x.map(|x| x.wrapping_byte_add(call.hop));
+            for (c, acc) in (*sums).into_iter().take(count).enumerate() {
+                let [q, shift] = (*pairs.add(c / 2)).scale[c % 2];
+                let v = output(acc, q, shift, DOUBLE).max((*requant).low).min((*requant).high) + (*requant).zero;
+                *y.cast::<T>().add(c) = T::from_i32(v);
             }
         }
     }
 
-    pub(in super::super) fn pick(x: usize, w: usize, end: End, _: usize) -> Loop {
-        fn of<T: Element, W: Element>(end: End) -> Loop {
-            match end {
-                End::Sums => run::<T, W, 0>,
-                End::Double => run::<T, W, 1>,
-                End::Single => run::<T, W, 2>,
+    type Scale = unsafe extern "C" fn(*const [i32; PIXELS], *const Pair<i32>, *mut (), usize, *const Requant);
+
+    pub(in super::super) fn scale<T: Element>(end: End) -> Scale {
+        if end == End::Double { outputs::<T, true> } else { outputs::<T, false> }
+    }
+
+    /// Before the clamp.
+    fn output(acc: i32, q: i32, shift: i32, double: bool) -> i32 {
+        vrshl(if double { vqrdmlah(acc >> 31, acc, q) } else { vqdmulh(acc, q) }, shift)
+    }
+
+    /// N channels at a time.
+    unsafe extern "C" fn run<T: Element, W: Element, const N: usize>(call: *mut Call) {
+        // SAFETY: the caller's.
+        unsafe {
+            let call = &mut *call;
+            let lanes = if size_of::<T>() * size_of::<W>() == 1 { 16 } else { 8 };
+            for _ in 0..call.groups {
+                let mut w: [*const W; N] = core::array::from_fn(|i| call.w.cast::<W>().wrapping_byte_add(i * call.len));
+                let mut pair = call.channels.cast::<Pair<i32>>();
+                loop {
+                    let Pair { mut sums, scale } = *pair;
+                    let mut piece = call.first;
+                    while (*piece).then < ENDS {
+                        let Piece { x, mut then } = *piece;
+                        // Many pieces begin and go on elsewhere.
+                        if call.begin != 0 {
+                            then = call.begin;
+                        }
+                        let vectors = then <= VECTORS;
+                        let n = if vectors { lanes * then } else { call.part / size_of::<W>() };
+                        let behind = if vectors { lanes * (VECTORS - then) } else { 0 };
+                        for (w, sums) in w.iter_mut().zip(&mut sums) {
+                            for (sum, x) in sums.iter_mut().zip(x) {
+                                let x = x.cast::<T>().wrapping_add(behind);
+                                let product = |i| (*x.add(i)).to_i32().wrapping_mul((*w.add(i)).to_i32());
+                                *sum = (0..n).map(product).fold(*sum, i32::wrapping_add);
+                            }
+                            // The only piece leaves the weights of a part where they are.
+                            if then != ONLY {
+                                *w = w.wrapping_add(n);
+                            }
+                        }
+                        piece = piece.add(1);
+                    }
+                    let end = (*piece).then - ENDS;
+                    if end == End::Sums as usize {
+                        (*pair).sums = sums;
+                    } else {
+                        for (c, (sums, [q, shift])) in sums.into_iter().zip(scale).take(N).enumerate() {
+                            for (p, acc) in sums.into_iter().enumerate() {
+                                let v = output(acc, q, shift, end == End::Double as usize);
+                                let v = v.max(call.low).min(call.high) + call.zero;
+                                *call.y.cast::<T>().add(c).byte_add(p * call.pitch) = T::from_i32(v);
+                            }
+                        }
+                    }
+                    pair = pair.add(1);
+                    if N == 1 {
+                        break;
+                    }
+                    call.y = call.y.wrapping_byte_add(N * size_of::<T>());
+                    w = core::array::from_fn(|i| w[N - 1].wrapping_byte_add(call.gap).wrapping_byte_add(i * call.len));
+                    if pair.cast_const().cast() == call.end {
+                        break;
+                    }
+                }
+                call.y = call.y.wrapping_byte_add(call.leap);
+                let mut piece = call.first;
+                while piece != call.last {
+                    (*piece).x = (*piece).x.map(|x| x.wrapping_byte_add(call.hop));
+                    piece = piece.add(1);
+                }
             }
         }
-        match (x, w) {
-            (1, 1) => of::<i8, i8>(end),
-            (1, _) => of::<i8, i16>(end),
-            (_, 1) => of::<i16, i8>(end),
-            _ => of::<i16, i16>(end),
+    }
+
+    pub(in super::super) fn pick<X, Y>(odd: bool) -> Loop {
+        fn of<T: Element, W: Element>(odd: bool) -> Loop {
+            Loop { run: if odd { run::<T, W, 1> } else { run::<T, W, 2> }, vector: 0, part: 0, ends: 0 }
+        }
+        match (size_of::<X>(), size_of::<Y>()) {
+            (1, 1) => of::<i8, i8>(odd),
+            (1, _) => of::<i8, i16>(odd),
+            (_, 1) => of::<i16, i8>(odd),
+            _ => of::<i16, i16>(odd),
         }
     }
 }

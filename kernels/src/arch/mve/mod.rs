@@ -1,16 +1,19 @@
 //! Cortex-M55 and M85: Helium, assembly that lies in [`isa`] alone.
 //!
-//! Nothing is widened: `VMLADAVA.S8` multiplies 16 inputs and weights as they are. So a patch holds raw values, pixel after pixel, the zero point
-//! comes off the sums beforehand (`VADDVA`), and where the values of a pixel lie side by side they are read in place. Four
-//! pixels and one channel at a time:
+//! Nothing is widened: `VMLADAVA.S8` multiplies 16 inputs and weights as they are. So the zero point comes off the sums beforehand
+//! (`VADDVA`), and inputs are read where they lie. Four pixels and two channels at a time, eight sums, all that the instruction can name:
 //!
 //! ```text
-//! sixteen weights, sixteen values of four pixels        5 VLDRB
-//! sums[p] += x[p] · w                                   4 VMLADAVA
-//! and again, the last ones by tail predication          1 LETP
+//! sixteen weights of two channels         2 VLDRB
+//! sixteen values of four pixels           4 VLDRB
+//! sums[c][p] += x[p] · w[c]               8 VMLADAVA
 //! ```
 //!
-//! 10 instructions for 64 products; 16, 32, 64 and 128 int8 values have loops of their own, without an inner one: 9. The sums of four pixels are then one vector, whose outputs are, with e > 0,
+//! 14 instructions for 128 products, and no register is left to count with. So the values of a pixel are a list of pieces: where they lie
+//! for each of the four pixels, and the address in the loop where the next so many vectors begin, `LDM {x, x, x, x, pc}`. The last piece is the
+//! end of the channels. Pieces are tap rows, in place; only pixels at a border have theirs copied, with the zero point around them.
+//!
+//! The sums of four pixels are then one vector, whose outputs are, with e > 0,
 //!
 //! ```text
 //! y = clamp((((2 acc · q + 2^31) >> 32) + (acc < 0 ? −1 : 0) + 2^(e−1)) >> e) + zero      twice rounded
@@ -31,6 +34,7 @@ use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
+use isa::{Loop, VECTORS};
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
 pub(crate) const BLOCK: usize = 1;
@@ -38,16 +42,18 @@ pub(crate) const BLOCK: usize = 1;
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 32;
-/// So many channels have pixels outside the input one by one: none.
-pub(crate) const DIRECT: usize = 0;
+/// So many channels have pixels outside the input one by one: all, where [`Job::row`] does not take them.
+pub(crate) const DIRECT: usize = SUMS;
+/// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more.
+pub(crate) const ALIKE: usize = 8;
 /// Values of a patch.
-const CHUNK: usize = 256;
+const CHUNK: usize = 80;
 
 /// A pixel's inputs in the order of their weights, as they are.
 #[repr(C, align(4))]
 struct Line([MaybeUninit<u8>; 2 * CHUNK]);
 
-/// The inputs of four pixels.
+/// The inputs of four pixels; those of pixels at a border, as many as there is room for; or of one pixel, widened.
 pub(crate) struct Patch {
     x: [Line; PIXELS],
 }
@@ -65,7 +71,7 @@ impl Patch {
     }
 
     /// [`portable::Patch::fill`](super::portable::Patch::fill)
-    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], _: i32) {
+    fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], _: i32) {
         let x = x.get(..CHUNK.saturating_sub(at)).unwrap_or(x);
         if let Some(Line(line)) = self.x.get_mut(p) {
             // SAFETY: an element is an i8 or i16, or a transparent wrapper of one; there is room for CHUNK of them.
@@ -74,22 +80,15 @@ impl Patch {
     }
 
     /// [`portable::Patch::fill_all`](super::portable::Patch::fill_all)
-    pub(crate) fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
+    fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         if at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
+            let size = size_of::<T>();
+            let to = self.x.as_mut_ptr().cast::<T>();
             // SAFETY: just checked.
-            unsafe { self.copy(at, x.as_ptr(), step, len) };
+            unsafe { isa::copy(to.add(at).cast(), x.as_ptr().cast(), step * size, len * size) };
         } else {
             (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
         }
-    }
-
-    /// # Safety
-    /// The inputs can be read, and the patch has room.
-    #[inline(always)]
-    unsafe fn copy<T: Element>(&mut self, at: usize, x: *const T, step: usize, len: usize) {
-        let size = size_of::<T>();
-        // SAFETY: the caller's.
-        unsafe { isa::copy(self.x.as_mut_ptr().cast::<T>().add(at).cast(), x.cast(), step * size, len * size) };
     }
 
     /// Value `at` of pixel `p`, of `size` bytes.
@@ -105,35 +104,36 @@ impl Patch {
     }
 }
 
-/// A channel: its sums, and q, −e and zero of the formulas above.
+/// Two channels: their sums, and q and −e of the formulas above.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Channel<S> {
-    sums: [S; PIXELS],
-    q: i32,
-    shift: i32,
-    zero: i32,
+struct Pair<S> {
+    sums: [[S; PIXELS]; 2],
+    scale: [[i32; 2]; 2],
 }
 
 /// How the loop over channels ends: with sums, or with outputs that are rounded as named.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Sums,
-    Double,
     Single,
+    Double,
 }
 
 /// A block of channels.
 pub(crate) struct Job<'a, S, A> {
     pub(crate) block: &'a Block<'a, A>,
-    /// The first `count`; beside the count, as a vector that is empty at compile time is all zeros, uselessly.
-    channels: [MaybeUninit<Channel<S>>; SUMS],
+    /// Those of the first `count` channels; beside the count, as a vector that is empty at compile time is all zeros, uselessly.
+    pairs: [MaybeUninit<Pair<S>>; SUMS / 2],
     count: usize,
-    /// Their sums before any product, while a group of pixels is begun and not finished.
-    before: [MaybeUninit<S>; SUMS],
-    begun: bool,
-    /// Whether the sums are still to be set to the biases.
+    /// Sums to which another loop adds.
+    apart: [MaybeUninit<[S; PIXELS]>; SUMS],
+    /// What is subtracted from each input, and the weights that it is multiplied by.
+    rest: i32,
+    run: Run,
+    /// Whether the sums are still to be set to what they are before any product, or will be after a group that has begun.
     stale: bool,
+    begun: bool,
     /// How outputs are made; from sums where the formulas do not hold.
     end: End,
     /// Bytes of an input.
@@ -144,20 +144,26 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`](super::portable::Job::new)
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        let (channels, before) = ([const { MaybeUninit::uninit() }; SUMS], [const { MaybeUninit::uninit() }; SUMS]);
-        Job { block, channels, count: 0, before, begun: false, stale: false, end: End::Sums, size: 1 }
+        let (pairs, run) = ([const { MaybeUninit::uninit() }; SUMS / 2], Run { n: 0, len: 0, skip: 0 });
+        let apart = [const { MaybeUninit::uninit() }; SUMS];
+        Job { block, pairs, count: 0, apart, rest: 0, run, stale: false, begun: false, end: End::Sums, size: 1 }
+    }
+
+    /// All sums of each channel; in the last pair there may be one channel too many.
+    #[inline(always)]
+    fn all_sums(&self) -> impl Iterator<Item = &[S; PIXELS]> {
+        // SAFETY: the pairs of `count` channels are written before these are counted, no more than SUMS.
+        let pairs =
+            unsafe { core::slice::from_raw_parts(self.pairs.as_ptr().cast::<Pair<S>>(), self.count.div_ceil(2)) };
+        pairs.iter().flat_map(|pair| &pair.sums).take(self.count)
     }
 
     #[inline(always)]
-    fn channels(&self) -> &[Channel<S>] {
-        // SAFETY: the first ones are written before they are counted, no more than SUMS.
-        unsafe { core::slice::from_raw_parts(self.channels.as_ptr().cast(), self.count) }
-    }
-
-    #[inline(always)]
-    fn channels_mut(&mut self) -> &mut [Channel<S>] {
+    fn all_sums_mut(&mut self) -> impl Iterator<Item = &mut [S; PIXELS]> {
+        let n = self.count.div_ceil(2);
         // SAFETY: as above.
-        unsafe { core::slice::from_raw_parts_mut(self.channels.as_mut_ptr().cast(), self.count) }
+        let pairs = unsafe { core::slice::from_raw_parts_mut(self.pairs.as_mut_ptr().cast::<Pair<S>>(), n) };
+        pairs.iter_mut().flat_map(|pair| &mut pair.sums).take(self.count)
     }
 
     /// [`portable::Job::start`](super::portable::Job::start)
@@ -174,21 +180,44 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn factors<T: Element>(&mut self) {
         let block = self.block;
         self.size = size_of::<T>();
-        self.count = block.channels.min(SUMS);
-        let (wide, zero) = (size_of::<A>() == 8, block.requant.zero);
+        let wide = size_of::<A>() == 8;
         let mut highest = -1;
-        let mut factor = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier| {
+        let mut scale = |m: &Multiplier| {
             // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
             let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
             let shift = if q == 0 { -1 } else { m.shift().into() };
             highest = shift.max(highest);
-            channel.write(Channel { sums: [S::default(); PIXELS], q, shift, zero });
+            [q, shift]
         };
-        let channels = self.channels.iter_mut().take(self.count);
+        let sums = [[S::default(); PIXELS]; 2];
+        let n = block.channels.min(SUMS);
+        let pairs = self.pairs.iter_mut().take(n.div_ceil(2));
         match block.multipliers {
-            all if all.len() >= self.count => channels.zip(all).for_each(|(channel, m)| factor(channel, m)),
-            _ => channels.zip(block.multipliers(0)).for_each(|(channel, m)| factor(channel, &m)),
+            [m] => {
+                let scale = [scale(m); 2];
+                pairs.for_each(|pair| _ = pair.write(Pair { sums, scale }));
+            }
+            all if all.len() >= n => {
+                let (twos, odd) = all.get(..n).unwrap_or_default().as_chunks();
+                let mut pairs = pairs;
+                for ([a, b], pair) in twos.iter().zip(&mut pairs) {
+                    let pair = pair.as_mut_ptr();
+                    // SAFETY: it is there; its sums are written before they are read.
+                    unsafe { (&raw mut (*pair).scale).write([scale(a), scale(b)]) };
+                }
+                for (m, pair) in odd.iter().zip(pairs) {
+                    pair.write(Pair { sums, scale: [scale(m); 2] });
+                }
+            }
+            all => {
+                let mut all = all.iter().cycle();
+                for pair in pairs {
+                    let scale = [(); 2].map(|()| all.next().map_or([0; 2], &mut scale));
+                    pair.write(Pair { sums, scale });
+                }
+            }
         }
+        self.count = n;
         self.end = match block.requant.rounding {
             _ if size_of::<S>() != 4 || highest >= 0 => End::Sums,
             Rounding::TfliteDouble => End::Double,
@@ -196,74 +225,69 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         };
     }
 
-    /// Sets the sums to the biases, if they are not.
+    /// [`portable::Job::subtract`](super::portable::Job::subtract), when sums are needed.
     #[inline(always)]
-    fn fresh(&mut self) {
+    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, _: &[W], _: Run) {
+        self.rest = zero;
+    }
+
+    /// Sets the sums to what they are before any product, if they are not.
+    #[inline(always)]
+    fn fresh<W: Element>(&mut self, w: &[W], run: Run) {
         if self.stale {
-            self.biases();
+            self.before(w, run);
         }
     }
 
+    /// `sums[c] = bias[c] − rest · Σ_i w[c][skip + i]`, wrapping.
     #[inline(never)]
-    fn biases(&mut self) {
-        let block = self.block;
-        for (c, channel) in self.channels_mut().iter_mut().enumerate() {
-            channel.sums = [block.bias(c); PIXELS];
-        }
+    fn before<W: Element>(&mut self, w: &[W], run: Run) {
         self.stale = false;
+        let (n, size) = (self.count, size_of::<W>());
+        let fits = run.skip + run.n <= run.len && n * run.len <= w.len() && n > 0;
+        if size_of::<S>() == 4 && size_of::<A>() == 4 && self.rest != 0 && fits {
+            let turns: [i32; SUMS];
+            let (from, step) = match self.block.bias {
+                [] => (&raw const ZERO, 0),
+                [bias] => (core::ptr::from_ref(bias).cast(), 0),
+                all if all.len() >= n => (all.as_ptr().cast(), 4),
+                all => {
+                    let mut all = all.iter().cycle();
+                    turns = core::array::from_fn(|_| all.next().map_or(0, |bias| bias.to_i64() as i32));
+                    (turns.as_ptr(), 4)
+                }
+            };
+            let total = Total {
+                to: self.pairs.as_mut_ptr().cast(),
+                from,
+                step,
+                w: w.as_ptr().wrapping_add(run.skip).cast(),
+                n: run.n,
+                // The loop has passed over whole vectors.
+                next: (run.len * size).wrapping_sub((run.n * size).next_multiple_of(16)),
+                low: self.rest,
+                count: n,
+            };
+            // SAFETY: there are n weights of each channel and as many biases, or one of a step of 0, and S has 32 bits.
+            return unsafe { isa::subtract(size)(&total) };
+        }
+        let (block, rest) = (self.block, self.rest);
+        for (c, sums) in self.all_sums_mut().enumerate() {
+            let w = if rest == 0 { &[] } else { cut(w, c * run.len + run.skip, run.n) };
+            *sums = [w.iter().fold(block.bias(c), |sum, w| sum.mac(-rest, w.to_i32())); PIXELS];
+        }
     }
 
-    /// [`portable::Job::subtract`](super::portable::Job::subtract)
-    #[inline(never)]
-    pub(crate) fn subtract<W: Element>(&mut self, zero: i32, w: &[W], run: Run) {
-        if size_of::<S>() == 4 {
-            let n = self.count;
-            let own = !self.stale || size_of::<A>() != 4 || self.block.bias.len() < n;
-            if own {
-                self.fresh();
-            }
-            let first = self.channels_mut().as_mut_ptr();
-            if let Some(mut call) = Call::new(1, first, n, w, run) {
-                // All sums of a channel are the same before any product.
-                let (from, step) = if own {
-                    (first.cast_const().cast(), size_of::<Channel<S>>())
-                } else {
-                    (self.block.bias.as_ptr().cast(), 4)
-                };
-                (call.x, call.hop, call.low) = ([from; PIXELS], step, zero);
-                // SAFETY: there are n weights of each channel and as many biases, and S has 32 bits.
-                unsafe { isa::subtract(size_of::<W>())(&mut call) };
-                self.stale = false;
-            }
-            return;
-        }
-        self.fresh();
-        for (i, channel) in self.channels_mut().iter_mut().enumerate() {
-            for w in cut(w, i * run.len + run.skip, run.n) {
-                channel.sums = channel.sums.map(|sum| sum.mac(-zero, w.to_i32()));
-            }
-        }
-    }
-
-    /// Notes the sums before any product, if none has been added.
-    fn begin(&mut self) {
-        self.fresh();
+    /// [`portable::Job::sums`], apart from the pairs.
+    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
+        let (n, block) = (self.count, self.block);
         if !self.begun {
-            // SAFETY: as for `channels`.
-            let channels =
-                unsafe { core::slice::from_raw_parts(self.channels.as_ptr().cast::<Channel<S>>(), self.count) };
-            for (before, &Channel { sums: [sum, ..], .. }) in self.before.iter_mut().zip(channels) {
-                before.write(sum);
-            }
+            let biases = self.apart.iter_mut().take(n).enumerate();
+            biases.for_each(|(c, sums)| _ = sums.write([block.bias(c); PIXELS]));
             self.begun = true;
         }
-    }
-
-    /// [`portable::Job::sums`]
-    pub(crate) fn sums(&mut self) -> Sums<'_, S> {
-        self.begin();
-        // SAFETY: a channel begins with its sums.
-        unsafe { Sums::new(self.channels_mut()) }
+        // SAFETY: as many have been written.
+        Sums::of(unsafe { core::slice::from_raw_parts_mut(self.apart.as_mut_ptr().cast(), n) })
     }
 
     /// [`portable::Job::outputs`]
@@ -275,24 +299,32 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
         pitch: usize,
     ) {
+        self.sums();
+        let apart = self.apart;
+        for (sums, apart) in self.all_sums_mut().zip(&apart) {
+            // SAFETY: written just now or earlier.
+            *sums = unsafe { apart.assume_init() };
+        }
+        self.begun = false;
         self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
     }
 
     /// [`portable::Job::mac`](super::portable::Job::mac)
     fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
         let size = self.size;
-        self.begin();
+        self.begun = true;
         if size_of::<S>() == 4 {
-            if let Some(mut call) = Call::new(size, self.channels_mut().as_mut_ptr(), self.count, w, run) {
-                call.read(patch);
-                // SAFETY: the patch holds n values, there are n weights of each channel, and S has 32 bits.
-                unsafe { isa::pick(size, size_of::<W>(), End::Sums, run.n)(&mut call) };
-            }
-            return;
+            // SAFETY: the patch holds n values, and S has 32 bits.
+            return unsafe {
+                match size {
+                    1 => self.group::<i8, W>(patch, w, run, End::Sums, &mut [], 0),
+                    _ => self.group::<i16, W>(patch, w, run, End::Sums, &mut [], 0),
+                }
+            };
         }
-        for (i, channel) in self.channels_mut().iter_mut().enumerate() {
+        for (i, sums) in self.all_sums_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
-                for (p, sum) in channel.sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
                     *sum = sum.mac(unsafe { patch.get(size, p, i) }, w.to_i32());
                 }
@@ -301,39 +333,76 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// The next group begins.
-    #[inline(always)]
-    fn finished(&mut self) {
+    fn finished<W: Element>(&mut self, w: &[W]) {
         if self.begun {
-            self.again();
+            self.begun = false;
+            self.before(w, self.run);
         }
-    }
-
-    #[inline(never)]
-    fn again(&mut self) {
-        let before = self.before;
-        for (channel, before) in self.channels_mut().iter_mut().zip(before) {
-            // SAFETY: each channel's has been written.
-            channel.sums = [unsafe { before.assume_init() }; PIXELS];
-        }
-        self.begun = false;
     }
 
     /// [`portable::Job::finish`](super::portable::Job::finish)
     #[inline(never)]
     fn finish<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
-        self.fresh();
-        let n = self.count;
         if self.end == End::Sums {
             return self.by_sums(patch, w, run, y, pitch);
         }
-        let Some(mut call) = self.call(w, run) else { return };
-        call.read(patch);
-        if (PIXELS - 1) * pitch + n <= y.len() {
-            call.write(y.as_mut_ptr(), pitch);
-            // SAFETY: the patch holds n values, there are n weights of each channel, and room for all outputs.
-            unsafe { isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n)(&mut call) };
+        // SAFETY: the patch holds n values, and the formulas hold for S, which has 32 bits.
+        unsafe { self.group(patch, w, run, self.end, y, pitch) };
+        self.finished(w);
+    }
+
+    /// The sums or outputs of a patch's pixels.
+    ///
+    /// # Safety
+    /// The patch holds n values of each pixel, and S has 32 bits.
+    unsafe fn group<T: Element, W: Element>(
+        &mut self,
+        patch: &Patch,
+        w: &[W],
+        run: Run,
+        end: End,
+        y: &mut [T],
+        pitch: usize,
+    ) {
+        let (n, x) = (self.count, core::array::from_fn(|p| patch.x.as_ptr().wrapping_add(p).cast::<T>()));
+        let fits = end == End::Sums || (PIXELS - 1) * pitch + n <= y.len();
+        if !fits || run.skip + run.n > run.len || n * run.len > w.len() {
+            return;
         }
-        self.finished();
+        let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr());
+        // SAFETY: the caller's; there are n weights of each channel, and room for outputs.
+        unsafe {
+            if n > 1 {
+                self.one::<T, W, false>(x, w, run, end, y, pitch);
+            }
+            if n % 2 == 1 {
+                let (w, y) = (w.wrapping_add((n - 1) * run.len), y.wrapping_add(n - 1));
+                self.one::<T, W, true>(x, w, run, end, y, pitch);
+            }
+        }
+    }
+
+    /// One group of pixels for all pairs of channels or the odd one.
+    ///
+    /// # Safety
+    /// Each pixel has n values at its `x`, there are weights of all channels from `w` on, and room for outputs from `y` on.
+    unsafe fn one<T: Element, W: Element, const ODD: bool>(
+        &mut self,
+        x: [*const T; PIXELS],
+        w: *const W,
+        run: Run,
+        end: End,
+        y: *mut T,
+        pitch: usize,
+    ) {
+        let (l, mut call, mut pieces) = (isa::pick::<T, W>(ODD), self.call::<W, ODD>(w, run), Pieces::new());
+        call.write(y, pitch);
+        // SAFETY: the caller's; n values make two pieces at most.
+        unsafe {
+            pieces.lay::<T, W>(l, &mut call, 1, run.n, end);
+            pieces.put::<T, W>(0, run.n, x);
+            (l.run)(&mut call);
+        }
     }
 
     /// The outputs that are not made in registers.
@@ -341,11 +410,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn by_sums<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
         self.mac(patch, w, run);
         for p in 0..PIXELS {
-            let sums = self.channels().iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+            let sums = self.all_sums().map(|sums| sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.count);
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
         }
-        self.finished();
+        self.finished(w);
     }
 
     /// [`portable::Job::groups`](super::portable::Job::groups)
@@ -358,159 +427,574 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        self.fresh();
-        let &Pixels { count, rows, step, len, to, pitch, .. } = pixels;
-        let n = self.count;
-        // All bounds are checked here, once; the loop over pixels has none.
-        let last = count.saturating_sub(1);
-        let fits = self.end != End::Sums
-            && count >= PIXELS
-            && rows.len() * len == run.n
-            && (rows.len() == 1 || run.n * size_of::<T>() <= size_of::<Line>());
-        if !fits || to + last * pitch + n > y.len() {
-            return groups(count).for_each(|i| self.any(patch, w, run, pixels, y, i));
-        }
-        // Those at the ends, as far as their values do not lie inside.
-        let (mut first, mut end) = (0, count);
-        while end - first >= PIXELS && pixels.first(first) < 0 {
-            self.any(patch, w, run, pixels, y, first);
-            first += PIXELS;
-        }
-        while end - first >= PIXELS && pixels.first(end - PIXELS) > pixels.last() {
-            end -= PIXELS;
-            self.any(patch, w, run, pixels, y, end);
-        }
-        if first == end {
-            return;
-        }
-        if end - first < PIXELS {
-            return self.any(patch, w, run, pixels, y, first.min(count - PIXELS));
-        }
-        let (to, count, from) = (to + first * pitch, end - first, pixels.first(first) as usize);
-        let out = y.get_mut(to..).unwrap_or_default();
-        let Some(mut call) = self.call(w, run) else { return };
-        call.write(out.as_mut_ptr(), pitch);
-        let outputs = isa::pick(size_of::<T>(), size_of::<W>(), self.end, run.n);
-        // SAFETY: every row has `len` values of all pixels from there on, weights and room for outputs have been checked.
-        unsafe {
-            if let [row] = rows {
-                // Whole groups, then one more over the last of them.
-                let over = usize::from(!count.is_multiple_of(PIXELS));
-                for (first, groups) in [(0, count / PIXELS), (count - PIXELS, over)] {
-                    if groups > 0 {
-                        let mut call = call;
-                        call.x = core::array::from_fn(|p| row.as_ptr().add(from + (first + p) * step).cast());
-                        (call.groups, call.hop) = (groups, PIXELS * step * size_of::<T>());
-                        call.y = out.as_mut_ptr().add(first * pitch).cast();
-                        outputs(&mut call);
-                    }
-                }
-                return;
-            }
-            for i in groups(count) {
-                let mut at = 0;
-                for row in rows {
-                    patch.copy(at, row.as_ptr().add(from + i * step), step, len);
-                    at += len;
-                }
-                call.read(patch);
-                call.y = out.as_mut_ptr().add(i * pitch).cast();
-                outputs(&mut call);
+        if !self.row(patch, w, run, pixels, [0, self.count], y) {
+            self.fresh(w, run);
+            self.run = run;
+            for i in groups(pixels.count) {
+                any_group!(self, patch, w, run, pixels, y, i);
             }
         }
     }
 
-    /// [`portable::Job::pixel`]
-    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
-        portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y)
-    }
-
-    /// A group whose values do not fit a patch or lie outside, or whose outputs are not made in registers.
+    /// [`portable::Job::pixel`](super::portable::Job::pixel): the loop for four pixels and the odd channel, where the weights of four channels
+    /// are the pixels and the inputs, widened, are the weights.
     #[inline(never)]
-    fn any<T: Element, W: Element>(
+    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+        let (block, spots) = (self.block, one.rows * one.pieces);
+        let (first, end) = (one.channels.start, one.channels.end);
+        let last = one.skip + one.rows.saturating_sub(1) * one.row + one.pieces * one.len;
+        let fits = size_of::<S>() == 4
+            && (size_of::<T>() == 1 || one.zero == 0)
+            && first < end
+            && end <= self.count
+            && end * run.len <= w.len()
+            && last <= run.len
+            && end - first <= y.len()
+            && spots * one.len * size_of::<i16>() <= size_of::<Patch>()
+            && Pieces::hold::<W, i16>(spots, one.len);
+        let mut patch = Patch::new();
+        let x = patch.x.as_mut_ptr().cast::<i16>();
+        let mut to = x;
+        for row in 0..if fits { one.rows } else { 0 } {
+            for i in 0..one.pieces {
+                let (from, _) = one.piece(row, i);
+                // SAFETY: the patch has room for all values; an element of two bytes is an i16.
+                unsafe { isa::widen(size_of::<T>())(to, from.as_ptr().cast(), from.len(), one.zero) };
+                to = to.wrapping_add(from.len());
+            }
+        }
+        if to != x.wrapping_add(spots * one.len) || !fits {
+            return portable::pixel::<T, W, S, A, BLOCK>(block, w, run, one, y);
+        }
+        let (l, mut pieces) = (isa::pick::<W, i16>(true), Pieces::new());
+        let mut pair = Pair { sums: [[0; PIXELS]; 2], scale: [[0; 2]; 2] };
+        let mut call = Call::new(&raw mut pair, 0, 0, x.cast_const());
+        // SAFETY: there is room for all pieces.
+        unsafe { pieces.lay::<W, i16>(l, &mut call, spots, one.len, End::Sums) };
+        let (mut c, mut y) = (first, y);
+        while c < end {
+            // The second of a pair comes alone.
+            let count = if c.is_multiple_of(2) { PIXELS.min(end - c) } else { 1 };
+            pair.sums = [core::array::from_fn(|p| block.bias::<i32>(c + p)), [0; PIXELS]];
+            // Channels that do not exist are computed all the same.
+            let w = core::array::from_fn(|p| w.as_ptr().wrapping_add((c + p).min(end - 1) * run.len + one.skip));
+            for row in 0..one.rows {
+                for i in 0..one.pieces {
+                    let w = w.map(|w: *const W| w.wrapping_add(row * one.row + i * one.len));
+                    // SAFETY: there are as many pieces.
+                    unsafe { pieces.put::<W, i16>(row * one.pieces + i, one.len, w) };
+                }
+            }
+            call.channels = (&raw mut pair).cast();
+            // SAFETY: `len` weights of each channel lie in all places.
+            unsafe { (l.run)(&mut call) };
+            let (to, left) = y.split_at_mut_checked(count).unwrap_or_default();
+            if self.end == End::Sums {
+                let sums = pair.sums[0].into_iter().map(|sum| S::from_i64(sum.into()));
+                block.requant.all::<T, S, A>(sums, block.multipliers(c), to);
+            } else {
+                // The scale of a pair's second channel lies behind the first one's.
+                let from = self.pairs.as_ptr().wrapping_add(c / 2).wrapping_byte_add(c % 2 * 8).cast();
+                // SAFETY: there are `count` channels from this one on, and room for their outputs.
+                unsafe {
+                    isa::scale::<T>(self.end)(&pair.sums[0], from, to.as_mut_ptr().cast(), count, &block.requant)
+                };
+            }
+            (c, y) = (c + count, left);
+        }
+    }
+
+    /// [`portable::Job::row`](super::portable::Job::row)
+    #[inline(never)]
+    pub(crate) fn row<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
         w: &[W],
         run: Run,
         pixels: &Pixels<'_, T>,
+        [skip, last]: [usize; 2],
         y: &mut [T],
-        i: usize,
-    ) {
-        any_group!(self, patch, w, run, pixels, y, i)
+    ) -> bool {
+        let &Pixels { rows, from, count, step, len, zero, to, pitch } = pixels;
+        // All bounds are checked here, once. A single pixel costs less alone.
+        let n = self.count;
+        let fits = self.end != End::Sums
+            && run.n > 0
+            && count > 1
+            && rows.len() * len == run.n
+            && run.skip + run.n <= run.len
+            && n * run.len <= w.len()
+            && skip <= n
+            && n <= pitch
+            && to + (count - 1) * pitch + last <= y.len() + skip
+            && Pieces::hold::<T, W>(rows.len(), len);
+        if !fits {
+            return false;
+        }
+        // From one pixel to another all values lie inside.
+        let (mut inside, mut end, mut place) = (0, count, from);
+        while inside < count && place < 0 {
+            (inside, place) = (inside + 1, place + step as isize);
+        }
+        let width = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+        place = from + ((count - 1) * step + len) as isize;
+        while end > inside && place > width as isize {
+            (end, place) = (end - 1, place - step as isize);
+        }
+        // As if they did not: pixels without all channels.
+        (inside, end) = (inside.max(usize::from(skip > 0)), end.min(count - usize::from(last < n)));
+        let mut edges = PIXELS;
+        if (inside > 0 || end < count) && PIXELS * run.n * size_of::<T>() > size_of::<Patch>() {
+            edges = (size_of::<Patch>() / size_of::<T>()).checked_div(run.n).unwrap_or(0);
+        }
+        if edges == 0 {
+            return false;
+        }
+        self.fresh(w, run);
+        let span = Span { pixels, width, inside, end, edges, zero: word::<T>(zero), ends: [skip, last] };
+        let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
+        // SAFETY: just checked: weights, and room for outputs of all channels.
+        unsafe {
+            if n > 1 {
+                self.part::<T, W, false>(patch, w, run, &span, y);
+            }
+            if n % 2 == 1 {
+                self.part::<T, W, true>(patch, w.wrapping_add((n - 1) * run.len), run, &span, y.wrapping_add(n - 1));
+            }
+        }
+        true
     }
 
-    /// The products of n values and their outputs, without inputs and places; `None` when there are too few weights, or no channels.
+    /// The outputs of all pairs of channels, or of the odd one.
+    ///
+    /// # Safety
+    /// There are weights of all channels from `w` on, room for the outputs of all pixels from `y` on, and for all pieces.
+    #[inline(never)]
+    unsafe fn part<T: Element, W: Element, const ODD: bool>(
+        &mut self,
+        patch: &mut Patch,
+        w: *const W,
+        run: Run,
+        span: &Span<'_, T>,
+        y: *mut T,
+    ) {
+        let &Pixels { rows, count, step, len, pitch, .. } = span.pixels;
+        let (l, mut call, mut pieces) = (isa::pick::<T, W>(ODD), self.call::<W, ODD>(w, run), Pieces::new());
+        call.hop = PIXELS * step * size_of::<T>();
+        // SAFETY: the caller's.
+        unsafe { pieces.lay::<T, W>(l, &mut call, rows.len(), len, self.end) };
+        // Of the first and the last pixel among those of the call.
+        let before = if ODD { self.count - 1 } else { 0 };
+        let [skip, end] = span.ends.map(|c| c.saturating_sub(before).min(call.count));
+        let (last, mut i) = (count.saturating_sub(PIXELS), 0);
+        while i < count {
+            // The last group may begin among pixels that are done, and does them again.
+            let start = i.min(last);
+            let whole = start >= span.inside && start + PIXELS <= span.end;
+            call.groups = if whole { (span.end - start) / PIXELS } else { 1 };
+            let (start, n) = if whole { (start, PIXELS * call.groups) } else { span.group(i) };
+            for (r, row) in rows.iter().enumerate() {
+                // SAFETY: the caller's.
+                unsafe { pieces.put::<T, W>(r, len, span.places(row, start)) };
+            }
+            if !whole {
+                // SAFETY: the caller's.
+                unsafe { span.border::<W>(patch, &mut pieces, start, n) };
+            }
+            let out = y.wrapping_add(start * pitch);
+            let ends = [if start == 0 { skip } else { 0 }, if start + n == count { end } else { call.count }];
+            // SAFETY: `len` values of each pixel lie in every row or in the patch; the rest is the caller's.
+            unsafe {
+                if n < PIXELS || ends != [0, call.count] {
+                    few(l, &mut call, out, n, ends, pitch);
+                } else {
+                    call.write(out, pitch);
+                    (l.run)(&mut call);
+                }
+            }
+            i = start + n;
+        }
+    }
+
+    /// The products of n values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs.
     #[inline(always)]
-    fn call<W: Element>(&self, w: &[W], run: Run) -> Option<Call> {
-        let channels = self.channels();
-        // Written by none but the loop that ends with sums.
-        let mut call = Call::new(self.size, channels.as_ptr().cast_mut(), channels.len(), w, run)?;
-        (call.low, call.high) = (self.block.requant.low, self.block.requant.high);
-        Some(call)
+    fn call<W: Element, const ODD: bool>(&mut self, w: *const W, run: Run) -> Call {
+        let pairs = self.count / 2;
+        let first = self.pairs.as_mut_ptr().wrapping_add(if ODD { pairs } else { 0 });
+        let mut call = Call::new(first, run.len * size_of::<W>(), run.n * size_of::<W>(), w);
+        call.end = self.pairs.as_ptr().wrapping_add(pairs).cast();
+        call.count = if ODD { 1 } else { 2 * pairs };
+        (call.zero, call.low, call.high) = (self.block.requant.zero, self.block.requant.low, self.block.requant.high);
+        call
     }
 }
 
-/// What a loop over channels works on; the order is that in which it loads them.
+/// Values of a vector.
+const fn lanes<T, W>() -> usize {
+    if size_of::<T>() * size_of::<W>() == 1 { 16 } else { 8 }
+}
+
+/// A zero point as a word of values.
+fn word<T: Element>(zero: i32) -> u32 {
+    if size_of::<T>() == 1 { u32::from(zero as u8) * 0x0101_0101 } else { u32::from(zero as u16) * 0x1_0001 }
+}
+
+/// Runs a loop for one group of which only the first `count` pixels exist, the first one without some channels and the last one with some: the
+/// others are computed all the same.
+///
+/// # Safety
+/// As for the loop, with room for the outputs of the first pixels.
+#[inline(never)]
+unsafe fn few<T: Element>(l: Loop, call: &mut Call, y: *mut T, count: usize, [skip, last]: [usize; 2], pitch: usize) {
+    let n = call.count;
+    let mut own = [const { MaybeUninit::<T>::uninit() }; PIXELS * SUMS];
+    call.write(own.as_mut_ptr(), n);
+    // SAFETY: the caller's, and `own` has room for all channels.
+    unsafe { (l.run)(call) };
+    for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
+        let (from, end) = (if p == 0 { skip } else { 0 }, if p + 1 == count { last } else { n });
+        let (y, own) = (y.wrapping_add(p * pitch + from), own.as_ptr().wrapping_add(from).cast());
+        // SAFETY: the loop has written each channel's, and the caller names the room.
+        unsafe { y.copy_from_nonoverlapping(own, end.saturating_sub(from)) };
+    }
+}
+
+/// The pixels of a phase, of which some may lie outside.
+struct Span<'a, T> {
+    pixels: &'a Pixels<'a, T>,
+    /// Values of each row.
+    width: usize,
+    /// From one pixel to the other they are inside.
+    inside: usize,
+    end: usize,
+    /// So many others have room in a patch, four or at least one.
+    edges: usize,
+    /// What lies outside.
+    zero: u32,
+    /// Channels that the first pixel lacks, and that the last one has.
+    ends: [usize; 2],
+}
+
+impl<T: Element> Span<'_, T> {
+    /// Where four pixels' values lie in a row, inside or not.
+    #[inline(always)]
+    fn places(&self, row: &[T], start: usize) -> [*const T; PIXELS] {
+        let x = row.as_ptr().wrapping_offset(self.pixels.first(start));
+        core::array::from_fn(|p| x.wrapping_add(p * self.pixels.step))
+    }
+
+    /// A group that does pixel `i`: its first pixel and how many it has.
+    #[inline(always)]
+    fn group(&self, i: usize) -> (usize, usize) {
+        let count = self.pixels.count;
+        let start = i.min(count.saturating_sub(PIXELS));
+        if self.edges >= PIXELS { (start, PIXELS.min(count)) } else { self.short(i, start) }
+    }
+
+    #[inline(never)]
+    fn short(&self, i: usize, start: usize) -> (usize, usize) {
+        let outside = |i| i < self.inside || i >= self.end;
+        let most = |start: usize| {
+            let (mut n, mut left) = (0, self.edges);
+            while n < PIXELS && start + n < self.pixels.count && (left > 0 || !outside(start + n)) {
+                left -= usize::from(outside(start + n));
+                n += 1;
+            }
+            n
+        };
+        let n = most(start);
+        if start + n > i { (start, n) } else { (i, most(i)) }
+    }
+
+    /// Copies the values of a group's pixels outside into a patch with what lies around them. Pixels behind the first n read what the last one does.
+    ///
+    /// # Safety
+    /// The pieces are those of all rows.
+    #[inline(never)]
+    unsafe fn border<W>(&self, patch: &mut Patch, pieces: &mut Pieces, start: usize, n: usize) {
+        let &Pixels { rows, len, .. } = self.pixels;
+        let (left, right) = (self.inside.saturating_sub(start).min(n), self.end.saturating_sub(start).min(n));
+        let mut to = patch.x.as_mut_ptr().cast::<T>();
+        let mut p = if left > 0 { 0 } else { right };
+        while p < n {
+            let from = self.pixels.first(start + p);
+            let before = if from < 0 { from.unsigned_abs().min(len) } else { 0 };
+            let inner = (self.width as isize - from).min(len as isize).max(before as isize) as usize;
+            let [a, b, c] = [before, inner - before, len - inner].map(|n| n * size_of::<T>());
+            for (r, row) in rows.iter().enumerate() {
+                let x = row.as_ptr().wrapping_offset(from + before as isize);
+                // SAFETY: the patch has room for `edges` pixels, and values `before .. inner` lie in the row.
+                unsafe { isa::edge(to.wrapping_add(r * len).cast(), x.cast(), self.zero, a, b, c) };
+            }
+            // SAFETY: the caller's.
+            unsafe { pieces.set::<T, W>(rows.len(), len, p, to) };
+            to = to.wrapping_add(rows.len() * len);
+            p += 1;
+            if p == left {
+                p = right.max(left);
+            }
+        }
+        if n < PIXELS {
+            // SAFETY: the caller's.
+            unsafe { pieces.repeat(rows.len(), n) };
+        }
+    }
+}
+
+/// A bias where there is none.
+static ZERO: i32 = 0;
+
+/// What `subtract` works on: n weights of `count` channels, and where their biases lie.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Call {
-    /// The values of each pixel, and how many there are.
-    x: [*const (); PIXELS],
-    n: usize,
+struct Total {
+    to: *mut Pair<i32>,
+    from: *const i32,
+    step: usize,
     w: *const (),
-    y: *mut (),
-    end: *const (),
-    channels: *mut (),
+    n: usize,
     /// Bytes to the weights of the next channel from where those of this one have been read to.
     next: usize,
-    /// Groups of pixels, bytes between the values of a pixel and those of the same in the next group, and from the end of the first
-    /// pixel's outputs to those of the next group.
-    hop: usize,
-    leap: usize,
+    low: i32,
+    count: usize,
+}
+
+/// Where some values of each pixel lie, and the place in the loop where as many products begin; or where the loop ends.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Piece {
+    x: [*const (); PIXELS],
+    then: usize,
+}
+
+/// The values of four pixels.
+struct Pieces {
+    pieces: [MaybeUninit<Piece>; PIECES],
+    /// Pieces of a row, and how far before its place the only one begins.
+    each: usize,
+    before: usize,
+}
+
+/// An end is one of them, too.
+const PIECES: usize = 16;
+
+impl Pieces {
+    #[inline(always)]
+    fn new() -> Self {
+        Pieces { pieces: [const { MaybeUninit::uninit() }; PIECES], each: 0, before: 0 }
+    }
+
+    /// Whether `len` values of so many rows, and the end, are no more than there is room for.
+    #[inline(always)]
+    fn hold<T, W>(rows: usize, len: usize) -> bool {
+        let lanes = lanes::<T, W>();
+        rows * (len.div_ceil(lanes * VECTORS) + usize::from(!len.is_multiple_of(lanes))) < PIECES
+    }
+
+    /// The places in the loop of `len` values of so many rows, and of its end.
+    ///
+    /// # Safety
+    /// There is room for them.
+    #[inline(always)]
+    unsafe fn lay<T, W>(&mut self, l: Loop, call: &mut Call, rows: usize, len: usize, end: End) {
+        let (lanes, mut at) = (lanes::<T, W>(), self.pieces.as_mut_ptr().cast::<Piece>());
+        let (vectors, tail) = (len / lanes, len % lanes);
+        (call.first, call.tail, call.part) = (at, tail, tail * size_of::<W>());
+        self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
+        self.before = if vectors == 0 { 0 } else { (VECTORS - vectors.min(VECTORS)) * lanes };
+        // SAFETY: the caller's.
+        unsafe {
+            if self.each == 1 {
+                let then = if tail > 0 { l.part() } else { l.vectors(vectors) };
+                for _ in 0..rows {
+                    (&raw mut (*at).then).write(then);
+                    at = at.add(1);
+                }
+            } else {
+                at = self.lay_many(l, rows, vectors, tail);
+            }
+            at.write(Piece { x: [null(); PIXELS], then: l.end(end) });
+            call.last = at;
+            [call.begin, call.next] = l.pieces();
+            if rows * self.each == 1 && end != End::Sums {
+                (call.begin, call.next) = ((*call.first).then, l.end(end));
+                if tail > 0 {
+                    (call.begin, call.gap) = (l.only(), call.len);
+                }
+            }
+        }
+    }
+
+    /// The places of rows of many pieces, and where the next one goes.
+    ///
+    /// # Safety
+    /// There is room for them.
+    #[inline(never)]
+    unsafe fn lay_many(&mut self, l: Loop, rows: usize, vectors: usize, tail: usize) -> *mut Piece {
+        let mut at = self.pieces.as_mut_ptr().cast::<Piece>();
+        for i in 0..rows * self.each {
+            let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
+            let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
+            // SAFETY: the caller's.
+            unsafe {
+                (&raw mut (*at).then).write(then);
+                at = at.add(1);
+            }
+        }
+        at
+    }
+
+    /// How far behind the first value of a row its piece `i` lies, less what the loop adds for the vectors before its place.
+    fn behind(i: usize, vectors: usize, lanes: usize) -> isize {
+        let left = vectors.saturating_sub(i * VECTORS);
+        let before = if left == 0 { 0 } else { VECTORS - left.min(VECTORS) };
+        (i * VECTORS).min(vectors).wrapping_sub(before).wrapping_mul(lanes) as isize
+    }
+
+    /// The first values of all pixels in a row.
+    ///
+    /// # Safety
+    /// The row has been laid.
+    #[inline(always)]
+    unsafe fn put<T, W>(&mut self, row: usize, len: usize, x: [*const T; PIXELS]) {
+        // SAFETY: the caller's.
+        unsafe {
+            if self.each == 1 {
+                let piece = self.pieces.as_mut_ptr().cast::<Piece>().add(row);
+                (&raw mut (*piece).x).write(x.map(|x| x.wrapping_sub(self.before).cast()));
+            } else {
+                self.put_many::<T, W>(row, len, x);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As above.
+    #[inline(never)]
+    unsafe fn put_many<T, W>(&mut self, row: usize, len: usize, x: [*const T; PIXELS]) {
+        let (lanes, vectors) = (lanes::<T, W>(), len / lanes::<T, W>());
+        let first = self.pieces.as_mut_ptr().cast::<Piece>().wrapping_add(row * self.each);
+        for i in 0..self.each {
+            let behind = Self::behind(i, vectors, lanes);
+            let x = x.map(|x| x.wrapping_offset(behind).cast());
+            // SAFETY: the caller's.
+            unsafe { (&raw mut (*first.add(i)).x).write(x) };
+        }
+    }
+
+    /// Those of one pixel in all rows, `len` each, one after another from `x` on.
+    ///
+    /// # Safety
+    /// All pixels of so many rows have been put.
+    #[inline(always)]
+    unsafe fn set<T, W>(&mut self, rows: usize, len: usize, p: usize, x: *const T) {
+        let (lanes, vectors) = (lanes::<T, W>(), len / lanes::<T, W>());
+        for (i, piece) in self.pieces.iter_mut().take(rows * self.each).enumerate() {
+            let x = if self.each == 1 {
+                x.wrapping_add(i * len).wrapping_sub(self.before)
+            } else {
+                let (row, i) = (i / self.each.max(1), i % self.each.max(1));
+                x.wrapping_add(row * len).wrapping_offset(Self::behind(i, vectors, lanes))
+            };
+            // SAFETY: the caller's.
+            if let Some(to) = unsafe { piece.assume_init_mut() }.x.get_mut(p) {
+                *to = x.cast();
+            }
+        }
+    }
+
+    /// Pixels from n on read what the one before does.
+    ///
+    /// # Safety
+    /// All pixels of so many rows have been put.
+    unsafe fn repeat(&mut self, rows: usize, n: usize) {
+        for piece in self.pieces.iter_mut().take(rows * self.each) {
+            // SAFETY: the caller's.
+            let x = unsafe { &mut piece.assume_init_mut().x };
+            let last = x.get(n.wrapping_sub(1)).copied().unwrap_or(null());
+            x.iter_mut().skip(n).for_each(|x| *x = last);
+        }
+    }
+}
+
+/// What a loop over channels works on. Its first half lies on the stack of the loop over pairs, in this order.
+#[repr(C)]
+struct Call {
+    /// The next piece, and the first.
+    piece: *const Piece,
+    first: *mut Piece,
+    /// The pair that is worked on, and its outputs.
+    at: *mut (),
+    y: *mut (),
+    /// Bytes from the end of a channel's weights to those of the next, and between the beginnings.
+    gap: usize,
+    len: usize,
+    zero: i32,
+    /// The end of all pairs.
+    end: *const (),
+    /// Bytes of the weights of a part of a vector.
+    part: usize,
     groups: usize,
+    channels: *mut (),
+    w: *const (),
+    /// Bytes from the end of a group's outputs to the next group's, and between their values.
+    leap: usize,
+    hop: usize,
+    /// The piece that is the end.
+    last: *mut Piece,
+    /// Where a pair begins in the loop, and where a piece goes on; the values themselves and the end, if there is only one.
+    begin: usize,
+    next: usize,
+    /// Unused.
+    pad: usize,
     /// Bytes between the outputs of two pixels.
     pitch: usize,
     low: i32,
     high: i32,
-    /// Of channels.
+    /// Values of a part of a vector.
+    tail: usize,
+    /// Channels.
     count: usize,
 }
 
 impl Call {
-    /// The products of n values and their weights, without places; `None` when there are too few weights, or no channels.
+    /// Without inputs and outputs: `n` bytes of weights from `w` on, and `len` to those of the next channel.
     #[inline(always)]
-    fn new<S, W: Element>(x: usize, first: *mut Channel<S>, channels: usize, w: &[W], run: Run) -> Option<Self> {
-        let size = size_of::<W>();
-        let lanes = if x == 1 && size == 1 { 16 } else { 8 };
-        let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
-        fits.then_some(Call {
-            x: [null(); PIXELS],
-            n: run.n,
-            w: w.get(run.skip..)?.as_ptr().cast(),
+    fn new<P, W>(channels: *mut P, len: usize, n: usize, w: *const W) -> Self {
+        let channels = channels.cast();
+        Call {
+            piece: null(),
+            first: null_mut(),
+            at: channels,
             y: null_mut(),
-            end: first.wrapping_add(channels).cast(),
-            channels: first.cast(),
-            // The loop has passed over whole vectors.
-            next: (run.len * size).wrapping_sub(run.n.next_multiple_of(lanes) * size),
-            hop: 0,
-            leap: 0,
+            gap: len.wrapping_sub(n),
+            len,
+            zero: 0,
+            end: null(),
+            part: 0,
             groups: 1,
+            channels,
+            w: w.cast(),
+            leap: 0,
+            hop: 0,
+            last: null_mut(),
+            begin: 0,
+            next: 0,
+            pad: 0,
             pitch: 0,
             low: 0,
             high: 0,
-            count: channels,
-        })
+            tail: 0,
+            count: 0,
+        }
     }
 
-    #[inline(always)]
-    fn read(&mut self, patch: &Patch) {
-        self.x = core::array::from_fn(|p| patch.x.as_ptr().wrapping_add(p).cast());
-    }
-
+    /// Where the outputs of the first group go.
     #[inline(always)]
     fn write<T>(&mut self, y: *mut T, pitch: usize) {
         (self.y, self.pitch) = (y.cast(), pitch * size_of::<T>());
-        self.leap = (PIXELS * self.pitch).wrapping_sub(self.count * size_of::<T>());
+        // Pairs move on by a channel after another.
+        self.leap = (PIXELS * self.pitch).wrapping_sub((self.count & !1) * size_of::<T>());
     }
 }
 
@@ -518,7 +1002,7 @@ impl Call {
 mod tests {
     use super::*;
     use crate::arch::portable;
-    use crate::{Activation, Quant};
+    use crate::{Activation, Quant, Shape, Window};
 
     /// Weights of channels one after another in the order of the portable loops.
     fn interleave<W: Copy>(w: &[W], len: usize) -> std::vec::Vec<W> {
@@ -541,21 +1025,32 @@ mod tests {
 
     fn outputs_are_those_of_the_portable_loops<T: Element, W: Element, A: Accumulator>() {
         let mut random = Random(7);
-        for case in 0..if cfg!(miri) { 20 } else { 400 } {
+        let mut bordered = 0;
+        for case in 0..if cfg!(miri) { 20 } else { 600 } {
             let (channels, rows, taps) = (1 + random.below(portable::SUMS), 1 + random.below(3), 1 + random.below(3));
             let c = if case % 7 == 0 { 100 } else { 1 + random.below(40) };
-            let (count, stride) = (PIXELS + random.below(7), 1 + random.below(2));
+            let (count, stride) = (2 + random.below(9), 1 + random.below(2));
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));
             let run = Run { n, len: skip + n + behind, skip };
-            let width = (count - 1) * stride + taps;
-            let x: std::vec::Vec<T> = (0..rows * width * c).map(|_| random.element()).collect();
+            // The first and last columns lie outside and are as the zero point.
+            let width = (count.max(PIXELS) - 1) * stride + taps;
+            let (mut left, mut right) = (random.below(4), random.below(4));
+            if left + right >= width || case % 5 == 0 {
+                (left, right) = (0, 0);
+            }
+            let x_zero = random.below(256) as i32 - 128;
+            let outside = |i| i % width < left || i % width >= width - right;
+            let value = |i| if outside(i / c) { T::from_i32(x_zero) } else { random.element() };
+            let x: std::vec::Vec<T> = (0..rows * width * c).map(value).collect();
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
-            let bias =
-                (0..channels * usize::from(case % 9 != 0)).map(|_| A::from_i64(random.below(2001) as i64 - 1000));
+            // So many biases and multipliers serve the channels in turn.
+            let turn = if case % 3 == 0 { 1 + random.below(channels) } else { channels };
+            let bias = (0..turn * usize::from(case % 9 != 0)).map(|_| A::from_i64(random.below(2001) as i64 - 1000));
             let bias: std::vec::Vec<A> = bias.collect();
-            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
-            let factors = (0..channels).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
+            let factor = if case % 10 == 0 { 1.5 } else { 0.004 };
+            let factors =
+                (0..if case % 11 == 0 { 1 } else { turn }).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
             let multipliers: std::vec::Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
             let rounding = match case % 2 {
                 _ if size_of::<A>() == 8 => Rounding::Tflite16x8,
@@ -567,34 +1062,78 @@ mod tests {
             let requant = crate::quant::Requant::new(rounding, y.zero, activation.range::<T>(y));
             let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 30 };
             let lines: std::vec::Vec<_> = x.chunks(width * c).collect();
-            let pitch = channels + random.below(3);
-            let zero = random.below(256) as i32 - 128;
-            let pixels = Pixels {
-                count,
-                rows: &lines,
-                from: 0,
-                step: stride * c,
-                len: taps * c,
-                zero: 0,
-                to: random.below(3),
-                pitch,
-            };
-            let size = pixels.to + count * pitch;
-            let (mut ours, mut theirs) = (vec![T::default(); size], vec![T::default(); size]);
+            // What really lies around them is anything.
+            let mut around: std::vec::Vec<T> = x.iter().map(|_| random.element()).collect();
+            let real = |i: &usize| !outside(i / c);
+            (0..x.len()).filter(real).for_each(|i| around[i] = x[i]);
+            let inner = around.chunks(width * c).map(|line| &line[left * c..(width - right) * c]);
+            let inner: std::vec::Vec<_> = inner.collect();
+            let (to, pitch, zero) = (random.below(3), channels + random.below(3), random.below(256) as i32 - 128);
+            let (step, len) = (stride * c, taps * c);
+            let written = to + (count - 1) * pitch + channels;
+            let pixels = Pixels { count: count.max(PIXELS), rows: &lines, from: 0, step, len, zero: 0, to, pitch };
+            let (mut ours, mut theirs) = (vec![T::default(); written], vec![T::default(); to + pixels.count * pitch]);
             let mut job = Job::<i32, A>::new(&block);
             // As in an earlier phase.
             job.start::<T>();
             job.subtract(zero, &w, Run { n: 0, ..run });
             job.start::<T>();
             job.subtract(zero, &w, run);
-            job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
-            let mut job = portable::Job::<i32, A>::new(&block);
-            job.start::<T>();
-            job.subtract(zero, &interleave(&w, run.len), run);
+            // The first and the last pixel may lack channels, which are not written.
+            let some = case % 4 == 1;
+            let (skip, last) = if some { (random.below(channels), random.below(channels)) } else { (0, channels) };
+            let from = -((left * c) as isize);
+            let row = Pixels { count, rows: &inner, from, step, len, zero: x_zero, to: to + skip, pitch };
+            let mut gaps = 0..0;
+            if job.row(&mut Patch::new(), &w, run, &row, [skip, last], &mut ours[..written - channels + last]) {
+                bordered += usize::from(left + right > 0);
+                gaps = to..to + skip;
+            } else if left + right > 0 || count < PIXELS || some {
+                continue;
+            } else {
+                job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
+            }
+            let interleaved = interleave(&w, run.len);
+            let mut their = portable::Job::<i32, A>::new(&block);
+            their.start::<T>();
+            their.subtract(zero, &interleaved, run);
             assert_eq!(PIXELS, portable::PIXELS);
-            job.groups(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixels, &mut theirs);
-            assert!(ours == theirs, "case {case}: {channels} channels of {n} values");
+            their.groups(&mut portable::Patch::new(), &interleaved, run, &pixels, &mut theirs);
+            if !gaps.is_empty() || last < channels {
+                theirs[gaps].fill(T::default());
+                theirs[written - channels + last..].fill(T::default());
+            }
+            assert!(ours == theirs[..written], "case {case}: {channels} channels of {n} values");
+
+            // One pixel alone, in one piece a row or a piece for each tap.
+            let x = Window::whole(&x, Shape::new(rows, width, c)).unwrap();
+            let (pieces, len) = if case % 2 == 0 { (1, len) } else { (taps, c) };
+            let zero = if size_of::<T>() == 1 || case % 4 == 0 { x_zero } else { 0 };
+            let from = random.below(count) * step;
+            let asked = random.below(channels);
+            let asked = asked..asked + 1 + random.below(channels - asked);
+            let lines = if case % 8 < 4 { &lines[..] } else { &[] };
+            let one = Pixel {
+                x: &x,
+                lines,
+                top: 0,
+                row_step: 1,
+                rows,
+                from,
+                step: c,
+                pieces,
+                len,
+                skip,
+                row: taps * c,
+                zero,
+                channels: asked.clone(),
+            };
+            let (mut ours, mut theirs) = (vec![T::default(); asked.len()], vec![T::default(); asked.len()]);
+            job.pixel(&w, run, &one, &mut ours);
+            portable::pixel::<T, W, i32, A, BLOCK>(&block, &w, run, &one, &mut theirs);
+            assert!(ours == theirs, "case {case}: {asked:?} of a pixel of {channels} channels of {n} values");
         }
+        assert!(cfg!(miri) || bordered > 200, "{bordered}");
     }
 
     #[test]

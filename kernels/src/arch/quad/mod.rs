@@ -33,6 +33,8 @@ pub(crate) use isa::Patch;
 pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
+/// Up to so many channels, column phases are channels where they are alike.
+pub(crate) const ALIKE: usize = SUMS / 2;
 use isa::CHUNK;
 #[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use isa::{DIRECT, SUMS};
@@ -332,6 +334,20 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
             w = w.wrapping_add(call.n).wrapping_byte_add(call.next);
         }
+    }
+
+    /// [`portable::Job::row`]
+    #[inline(always)]
+    pub(crate) fn row<T, W>(
+        &mut self,
+        _: &mut Patch,
+        _: &[W],
+        _: Run,
+        _: &Pixels<'_, T>,
+        _: [usize; 2],
+        _: &mut [T],
+    ) -> bool {
+        false
     }
 
     /// [`portable::Job::pixel`]
