@@ -299,11 +299,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
         let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let mut lines = Vec::new();
+        let mut row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines: Vec::new() };
         for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
-            let _ = lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
+            let _ = row.lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
         }
-        let row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines };
         let mut patch = Patch::new();
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
         let c = plan.output.c;
@@ -424,7 +423,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             }
             let channels = if i == 0 { part.skip } else { 0 }..if i + 1 == count { part.last } else { n };
             let y = cut_mut(y, (to + (i * pitch + channels.start) as isize) as usize, channels.len());
-            self.pixel(row, part, job, weights, run, column(i), channels, y);
+            self.pixel(row, part, job, patch, weights, run, column(i), channels, y);
             i += 1;
         }
     }
@@ -449,13 +448,14 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// A single pixel, whose first tap reads column `first`, inside or not.
-    #[inline(always)]
+    #[inline(never)]
     #[allow(clippy::too_many_arguments)]
     fn pixel<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
         part: &Part,
         job: &mut Job<'_, S, A>,
+        patch: &mut Patch,
         weights: &[W],
         run: Run,
         first: isize,
@@ -482,6 +482,6 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             zero: self.x_zero,
             channels,
         };
-        job.pixel(weights, run, &pixel, y);
+        job.pixel(patch, weights, run, &pixel, y);
     }
 }

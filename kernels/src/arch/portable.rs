@@ -391,7 +391,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// The outputs of a single pixel, whose inputs may be fewer than those of others: `run` says nothing of them.
-    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+    pub(crate) fn pixel<T: Element, W: Element>(
+        &mut self,
+        _: &mut Patch,
+        w: &[W],
+        run: Run,
+        one: &Pixel<'_, T>,
+        y: &mut [T],
+    ) {
         pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y)
     }
 }

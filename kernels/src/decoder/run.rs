@@ -238,6 +238,7 @@ impl<T: Element> Parts<'_, '_, T> {
     }
 
     /// The rows of its only input that a layer waits for before its row `oy`.
+    #[inline(never)]
     fn wanted(&self, n: usize, oy: usize) -> usize {
         let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
         match node.op {
@@ -251,6 +252,7 @@ impl<T: Element> Parts<'_, '_, T> {
     }
 
     /// The first of the nodes that `n` reads which lacks rows.
+    #[inline(never)]
     fn lacking(&self, state: &[State], n: usize) -> Option<usize> {
         let now = state.get(n)?;
         match self.nodes.get(n)?.op {
@@ -294,7 +296,7 @@ impl<T: Element> Parts<'_, '_, T> {
     }
 
     /// Computes the next row of node `n`; false when it is an input that has none.
-    #[inline]
+    #[inline(never)]
     fn row(&mut self, state: &[State], n: usize, pushed: &mut &[T]) -> bool {
         let (Some(node), Some(ring), Some(now)) = (self.nodes.get(n), self.rings.get(n), state.get(n)) else {
             return false;

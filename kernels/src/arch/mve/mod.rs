@@ -439,7 +439,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::pixel`](super::portable::Job::pixel): the loop for four pixels and the odd channel, where the weights of four channels
     /// are the pixels and the inputs, widened, are the weights.
     #[inline(never)]
-    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+    pub(crate) fn pixel<T: Element, W: Element>(
+        &mut self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        one: &Pixel<'_, T>,
+        y: &mut [T],
+    ) {
         let (block, spots) = (self.block, one.rows * one.pieces);
         let (first, end) = (one.channels.start, one.channels.end);
         let last = one.skip + one.rows.saturating_sub(1) * one.row + one.pieces * one.len;
@@ -452,7 +459,6 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             && end - first <= y.len()
             && spots * one.len * size_of::<i16>() <= size_of::<Patch>()
             && Pieces::hold::<W, i16>(spots, one.len);
-        let mut patch = Patch::new();
         let x = patch.x.as_mut_ptr().cast::<i16>();
         let mut to = x;
         for row in 0..if fits { one.rows } else { 0 } {
@@ -1129,7 +1135,7 @@ mod tests {
                 channels: asked.clone(),
             };
             let (mut ours, mut theirs) = (vec![T::default(); asked.len()], vec![T::default(); asked.len()]);
-            job.pixel(&w, run, &one, &mut ours);
+            job.pixel(&mut Patch::new(), &w, run, &one, &mut ours);
             portable::pixel::<T, W, i32, A, BLOCK>(&block, &w, run, &one, &mut theirs);
             assert!(ours == theirs, "case {case}: {asked:?} of a pixel of {channels} channels of {n} values");
         }

@@ -28,7 +28,7 @@ pub(crate) const DIRECT: usize = 1;
 pub(super) const RAW: bool = false;
 
 /// The inputs of four pixels in the order of their weights, widened: `x − offset`.
-#[repr(C, align(4))]
+#[repr(C, align(8))]
 pub(crate) struct Patch {
     /// Four values: pairs (0, 2) and (1, 3), of each pixel.
     x: [[[[MaybeUninit<i16>; 2]; PIXELS]; 2]; CHUNK / 4],
@@ -46,6 +46,7 @@ impl Patch {
     }
 
     /// Pixel `p` has the inputs `x` from value `at` on.
+    #[cfg(not(target_arch = "arm"))]
     #[inline(always)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
         while !at.is_multiple_of(4)
@@ -68,6 +69,7 @@ impl Patch {
         }
     }
 
+    #[cfg(not(target_arch = "arm"))]
     #[inline(always)]
     fn set(&mut self, p: usize, at: usize, value: i32) {
         let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));

@@ -26,7 +26,7 @@ use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
-use core::ptr::null_mut;
+use core::ptr::{self, null_mut};
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -234,7 +234,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             let y = y.get_mut(to..).unwrap_or_default();
             if pixels.first(0) >= 0 && pixels.first(count - PIXELS) <= pixels.last() {
                 // SAFETY: every row has `len` values of all pixels, whose outputs have room.
-                unsafe { self.direct(&call, pixels, pixels.first(0) as usize, y.as_mut_ptr().cast()) };
+                unsafe { self.direct(patch, &call, pixels, pixels.first(0) as usize, y.as_mut_ptr().cast()) };
                 return self.clamp(y, count, pitch);
             }
         }
@@ -295,14 +295,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// There are all inputs from `from` on, and room for all outputs; no more than TAP_ROWS rows of bytes with at least one value, and
     /// weights of bytes.
     #[inline(never)]
-    unsafe fn direct<T>(&self, call: &Call, pixels: &Pixels<'_, T>, from: usize, y: *mut i8) {
+    unsafe fn direct<T>(&self, patch: &mut Patch, call: &Call, pixels: &Pixels<'_, T>, from: usize, y: *mut i8) {
         let &Pixels { count, rows, step, len, zero, pitch, .. } = pixels;
         let outputs = if self.end == End::Single { isa::DIRECT_I8[1] } else { isa::DIRECT_I8[0] };
-        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
+        let pieces = patch.pieces();
         let mut w = call.w.cast::<i8>();
         for (c, channel) in self.channels.iter().enumerate() {
             // SAFETY: S has 32 bits, as outputs are made in registers.
-            let mut channel = unsafe { *core::ptr::from_ref(channel).cast::<Channel<i32>>() };
+            let mut channel = unsafe { *ptr::from_ref(channel).cast::<Channel<i32>>() };
             if isa::RAW {
                 // SAFETY: the weights of a channel have been checked.
                 let w = unsafe { core::slice::from_raw_parts(w, call.n) };
@@ -352,7 +352,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::pixel`]
     #[inline(never)]
-    pub(crate) fn pixel<T: Element, W: Element>(&mut self, w: &[W], run: Run, one: &Pixel<'_, T>, y: &mut [T]) {
+    pub(crate) fn pixel<T: Element, W: Element>(
+        &mut self,
+        patch: &mut Patch,
+        w: &[W],
+        run: Run,
+        one: &Pixel<'_, T>,
+        y: &mut [T],
+    ) {
         let (zero, first, n) = (one.zero, one.channels.start, y.len());
         let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && one.channels.len() == n && n > 0;
         let fits = fits && one.channels.end <= self.channels.len() && one.channels.end * run.len <= w.len();
@@ -363,7 +370,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         let loops = isa::pixel(size_of::<T>(), size_of::<W>());
         let w = w.as_ptr().wrapping_add(first * run.len);
-        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; PIECES];
+        let pieces = patch.pieces();
         let (mut row, mut i) = (0, 0);
         while left > 0 {
             let count = left.min(PIECES);
@@ -443,17 +450,23 @@ struct Strip {
 type Strips = unsafe extern "C" fn(*mut Strip);
 
 impl Patch {
-    /// [`portable::Patch::fill_all`]
+    /// Its memory, for pieces that need no patch.
+    #[inline(always)]
+    fn pieces(&mut self) -> &mut [MaybeUninit<Piece>; PIECES] {
+        const { assert!(size_of::<Piece>() * PIECES <= size_of::<Patch>() && align_of::<Piece>() <= align_of::<Patch>()) };
+        // SAFETY: it has room for them, is as aligned, and holds nothing that has to be written.
+        unsafe { &mut *ptr::from_mut(self).cast() }
+    }
+
+    /// [`portable::Patch::fill_all`] of a multiple of 4 values, and as many before.
     fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
         if (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
             // SAFETY: just checked.
             unsafe { self.widen(at, x.as_ptr(), step, len, offset) };
-        } else {
-            (0..PIXELS).for_each(|p| self.fill(p, at, cut(x, p * step, len), offset));
         }
     }
 
-    /// The same for a multiple of 4 values.
+    /// The same, unchecked.
     ///
     /// # Safety
     /// The inputs can be read, and the patch has room.
@@ -624,11 +637,11 @@ mod tests {
             let mut job = Job::<i32, i32>::new(&block);
             job.start::<T>();
             // Twice: sums that are carried from piece to piece begin anew.
-            job.pixel(&w, run, &pixel, &mut ours);
-            job.pixel(&w, run, &pixel, &mut ours);
+            job.pixel(&mut Patch::new(), &w, run, &pixel, &mut ours);
+            job.pixel(&mut Patch::new(), &w, run, &pixel, &mut ours);
             let mut job = portable::Job::<i32, i32>::new(&block);
             job.start::<T>();
-            job.pixel(&interleave(&w, run.len), run, &pixel, &mut theirs);
+            job.pixel(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixel, &mut theirs);
             assert!(ours == theirs, "case {case}: {count} of {all} channels, {rows} x {pieces} pieces of {len} values");
         }
     }

@@ -8,7 +8,7 @@ use core::mem::MaybeUninit;
 pub(crate) const SUMS: usize = 16;
 
 /// The inputs of four pixels in the order of their weights: `x − offset`.
-#[repr(C)]
+#[repr(C, align(8))]
 pub(crate) struct Patch {
     pub(super) x: [[MaybeUninit<i32>; PIXELS]; CHUNK],
 }
