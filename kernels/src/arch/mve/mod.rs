@@ -45,7 +45,7 @@ pub(crate) const SUMS: usize = 32;
 /// So many channels have pixels outside the input one by one: all, where [`Job::row`] does not take them.
 pub(crate) const DIRECT: usize = SUMS;
 /// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more.
-pub(crate) const ALIKE: usize = 8;
+pub(crate) const ALIKE: usize = 7;
 /// Values of a patch.
 const CHUNK: usize = 80;
 
@@ -659,9 +659,10 @@ unsafe fn few<T: Element>(l: Loop, call: &mut Call, y: *mut T, count: usize, [sk
     unsafe { (l.run)(call) };
     for (p, own) in own.chunks_exact(n.max(1)).take(count).enumerate() {
         let (from, end) = (if p == 0 { skip } else { 0 }, if p + 1 == count { last } else { n });
-        let (y, own) = (y.wrapping_add(p * pitch + from), own.as_ptr().wrapping_add(from).cast());
+        let (y, own) = (y.wrapping_add(p * pitch + from), own.as_ptr().wrapping_add(from));
+        let bytes = end.saturating_sub(from) * size_of::<T>();
         // SAFETY: the loop has written each channel's, and the caller names the room.
-        unsafe { y.copy_from_nonoverlapping(own, end.saturating_sub(from)) };
+        unsafe { isa::edge(y.cast(), own.cast(), 0, 0, bytes, 0) };
     }
 }
 
