@@ -1,6 +1,8 @@
 //! Decoders: layers and joins chained on the caller's memory, rows made on demand.
 
-use crate::edge::{Answer, Refused, answer, apart, check_object, place, shared, slice, slice_mut, upconv_status};
+use crate::edge::{
+    Answer, Refused, answer, apart, check_object, cleared, place, shared, slice, slice_mut, upconv_status,
+};
 use crate::layer::{Number, UPCONV_MAX_JOINED, operator, upconv_layer};
 use crate::numbers::{tell, upconv_shape};
 use core::ffi::{c_char, c_void};
@@ -85,7 +87,7 @@ unsafe fn plan<T: Number>(decoder: *mut upconv_decoder, nodes: *const upconv_nod
         assert!(align_of::<Planned<T>>() <= align_of::<upconv_decoder>());
     }
     // SAFETY: the caller's promise.
-    let to = unsafe { place("the decoder", decoder) }?;
+    let to = unsafe { cleared("the decoder", decoder) }?;
     // SAFETY: the same.
     let nodes = unsafe { slice::<upconv_node>("the nodes", nodes, count) }?;
     let mut list = [Node::rows(Shape::new(0, 0, 0)); UPCONV_MAX_NODES];
@@ -250,7 +252,7 @@ where
         assert!(align_of::<Running<T>>() <= align_of::<upconv_bound>());
     }
     // SAFETY: the caller's promise, for all of them.
-    unsafe { place("the bound decoder", bound) }?;
+    unsafe { cleared("the bound decoder", bound) }?;
     // SAFETY: the same.
     let plan = unsafe { planned::<T>(decoder) }?;
     // SAFETY: the same.
