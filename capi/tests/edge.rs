@@ -169,6 +169,7 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         done(|why| upconv_decoder_need(&*decoder, &mut need, &mut output, why));
         assert_eq!((need, output.h, output.w), (2, 4, 4));
         let mut memory = vec![0; need];
+        let (memory_at, row_at) = (memory.as_ptr(), row.as_ptr());
         let mut next = 1i8;
         let mut input =
             upconv_input_i8 { whole: ptr::null(), len: 0, rows: Some(counted), context: (&raw mut next).cast() };
@@ -186,6 +187,20 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         refused(upconv_status::NoRow, "", |why| upconv_next_row_i8(bound, &mut y, why));
         assert!(y.is_null());
 
+        // What is bound is not among what it writes, and an input is of one kind.
+        let inside = bound.cast::<i8>();
+        for (sentence, memory, row) in [
+            ("the bound decoder and the memory overlap", inside.wrapping_add(8), row_at.cast_mut()),
+            ("the bound decoder and the row overlap", memory_at.cast_mut(), inside.wrapping_add(8)),
+        ] {
+            refused(upconv_status::Overlap, sentence, |why| {
+                upconv_bind_i8(bound, &*decoder, &input, 1, memory, 2, row, 4, why)
+            });
+        }
+        input.whole = &raw const next;
+        assert_eq!(bind(&input, 2).0, upconv_status::Unsupported);
+        input.whole = ptr::null();
+
         input.rows = None;
         let mut bind = |input: &upconv_input_i8, len| {
             said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), len, why)).0
@@ -195,6 +210,13 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         assert_eq!(bind(&input, 3), upconv_status::Length);
         refused(upconv_status::Object, &absent("the bound decoder"), |why| upconv_next_row_i8(bound, &mut y, why));
         assert_eq!(bind(&input, 4), upconv_status::Ok);
+        // Values must not be what the decoder writes.
+        for (what, start) in [("memory", memory_at), ("row", row_at)] {
+            let (mut at, mut left) = (start.wrapping_add(1), 1);
+            refused(upconv_status::Overlap, &format!("the values and the {what} overlap"), |why| {
+                upconv_push_i8(bound, &mut at, &mut left, &mut y, why)
+            });
+        }
         let (values, mut made) = ([1i8, 2, 3, 4], Vec::new());
         for piece in values.chunks(3) {
             let (mut at, mut left) = (piece.as_ptr(), piece.len());
@@ -293,6 +315,13 @@ fn functions_of_single_values() {
         done(|why| upconv_run_i16(&*wide, [0i16, 4096, -32768, 0].as_ptr(), 4, out16.as_mut_ptr(), 4, why));
         assert_eq!(out16, [0, 24956, -32767, 0]);
     }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let [major, minor, patch] = [10_000, 100, 1].map(|unit| upconv_version() / unit % 100);
+    assert_eq!(format!("{major}.{minor}.{patch}"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(upconv_version(), UPCONV_VERSION);
 }
 
 #[test]
