@@ -5,6 +5,9 @@
  * takes `why`, that is NULL or points to UPCONV_MESSAGE bytes, which then hold one sentence: what is wrong, what it is and what it may be. Nothing is
  * allocated, there is no global state, and nothing panics: a program that links cannot reach a panic. Lengths count values, not bytes. What a
  * function hands over by pointer is there, as many as it says, and what an object was made from has to live as long as the object.
+ *
+ * Plans are made on the device, at start-up; a decoder's takes some 10 KB of stack, once. Objects that a refused plan or bind was to write are invalid.
+ * The Rust crate alone has bicubic and area upsampling, pixel unshuffle, unpooling, padding as a layer, and signals without end.
  */
 
 
@@ -20,6 +23,11 @@
 #define UPCONV_POINTERS_64
 #endif
 
+
+/**
+ * The version that this header is of: major * 10000 + minor * 100 + patch.
+ */
+#define UPCONV_VERSION 100
 
 /**
  * The most nodes of a decoder.
@@ -249,11 +257,12 @@ typedef struct upconv_bound {
 
 /**
  * Writes the next row of an input, `len` values, and answers 1; or answers 0 while there is none.
+ * It must not hand the bound decoder that it is called from to any function of this library, and must return (no longjmp).
  */
 typedef int32_t (*upconv_rows_i8)(void *context, int8_t *row, size_t len);
 
 /**
- * An int8 input: `whole` for UPCONV_KIND_WHOLE; for UPCONV_KIND_ROWS `rows`, or neither when its values are pushed.
+ * An int8 input: `whole` for UPCONV_KIND_WHOLE; for UPCONV_KIND_ROWS `rows`, or neither when its values are pushed; never both.
  */
 typedef struct upconv_input_i8 {
   /**
@@ -275,7 +284,7 @@ typedef struct upconv_input_i8 {
 } upconv_input_i8;
 
 /**
- * Writes the next row of an input, `len` values, and answers 1; or answers 0 while there is none.
+ * `upconv_rows_i8` for int16.
  */
 typedef int32_t (*upconv_rows_i16)(void *context, int16_t *row, size_t len);
 
@@ -631,6 +640,11 @@ extern "C" {
 #endif // __cplusplus
 
 /**
+ * The version of the library; a program that was compiled with another header finds another UPCONV_VERSION.
+ */
+uint32_t upconv_version(void);
+
+/**
  * The red control of the proof that nothing here panics: `--cfg upconv_red` adds it, and then what calls it must not link.
  */
 uint8_t upconv_red(size_t i);
@@ -667,8 +681,9 @@ upconv_status upconv_decoder_need(const struct upconv_decoder *decoder,
  * Attaches to an int8 decoder its inputs, in the order of their nodes, memory of `upconv_decoder_need` values, and either one output row, which is handed
  * out again and again, or the whole output.
  *
- * The object may be bound again, which starts anew. Errors: LENGTH when a buffer has another length or the number of inputs is wrong, OVERLAP,
- * UNSUPPORTED for a whole tensor where the plan has rows, the other way round, or two pushed inputs.
+ * The object may be bound again, which starts anew; after a refusal it is not bound. Errors: LENGTH when a buffer has another length or the number of
+ * inputs is wrong; OVERLAP when memory, row, whole inputs and the bound decoder do not lie apart; UNSUPPORTED for a whole tensor where the plan has
+ * rows, the other way round, both at once, or two pushed inputs.
  */
 upconv_status upconv_bind_i8(struct upconv_bound *bound,
                              const struct upconv_decoder *decoder,
@@ -708,7 +723,8 @@ upconv_status upconv_next_row_i16(struct upconv_bound *bound, const int16_t **ro
 
 /**
  * `upconv_next_row_i8` with values for the pushed input: takes as many as the row asks for off the front of `*values`, and `*len` is what is left. NO_ROW
- * when they do not suffice, all taken, or after the last row. However values are cut into pieces, the same rows come out.
+ * when they do not suffice, all taken, or after the last row. However values are cut into pieces, the same rows come out. Errors: OBJECT; OVERLAP when
+ * the values lie in the decoder's memory or its row.
  */
 upconv_status upconv_push_i8(struct upconv_bound *bound,
                              const int8_t **values,

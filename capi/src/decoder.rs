@@ -1,6 +1,8 @@
 //! Decoders: layers and joins chained on the caller's memory, rows made on demand.
 
-use crate::edge::{Answer, Refused, answer, apart, check_object, place, shared, slice, slice_mut, upconv_status};
+use crate::edge::{
+    Answer, Refused, answer, apart, check_object, cleared, place, shared, slice, slice_mut, upconv_status,
+};
 use crate::layer::{Number, UPCONV_MAX_JOINED, operator, upconv_layer};
 use crate::numbers::{tell, upconv_shape};
 use core::ffi::{c_char, c_void};
@@ -85,7 +87,7 @@ unsafe fn plan<T: Number>(decoder: *mut upconv_decoder, nodes: *const upconv_nod
         assert!(align_of::<Planned<T>>() <= align_of::<upconv_decoder>());
     }
     // SAFETY: the caller's promise.
-    let to = unsafe { place("the decoder", decoder) }?;
+    let to = unsafe { cleared("the decoder", decoder) }?;
     // SAFETY: the same.
     let nodes = unsafe { slice::<upconv_node>("the nodes", nodes, count) }?;
     let mut list = [Node::rows(Shape::new(0, 0, 0)); UPCONV_MAX_NODES];
@@ -154,11 +156,12 @@ pub unsafe extern "C" fn upconv_decoder_need(
 }
 
 /// Writes the next row of an input, `len` values, and answers 1; or answers 0 while there is none.
+/// It must not hand the bound decoder that it is called from to any function of this library, and must return (no longjmp).
 pub type upconv_rows_i8 = Option<unsafe extern "C" fn(context: *mut c_void, row: *mut i8, len: usize) -> i32>;
-/// Writes the next row of an input, `len` values, and answers 1; or answers 0 while there is none.
+/// `upconv_rows_i8` for int16.
 pub type upconv_rows_i16 = Option<unsafe extern "C" fn(context: *mut c_void, row: *mut i16, len: usize) -> i32>;
 
-/// An int8 input: `whole` for UPCONV_KIND_WHOLE; for UPCONV_KIND_ROWS `rows`, or neither when its values are pushed.
+/// An int8 input: `whole` for UPCONV_KIND_WHOLE; for UPCONV_KIND_ROWS `rows`, or neither when its values are pushed; never both.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct upconv_input_i8 {
@@ -225,6 +228,8 @@ impl From<upconv_input_i16> for Given<i16> {
 struct Running<T: Number> {
     mark: u32,
     at: *const upconv_bound,
+    /// Memory and row, from which pushed values lie apart.
+    busy: [(*const T, usize); 2],
     sources: [Source<T>; UPCONV_MAX_INPUTS],
     inputs: [Input<'static, T>; UPCONV_MAX_INPUTS],
     bound: BoundDecoder<'static, 'static, T, UPCONV_MAX_NODES>,
@@ -250,13 +255,15 @@ where
         assert!(align_of::<Running<T>>() <= align_of::<upconv_bound>());
     }
     // SAFETY: the caller's promise, for all of them.
-    unsafe { place("the bound decoder", bound) }?;
+    unsafe { cleared("the bound decoder", bound) }?;
     // SAFETY: the same.
     let plan = unsafe { planned::<T>(decoder) }?;
     // SAFETY: the same.
     let given = unsafe { slice("the inputs", inputs.0, inputs.1) }?;
     let (busy, out) = ((memory.0.cast_const(), memory.1), (row.0.cast_const(), row.1));
     apart("the memory and the row", busy, out)?;
+    apart("the bound decoder and the memory", (bound.cast_const(), 1), busy)?;
+    apart("the bound decoder and the row", (bound.cast_const(), 1), out)?;
     let to = bound.cast::<Running<T>>();
     if given.len() > UPCONV_MAX_INPUTS {
         let (what, got) = ("the inputs of the decoder", given.len() as i64);
@@ -269,6 +276,9 @@ where
         let (source_at, at) =
             (sources.cast::<Source<T>>().wrapping_add(i), list.cast::<Input<'static, T>>().wrapping_add(i));
         let input = if source.rows.is_some() {
+            if !whole.is_null() {
+                return Err(Error::Unsupported { what: "an input with both rows and a whole tensor" }.into());
+            }
             // SAFETY: i is below UPCONV_MAX_INPUTS.
             unsafe { source_at.write(source) };
             // SAFETY: just written, and nobody else's until the caller binds again.
@@ -293,6 +303,8 @@ where
     let running = plan.bind(list, memory, row)?;
     // SAFETY: there is room for it.
     unsafe { (&raw mut (*to).bound).write(running) };
+    // SAFETY: the same.
+    unsafe { (&raw mut (*to).busy).write([busy, out]) };
     // SAFETY: the same.
     unsafe { (&raw mut (*to).at).write(bound) };
     // SAFETY: the same.
@@ -321,8 +333,9 @@ unsafe fn running<'a, T: Number>(
 /// Attaches to an int8 decoder its inputs, in the order of their nodes, memory of `upconv_decoder_need` values, and either one output row, which is handed
 /// out again and again, or the whole output.
 ///
-/// The object may be bound again, which starts anew. Errors: LENGTH when a buffer has another length or the number of inputs is wrong, OVERLAP,
-/// UNSUPPORTED for a whole tensor where the plan has rows, the other way round, or two pushed inputs.
+/// The object may be bound again, which starts anew; after a refusal it is not bound. Errors: LENGTH when a buffer has another length or the number of
+/// inputs is wrong; OVERLAP when memory, row, whole inputs and the bound decoder do not lie apart; UNSUPPORTED for a whole tensor where the plan has
+/// rows, the other way round, both at once, or two pushed inputs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn upconv_bind_i8(
     bound: *mut upconv_bound,
@@ -372,7 +385,11 @@ unsafe fn push<T: Number>(
     if !values.is_null() {
         // SAFETY: the same.
         (start, given) = unsafe { (*shared("the values", values)?, *shared("their number", len)?) };
-        // SAFETY: the same.
+        // SAFETY: `running` has found what `bind` writes.
+        let [memory, out] = unsafe { (*bound.cast::<Running<T>>()).busy };
+        apart("the values and the memory", (start, given), memory)?;
+        apart("the values and the row", (start, given), out)?;
+        // SAFETY: the caller's promise; they overlap nothing that is written.
         pushed = unsafe { slice("the values", start, given) }?;
     }
     let made = running.push(&mut pushed);
@@ -421,7 +438,8 @@ pub unsafe extern "C" fn upconv_next_row_i16(
 }
 
 /// `upconv_next_row_i8` with values for the pushed input: takes as many as the row asks for off the front of `*values`, and `*len` is what is left. NO_ROW
-/// when they do not suffice, all taken, or after the last row. However values are cut into pieces, the same rows come out.
+/// when they do not suffice, all taken, or after the last row. However values are cut into pieces, the same rows come out. Errors: OBJECT; OVERLAP when
+/// the values lie in the decoder's memory or its row.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn upconv_push_i8(
     bound: *mut upconv_bound,

@@ -109,8 +109,9 @@ fn say(refused: Refused, why: *mut c_char) -> upconv_status {
         Refused::Kernel(error) => (status_of(error), ["", ""]),
     };
     if !why.is_null() {
+        // Nothing need have been written there.
         // SAFETY: the caller of every function that takes `why` hands over UPCONV_MESSAGE bytes, or NULL.
-        let to = unsafe { slice::from_raw_parts_mut(why.cast::<u8>(), UPCONV_MESSAGE) };
+        let to = unsafe { slice::from_raw_parts_mut(why.cast::<MaybeUninit<u8>>(), UPCONV_MESSAGE) };
         match refused {
             Refused::Kernel(error) => write(to, &[error.message().as_str()]),
             _ => write(to, &words),
@@ -120,9 +121,9 @@ fn say(refused: Refused, why: *mut c_char) -> upconv_status {
 }
 
 /// As much of the words as fits, and a zero.
-fn write(to: &mut [u8], words: &[&str]) {
+fn write(to: &mut [MaybeUninit<u8>], words: &[&str]) {
     let bytes = words.iter().flat_map(|word| word.bytes()).take(UPCONV_MESSAGE - 1).chain([0]);
-    to.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte);
+    to.iter_mut().zip(bytes).for_each(|(to, byte)| _ = to.write(byte));
 }
 
 fn status_of(error: &Error) -> upconv_status {
@@ -166,6 +167,19 @@ pub(crate) unsafe fn place<'a, T>(what: &'static str, p: *mut T) -> Answer<&'a m
     check(what, p)?;
     // SAFETY: not NULL and aligned; the rest is the caller's promise.
     Ok(unsafe { &mut *p.cast() })
+}
+
+/// Room for an object that begins with its mark; what lay there is no object from now on, so that a refusal leaves none.
+///
+/// # Safety
+/// As for [`place`], of an object that begins with a word.
+pub(crate) unsafe fn cleared<'a, T>(what: &'static str, p: *mut T) -> Answer<&'a mut MaybeUninit<T>> {
+    const { assert!(size_of::<T>() >= size_of::<u32>() && align_of::<T>() >= align_of::<u32>()) };
+    // SAFETY: the caller's promise.
+    let to = unsafe { place(what, p) }?;
+    // SAFETY: there is room for a word, aligned, as is asserted above.
+    unsafe { to.as_mut_ptr().cast::<u32>().write(0) };
+    Ok(to)
 }
 
 fn check_slice<T>(what: &'static str, p: *const T, len: usize) -> Answer {

@@ -1,6 +1,8 @@
 //! Layers and joins planned into the caller's memory, and whole tensors run through one of them.
 
-use crate::edge::{Answer, Refused, answer, apart, check_object, place, shared, slice, slice_mut, upconv_status};
+use crate::edge::{
+    Answer, Refused, answer, apart, check_object, cleared, place, shared, slice, slice_mut, upconv_status,
+};
 use crate::numbers::*;
 use core::ffi::c_char;
 use upconv::{
@@ -78,7 +80,7 @@ unsafe fn put<T: Number, P: Operator<T> + 'static>(layer: *mut upconv_layer, mad
         assert!(align_of::<Planned<T, P>>() <= align_of::<upconv_layer>());
     }
     // SAFETY: the caller's promise.
-    let to = unsafe { place("the layer", layer.cast::<[u64; UPCONV_LAYER_WORDS]>()) }?;
+    let to = unsafe { cleared("the layer", layer.cast::<[u64; UPCONV_LAYER_WORDS]>()) }?;
     let planned = Planned { head: Head { mark: T::MARK, operator: find::<T, P> }, operator: made? };
     // SAFETY: the size and the alignment suffice, as is asserted above.
     unsafe { to.as_mut_ptr().cast::<Planned<T, P>>().write(planned) };
@@ -752,7 +754,10 @@ unsafe fn concat_any<T: Number>(
     y: upconv_quant,
     kind: upconv_rounding,
 ) -> Answer {
+    // Here too, for what is refused before `put`.
     // SAFETY: the caller's promise.
+    unsafe { cleared("the layer", layer) }?;
+    // SAFETY: the same.
     let parts = unsafe { slice("the inputs", parts, count) }?;
     match count {
         // SAFETY: the same, in each.

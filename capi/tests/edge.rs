@@ -31,6 +31,10 @@ fn room<T>() -> Box<T> {
     }
 }
 
+fn absent(what: &str) -> String {
+    format!("{what} was not planned or bound, or for another element type")
+}
+
 const SHAPE: upconv_shape = upconv_shape { h: 2, w: 2, c: 1 };
 
 fn nearest() -> Box<upconv_layer> {
@@ -99,12 +103,12 @@ fn what_is_wrong_is_said() {
         });
         let odd = (&raw mut *layer).cast::<u8>().wrapping_add(1).cast();
         refused(upconv_status::Alignment, "the layer is not aligned", |why| upconv_nearest_i8(odd, SHAPE, 2, 2, why));
-        let sentence = "the layer was not planned or bound, or for another element type";
-        refused(upconv_status::Object, sentence, |why| {
+        let sentence = absent("the layer");
+        refused(upconv_status::Object, &sentence, |why| {
             upconv_run_i8(&*layer, packed.as_ptr(), 4, y.as_mut_ptr(), 16, why)
         });
         let planned = nearest();
-        refused(upconv_status::Object, sentence, |why| {
+        refused(upconv_status::Object, &sentence, |why| {
             upconv_run_i16(&*planned, wide.as_ptr(), 4, wide.as_mut_ptr().add(4), 5, why)
         });
         refused(upconv_status::Length, "the output: 15 elements, but it needs 16", |why| {
@@ -165,6 +169,7 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         done(|why| upconv_decoder_need(&*decoder, &mut need, &mut output, why));
         assert_eq!((need, output.h, output.w), (2, 4, 4));
         let mut memory = vec![0; need];
+        let (memory_at, row_at) = (memory.as_ptr(), row.as_ptr());
         let mut next = 1i8;
         let mut input =
             upconv_input_i8 { whole: ptr::null(), len: 0, rows: Some(counted), context: (&raw mut next).cast() };
@@ -182,11 +187,36 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         refused(upconv_status::NoRow, "", |why| upconv_next_row_i8(bound, &mut y, why));
         assert!(y.is_null());
 
+        // What is bound is not among what it writes, and an input is of one kind.
+        let inside = bound.cast::<i8>();
+        for (sentence, memory, row) in [
+            ("the bound decoder and the memory overlap", inside.wrapping_add(8), row_at.cast_mut()),
+            ("the bound decoder and the row overlap", memory_at.cast_mut(), inside.wrapping_add(8)),
+        ] {
+            refused(upconv_status::Overlap, sentence, |why| {
+                upconv_bind_i8(bound, &*decoder, &input, 1, memory, 2, row, 4, why)
+            });
+        }
+        input.whole = &raw const next;
+        assert_eq!(bind(&input, 2).0, upconv_status::Unsupported);
+        input.whole = ptr::null();
+
         input.rows = None;
-        let mut bind = |input: &upconv_input_i8| {
-            said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), 4, why))
+        let mut bind = |input: &upconv_input_i8, len| {
+            said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), len, why)).0
         };
-        assert_eq!(bind(&input).0, upconv_status::Ok);
+        assert_eq!(bind(&input, 4), upconv_status::Ok);
+        // A refusal leaves nothing bound, not even what was.
+        assert_eq!(bind(&input, 3), upconv_status::Length);
+        refused(upconv_status::Object, &absent("the bound decoder"), |why| upconv_next_row_i8(bound, &mut y, why));
+        assert_eq!(bind(&input, 4), upconv_status::Ok);
+        // Values must not be what the decoder writes.
+        for (what, start) in [("memory", memory_at), ("row", row_at)] {
+            let (mut at, mut left) = (start.wrapping_add(1), 1);
+            refused(upconv_status::Overlap, &format!("the values and the {what} overlap"), |why| {
+                upconv_push_i8(bound, &mut at, &mut left, &mut y, why)
+            });
+        }
         let (values, mut made) = ([1i8, 2, 3, 4], Vec::new());
         for piece in values.chunks(3) {
             let (mut at, mut left) = (piece.as_ptr(), piece.len());
@@ -248,6 +278,29 @@ fn a_graph_with_a_skip_adds_and_concatenates() {
 }
 
 #[test]
+fn a_refused_plan_leaves_no_earlier_one() {
+    let (mut layer, mut decoder, mut need) = (nearest(), room(), 0);
+    let nodes = chain(&layer);
+    let q = upconv_quant { scale: 1.0, zero: 0 };
+    // SAFETY: every buffer is there, as long as it is said to be, or is refused before it is read.
+    unsafe {
+        done(|why| upconv_decoder_i8(&mut *decoder, nodes.as_ptr(), 2, why));
+        let status = said(|why| upconv_decoder_i8(&mut *decoder, nodes.as_ptr(), 1, why)).0;
+        assert_eq!(status, upconv_status::Node);
+        refused(upconv_status::Object, &absent("the decoder"), |why| {
+            upconv_decoder_need(&*decoder, &mut need, ptr::null_mut(), why)
+        });
+        let mut output = SHAPE;
+        assert_eq!(said(|why| upconv_nearest_i8(&mut *layer, SHAPE, 0, 2, why)).0, upconv_status::Zero);
+        refused(upconv_status::Object, &absent("the layer"), |why| upconv_output(&*layer, &mut output, why));
+        let mut layer = nearest();
+        let status = said(|why| upconv_concat_i8(&mut *layer, ptr::null(), 0, q, 0, why)).0;
+        assert_eq!(status, upconv_status::Range);
+        refused(upconv_status::Object, &absent("the layer"), |why| upconv_output(&*layer, &mut output, why));
+    }
+}
+
+#[test]
 fn functions_of_single_values() {
     let (x, y) = (upconv_quant { scale: 1.0 / 16.0, zero: 0 }, upconv_quant { scale: 1.0 / 256.0, zero: -128 });
     let (mut table, mut layer, mut wide, mut gate) = ([0; 256], room(), room(), room());
@@ -262,6 +315,13 @@ fn functions_of_single_values() {
         done(|why| upconv_run_i16(&*wide, [0i16, 4096, -32768, 0].as_ptr(), 4, out16.as_mut_ptr(), 4, why));
         assert_eq!(out16, [0, 24956, -32767, 0]);
     }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let [major, minor, patch] = [10_000, 100, 1].map(|unit| upconv_version() / unit % 100);
+    assert_eq!(format!("{major}.{minor}.{patch}"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(upconv_version(), UPCONV_VERSION);
 }
 
 #[test]

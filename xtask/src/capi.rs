@@ -50,6 +50,7 @@ pub fn run(what: What) -> Result<()> {
         What::Size => size(),
         What::Test => {
             setup::board(&BOARDS[0])?;
+            setup::c_compiler()?;
             let all = trials()?.into_iter().chain(package::trials()).collect();
             ensure!(!libtest_mimic::run(&Arguments::default(), all).has_failed(), "tests of the libraries failed");
             Ok(())
@@ -157,7 +158,6 @@ pub fn trials() -> Result<Vec<Trial>> {
             no_panic(target, cpu)
         }));
     }
-    setup::c_compiler()?;
     for system in ["make", "cmake"] {
         let built = Arc::new(programs(system).map_err(|error| format!("{error:#}")));
         let tests: [(&str, Test); 3] = [

@@ -26,12 +26,17 @@ pub fn directory(cpu: &str) -> Result<PathBuf> {
 }
 
 /// Makes a cargo command compile for a CPU, if one is named.
-pub fn for_cpu<'a>(command: &'a mut Command, cpu: &str) -> Result<&'a mut Command> {
+pub fn tuned<'a>(command: &'a mut Command, cpu: &str) -> &'a mut Command {
     if !cpu.is_empty() {
         let others = env::var("RUSTFLAGS").unwrap_or_default();
         command.env("RUSTFLAGS", format!("{others} -C target-cpu={cpu}"));
     }
-    Ok(command.arg("--target-dir").arg(directory(cpu)?))
+    command
+}
+
+/// ... and write to that CPU's directory.
+pub fn for_cpu<'a>(command: &'a mut Command, cpu: &str) -> Result<&'a mut Command> {
+    Ok(tuned(command, cpu).arg("--target-dir").arg(directory(cpu)?))
 }
 
 /// The command that builds the firmware's library, and binaries of it, with a profile for some targets and a CPU.

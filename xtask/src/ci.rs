@@ -8,6 +8,7 @@ use anyhow::Result;
 /// Stops at the first of them that fails.
 pub fn all() -> Result<()> {
     setup::boards()?;
+    setup::c_compiler()?;
     setup::component("fmt", "rustfmt")?;
     setup::component("clippy", "clippy")?;
     run(cargo("fmt").args(["--all", "--check"]))?;

@@ -1,6 +1,6 @@
 //! The crate `upconv` as others use it: packed, with each of its features, by the oldest compiler that it promises, and in a program of its own.
 
-use crate::boards::{CORES, Core};
+use crate::boards::{self, CORES, Core};
 use crate::tests::trial;
 use crate::{cargo, emulator, readme, setup};
 use anyhow::{Context, Result, ensure};
@@ -61,28 +61,38 @@ fn features() -> Result<()> {
     Ok(())
 }
 
-/// Checks the crate with the compiler of its `rust-version`, which is installed where it is missing and is not the present one.
+/// Checks the crate with the compiler of its `rust-version`, for the host and every core; it is installed where it is missing and is not the present one.
 fn oldest_compiler() -> Result<()> {
     let manifest = fs::read_to_string(readme::path("kernels/Cargo.toml"))?;
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'));
     let version = version.context("kernels/Cargo.toml has no rust-version")?;
     let present = Command::new("rustc").arg("--version").output().context("`rustc` could not be started")?;
     let this = String::from_utf8_lossy(&present.stdout).starts_with(&format!("rustc {version}."));
-    let check = ["check", "--quiet", "--package", "upconv", "--all-features", "--target-dir"];
-    if this {
-        return cargo::run(cargo::cargo(check[0]).args(&check[1..]).arg(folder()?));
-    }
-    let with = |words: &[&str]| {
+    let with = |program: &str| {
         let mut rustup = Command::new("rustup");
-        rustup.args(["run", version]).args(words).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+        rustup.args(["run", version, program]).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
         rustup
     };
-    if !setup::runs(&mut with(&["rustc", "--version"])) {
+    if !this && !setup::runs(with("rustc").arg("--version")) {
         cargo::run(Command::new("rustup").args(["toolchain", "install", version, "--profile", "minimal"]))
             .with_context(|| format!("Rust {version} is missing"))?;
     }
-    let words: Vec<_> = iter::once("cargo").chain(check).collect();
-    cargo::run(with(&words).arg(folder()?).current_dir(readme::path(".")))
+    for [target, cpu] in iter::once(["", ""]).chain(boards::targets()) {
+        let mut check = if this { cargo::cargo("check") } else { with("cargo") };
+        if !this {
+            check.arg("check").current_dir(readme::path("."));
+        }
+        check.args(["--quiet", "--package", "upconv", "--all-features"]);
+        if !target.is_empty() {
+            check.args(["--target", target]);
+            match this {
+                true => setup::target(target)?,
+                false => cargo::run(Command::new("rustup").args(["target", "add", "--toolchain", version, target]))?,
+            }
+        }
+        cargo::run(cargo::tuned(&mut check, cpu).arg("--target-dir").arg(folder()?.join(cpu)))?;
+    }
+    Ok(())
 }
 
 /// Builds `examples/minimal` and runs it on an emulated board of the target.

@@ -18,6 +18,7 @@ pub const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
 /// The host's tests by `cargo test`, then the boards' and the targets' in the same form.
 pub fn run() -> Result<()> {
     setup::boards()?;
+    setup::c_compiler()?;
     let host = cargo::run(cargo::cargo("test").args(["--workspace", "--no-fail-fast"]));
 
     let targets = boards::targets();
