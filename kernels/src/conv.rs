@@ -307,7 +307,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
         let c = plan.output.c;
         let whole = self.dense() && plan.span == c && c.is_multiple_of(BLOCK);
-        let alike = if whole && c <= ALIKE { plan.x.alike() } else { None };
+        let alike = if whole { plan.x.alike() } else { None };
+        let alike = alike.filter(|alike| c <= ALIKE[!alike.count.is_multiple_of(PIXELS) as usize]);
         let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {

@@ -17,8 +17,9 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 16;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
-/// Up to so many channels, column phases are channels where they are alike.
-pub(crate) const ALIKE: usize = SUMS / 2;
+/// Up to so many channels, column phases are channels where they are alike. Where groups make up all
+/// pixels, and where one lies over another.
+pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 128;
 

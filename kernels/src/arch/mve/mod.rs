@@ -44,8 +44,9 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 32;
 /// So many channels have pixels outside the input one by one: all, where [`Job::row`] does not take them.
 pub(crate) const DIRECT: usize = SUMS;
-/// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more.
-pub(crate) const ALIKE: usize = 7;
+/// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more. Where groups
+/// make up all pixels, and where one lies over another.
+pub(crate) const ALIKE: [usize; 2] = [8, 7];
 /// Values of a patch.
 const CHUNK: usize = 80;
 

@@ -33,8 +33,9 @@ pub(crate) use isa::Patch;
 pub(crate) const BLOCK: usize = 1;
 /// Output pixels computed at once.
 pub(crate) const PIXELS: usize = 4;
-/// Up to so many channels, column phases are channels where they are alike.
-pub(crate) const ALIKE: usize = SUMS / 2;
+/// Up to so many channels, column phases are channels where they are alike. Where groups make up all
+/// pixels, and where one lies over another.
+pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
 use isa::CHUNK;
 #[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use isa::{DIRECT, SUMS};
