@@ -68,20 +68,18 @@ fn oldest_compiler() -> Result<()> {
     let version = version.context("kernels/Cargo.toml has no rust-version")?;
     let present = Command::new("rustc").arg("--version").output().context("`rustc` could not be started")?;
     let this = String::from_utf8_lossy(&present.stdout).starts_with(&format!("rustc {version}."));
-    let with = |program: &str| {
+    let with = |words: [&str; 2]| {
         let mut rustup = Command::new("rustup");
-        rustup.args(["run", version, program]).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+        rustup.args(["run", version]).args(words).current_dir(readme::path("."));
+        rustup.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
         rustup
     };
-    if !this && !setup::runs(with("rustc").arg("--version")) {
+    if !this && !setup::runs(&mut with(["rustc", "--version"])) {
         cargo::run(Command::new("rustup").args(["toolchain", "install", version, "--profile", "minimal"]))
             .with_context(|| format!("Rust {version} is missing"))?;
     }
     for [target, cpu] in iter::once(["", ""]).chain(boards::targets()) {
-        let mut check = if this { cargo::cargo("check") } else { with("cargo") };
-        if !this {
-            check.arg("check").current_dir(readme::path("."));
-        }
+        let mut check = if this { cargo::cargo("check") } else { with(["cargo", "check"]) };
         check.args(["--quiet", "--package", "upconv", "--all-features"]);
         if !target.is_empty() {
             check.args(["--target", target]);
