@@ -45,17 +45,18 @@ pub fn build(board: &Silicon, task: Task) -> Result<PathBuf> {
     Ok(cargo::target_dir()?.join(board.target).join("release").join(board.name))
 }
 
+/// The address of a symbol of a program.
+pub fn symbol(elf: &[u8], name: &str) -> Result<usize> {
+    let file = object::File::parse(elf)?;
+    let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
+    found.map(|symbol| symbol.address() as usize).with_context(|| format!("the program has no {name}"))
+}
+
 /// Builds the digits for a board, checks that all is there and says what it takes.
 pub fn build_and_measure(board: &'static Silicon) -> Result<Built> {
     let task = Task::Digits;
     let elf = fs::read(build(board, task)?)?;
-    let file = object::File::parse(&*elf)?;
-    let symbol = |name: &str| {
-        let found = file.symbols().find(|symbol| symbol.name() == Ok(name));
-        found
-            .map(|symbol| symbol.address() as usize)
-            .with_context(|| format!("the program of {} has no {name}", board.name))
-    };
+    let symbol = |name: &str| symbol(&elf, name).with_context(|| board.name);
     // Where a probe finds the log.
     symbol("_SEGGER_RTT")?;
     let flash: usize = uf2::loaded(&elf)?.iter().map(|(_, bytes)| bytes.len()).sum();

@@ -65,8 +65,13 @@ fn silicon_boards() -> (Vec<Trial>, String) {
     (trials, silicon::table(&built))
 }
 
-/// What the ROM of a Pico asks of a program, in the UF2 file that `flash` writes.
+/// What the ROM of a Pico asks of a program, in the UF2 file that `flash` writes; of an ESP32-C3, whose HAL crate has stores to a word at the
+/// stack's end trap, that the painted stack lies above it.
 fn starts(board: &Silicon, elf: &[u8]) -> Result<()> {
+    if board.name == "esp32c3" {
+        let [guard, painted] = [silicon::symbol(elf, "__stack_chk_guard")?, silicon::symbol(elf, "__euninit")?];
+        ensure!(painted > guard, "painting from {painted:#x} on writes the watched word at {guard:#x}");
+    }
     let Load::Uf2(family) = board.load else { return Ok(()) };
     let file = uf2::convert(elf, family)?;
     let start: Vec<u8> = file.chunks(512).take(16).flat_map(|block| &block[32..][..256]).copied().collect();
