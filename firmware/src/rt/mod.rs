@@ -24,7 +24,8 @@ use host::Arguments;
 
 /// The binary of a board: its UART, what counts its instructions, the programs that fit it, room for a long command line, and its display and button.
 ///
-/// A program is a module of this crate with a function `run`. On a host the binary is a stub.
+/// A program is a module of this crate with a function `run`. A HAL crate whose entry does more than the run-time crate's is named first. On a host
+/// the binary is a stub.
 #[macro_export]
 macro_rules! board {
     ($uart:expr, $counter:expr, [$($program:ident),+]) => {
@@ -34,7 +35,10 @@ macro_rules! board {
         $crate::board!($uart, $counter, [$($program),+], $command_line, ());
     };
     ($uart:expr, $counter:expr, [$($program:ident),+], $command_line:expr, $panel:expr) => {
-        #[$crate::rt::entry]
+        $crate::board!($crate::rt::entry => $uart, $counter, [$($program),+], $command_line, $panel);
+    };
+    ($entry:path => $uart:expr, $counter:expr, [$($program:ident),+], $command_line:expr, $panel:expr) => {
+        #[$entry]
         fn main() -> ! {
             use $crate::rt::*;
             let programs: &[Program<_, _, _, { $command_line }>] = &[$((stringify!($program), $crate::$program::run)),+];
