@@ -199,6 +199,9 @@ impl<D: DrawTarget<Color: Shade> + OriginDimensions, B: InputPin> Panel for Face
 mod tests {
     use super::*;
     use crate::ssd0323::{Picture, Ssd0323};
+    use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
+    use embedded_graphics::image::GetPixel;
+    use embedded_graphics::pixelcolor::raw::LittleEndian;
     use embedded_hal_mock::eh1::delay::NoopDelay;
     use embedded_hal_mock::eh1::digital::{self, State};
     use embedded_hal_mock::eh1::{i2c, spi};
@@ -350,45 +353,21 @@ mod tests {
         data.done();
     }
 
-    /// What a display shows, one character for a pixel.
-    struct Text<C> {
-        size: Size,
-        pixels: Vec<C>,
-    }
-
-    impl<C> OriginDimensions for Text<C> {
-        fn size(&self) -> Size {
-            self.size
-        }
-    }
-
-    impl<C: PixelColor> DrawTarget for Text<C> {
-        type Color = C;
-        type Error = core::convert::Infallible;
-
-        fn draw_iter<I: IntoIterator<Item = Pixel<C>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
-            for Pixel(at, colour) in
-                pixels.into_iter().filter(|p| Rectangle::new(Point::zero(), self.size).contains(p.0))
-            {
-                self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
-            }
-            Ok(())
-        }
-    }
-
     #[test]
     fn colour_pictures_larger_than_the_display_lose_pixels() {
-        let mut text = Text { size: Size::new(4, 2), pixels: vec![Rgb888::WHITE; 8] };
+        let mut screen = Framebuffer::<Rgb888, _, LittleEndian, 4, 2, { buffer_size::<Rgb888>(4, 2) }>::new();
+        screen.clear(Rgb888::WHITE).unwrap();
         let part = Part { shape: Shape::new(4, 6, 3), n: 0, of: 1 };
-        let place = Place::new(part, text.size);
+        let place = Place::new(part, screen.size());
         assert_eq!(place, Place { at: Point::new(0, 0), up: 1, down: 2 });
         for y in 0..4u8 {
             let row: Vec<u8> = (0..18).map(|v| 20 * y + v).collect();
-            Painter { target: &mut text, place, channels: 3, level: |v| v }.row(y.into(), &row).unwrap();
+            Painter { target: &mut screen, place, channels: 3, level: |v| v }.row(y.into(), &row).unwrap();
         }
         let at = |v: u8| Rgb888::new(v, v + 1, v + 2);
         let expected = [at(0), at(6), at(12), Rgb888::WHITE, at(40), at(46), at(52), Rgb888::WHITE];
-        assert_eq!(text.pixels, expected);
+        let pixels = screen.bounding_box().points().filter_map(|at| screen.pixel(at));
+        assert_eq!(pixels.collect::<Vec<_>>(), expected);
     }
 
     #[test]

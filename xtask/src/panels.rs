@@ -4,7 +4,10 @@ use crate::canvas::{Canvas, Picture};
 use crate::models::Task;
 use crate::{boards, cargo, oled, readme, setup};
 use anyhow::{Context, Result};
+use embedded_graphics::framebuffer::{Framebuffer, buffer_size};
+use embedded_graphics::image::GetPixel;
 use embedded_graphics::mono_font::iso_8859_1::{FONT_7X13, FONT_10X20};
+use embedded_graphics::pixelcolor::raw::{LittleEndian, RawU1, RawU16};
 use embedded_graphics::pixelcolor::{BinaryColor, Rgb565, Rgb888};
 use embedded_graphics::prelude::*;
 use embedded_graphics::text::Alignment;
@@ -37,9 +40,9 @@ pub fn run(write_docs: bool) -> Result<()> {
             screen.save(&oled::golden())?;
         }
         let small = oled::count(task).unwrap_or(1);
-        canvas.picture(Point::new(x[0], y), &draw::<BinaryColor>(shown, Size::new(128, 64), small), 2);
+        canvas.picture(Point::new(x[0], y), &draw(Ssd1306::new(), shown, small), 2);
         canvas.picture(Point::new(x[1], y), &screen.smaller(oled::SIDE), 2);
-        canvas.picture(Point::new(x[2], y), &draw::<Rgb565>(shown, Size::new(320, 240), count), 1);
+        canvas.picture(Point::new(x[2], y), &draw(Ili9341::new(), shown, count), 1);
     }
     let y = TOP + 3 * ROW;
     canvas.text("5x5 LEDs: micro:bit", Point::new(MARGIN, y - 6), &FONT_7X13, Alignment::Left);
@@ -56,10 +59,16 @@ pub fn run(write_docs: bool) -> Result<()> {
     Ok(())
 }
 
+type Ssd1306 = Framebuffer<BinaryColor, RawU1, LittleEndian, 128, 64, { buffer_size::<BinaryColor>(128, 64) }>;
+type Ili9341 = Framebuffer<Rgb565, RawU16, LittleEndian, 320, 240, { buffer_size::<Rgb565>(320, 240) }>;
+
 /// A task's first pictures on a display.
-fn draw<C: Shade + Default + Into<Rgb888>>(shown: &Shown, size: Size, of: usize) -> Picture {
-    let mut screen = Screen { size, pixels: vec![C::default(); (size.width * size.height) as usize] };
-    let shape = shown.rows.output();
+fn draw<C: Shade + Into<Rgb888>>(
+    mut screen: impl DrawTarget<Color = C, Error = Infallible> + OriginDimensions + GetPixel<Color = C>,
+    shown: &Shown,
+    of: usize,
+) -> Picture {
+    let (shape, size) = (shown.rows.output(), screen.size());
     for n in 0..of {
         let place = Place::new(Part { shape, n, of }, size);
         rows(shown, n, |y, row| {
@@ -67,7 +76,8 @@ fn draw<C: Shade + Default + Into<Rgb888>>(shown: &Shown, size: Size, of: usize)
                 Painter { target: &mut screen, place, channels: shape.c, level: |v| shown.level(v) }.row(y, row);
         });
     }
-    Picture { width: size.width as usize, pixels: screen.pixels.into_iter().map(Into::into).collect() }
+    let pixels = screen.bounding_box().points().filter_map(|at| screen.pixel(at));
+    Picture { width: size.width as usize, pixels: pixels.map(Into::into).collect() }
 }
 
 /// A picture on 5x5 LEDs.
@@ -87,29 +97,4 @@ fn rows(shown: &Shown, n: usize, mut each: impl FnMut(usize, &[i8])) {
         each(y, row);
         y += 1;
     });
-}
-
-/// A display.
-struct Screen<C> {
-    size: Size,
-    pixels: Vec<C>,
-}
-
-impl<C> OriginDimensions for Screen<C> {
-    fn size(&self) -> Size {
-        self.size
-    }
-}
-
-impl<C: PixelColor> DrawTarget for Screen<C> {
-    type Color = C;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<C>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        let inside = self.bounding_box();
-        for Pixel(at, colour) in pixels.into_iter().filter(|pixel| inside.contains(pixel.0)) {
-            self.pixels[at.y as usize * self.size.width as usize + at.x as usize] = colour;
-        }
-        Ok(())
-    }
 }
