@@ -331,6 +331,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_a_row_for_every_board() {
+        let readme = std::fs::read_to_string(crate::readme::path("README.md")).unwrap();
+        let missing = BOARDS.iter().map(|board| format!("\n| {} ", board.name));
+        let missing = missing.chain(SILICON.iter().map(|board| format!("\n| {} (`{}`) ", board.title, board.name)));
+        let missing: Vec<_> = missing.filter(|row| !readme.contains(row)).collect();
+        assert!(missing.is_empty(), "no row starts with {missing:?}: `cargo xtask boards --write-docs` writes them");
+    }
+
+    #[test]
     fn boards_with_a_hal_crate_are_its_folders() {
         let folders =
             std::fs::read_dir(crate::readme::path("firmware/hal")).unwrap().map(|entry| entry.unwrap().path());

@@ -1,6 +1,7 @@
 //! `cargo xtask flash`: a demo onto a board on the desk, and what the board sends back.
 
 use crate::boards::{Load, Silicon};
+use crate::demo::Demo;
 use crate::models::Task;
 use crate::{demo, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, bail, ensure};
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub struct Options {
-    #[arg(value_enum, default_value_t = Task::Digits)]
-    demo: Task,
+    #[arg(value_enum, default_value_t = Demo::Of(Task::Digits))]
+    demo: Demo,
     #[arg(long, value_parser = crate::boards::find_silicon)]
     board: &'static Silicon,
     /// The serial port that the board's UART comes in by (115,200 baud): show what the board computed, as `demo` does
@@ -33,19 +34,27 @@ const BAUD: u32 = 115_200;
 
 /// Builds a demo, puts it on the board and, where a port is named, shows what it sends.
 pub fn run(options: &Options) -> Result<()> {
-    let Options { demo: task, board, port, drive } = options;
+    let Options { demo, board, port, drive } = options;
     let probe = matches!(board.load, Load::Probe(_));
     ensure!(drive.is_none() || !probe, "{} is no drive: it is flashed by a probe", board.name);
-    let elf = silicon::build(board, *task)?;
+    let task = match demo {
+        Demo::Of(task) => Some(*task),
+        Demo::Live => None,
+    };
+    ensure!(
+        task.is_some() || port.is_none(),
+        "live has no end to compare: leave --port out, and send keys by any terminal at {BAUD} baud"
+    );
+    let elf = silicon::build(board, *demo)?;
     // Open before the board starts, so that no byte is missed.
     let port = port.as_deref().map(open).transpose()?;
     let mut log = match board.load {
         Load::Probe(chip) => by_probe(chip, &elf, port.is_some())?,
         Load::Uf2(family) => by_uf2(&elf, family, drive.as_deref())?,
     };
-    let Some(mut port) = port else { return Ok(()) };
+    let (Some(mut port), Some(task)) = (port, task) else { return Ok(()) };
     let bytes = receive(&mut port, SILENCE, || log.as_mut().map_or(Ok(()), Log::check))?;
-    demo::show_flashed(*task, board, bytes)
+    demo::show_flashed(task, board, bytes)
 }
 
 /// Flashes and starts the program; its log comes to this terminal, until it is interrupted or, with a port to listen to, until the log is dropped.
@@ -62,7 +71,7 @@ fn by_probe(chip: &str, elf: &Path, listen: bool) -> Result<Option<Log>> {
         let child = command.stdin(Stdio::null()).spawn().context("probe-rs could not be started")?;
         return Ok(Some(Log(child)));
     }
-    println!("The board's log follows; Ctrl-C ends it. With --port its pictures come too.");
+    println!("The board's log follows; Ctrl-C ends it. With --port a demo's pictures come too.");
     let status = command.status().context("probe-rs could not be started")?;
     ensure!(status.success(), "probe-rs could not run the program on the {chip}");
     Ok(None)

@@ -93,6 +93,9 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Demo { demo: demo::Demo::Of(task), board, write_docs } => demo::run(task, board, write_docs),
+        Task::Demo { demo: demo::Demo::Live, write_docs: true, .. } => {
+            Err(anyhow::anyhow!("live has no page in docs/: leave --write-docs out"))
+        }
         Task::Demo { demo: demo::Demo::Live, board, .. } => live::run(board),
         Task::Panels { write_docs } => panels::run(write_docs),
         Task::Flash(options) => flash::run(&options),

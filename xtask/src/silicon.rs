@@ -1,6 +1,7 @@
 //! `cargo xtask silicon`: builds the digits for every board with a HAL crate, as they would be flashed, and prints what they take of flash and RAM.
 
-use crate::boards::{Load, SILICON, Silicon};
+use crate::boards::{self, Load, SILICON, Silicon};
+use crate::demo::Demo;
 use crate::models::Task;
 use crate::terminal::markdown;
 use crate::{cargo, setup, uf2};
@@ -37,11 +38,22 @@ pub fn all() -> Result<Vec<Built>> {
     SILICON.iter().map(build_and_measure).collect()
 }
 
+/// Whether its firmware has a receiver, and with it `live`: those that are emulated too.
+pub fn receives(board: &Silicon) -> bool {
+    boards::find(board.name).is_ok()
+}
+
 /// Builds a demo for a board; answers its ELF file.
-pub fn build(board: &Silicon, task: Task) -> Result<PathBuf> {
-    task.fit(board.name, board.ram)?;
+pub fn build(board: &Silicon, demo: Demo) -> Result<PathBuf> {
+    let name = match demo {
+        Demo::Of(task) => task.fit(board.name, board.ram).map(|_| task.name())?,
+        Demo::Live => {
+            ensure!(receives(board), "the firmware of {} has no `live`: it receives nothing", board.name);
+            "live"
+        }
+    };
     setup::target(board.target)?;
-    cargo::hal(board.name, board.target, "release", &["rtt", task.name()])?;
+    cargo::hal(board.name, board.target, "release", &["rtt", name])?;
     Ok(cargo::target_dir()?.join(board.target).join("release").join(board.name))
 }
 
@@ -55,7 +67,7 @@ pub fn symbol(elf: &[u8], name: &str) -> Result<usize> {
 /// Builds the digits for a board, checks that all is there and says what it takes.
 pub fn build_and_measure(board: &'static Silicon) -> Result<Built> {
     let task = Task::Digits;
-    let elf = fs::read(build(board, task)?)?;
+    let elf = fs::read(build(board, Demo::Of(task))?)?;
     let symbol = |name: &str| symbol(&elf, name).with_context(|| board.name);
     // Where a probe finds the log.
     symbol("_SEGGER_RTT")?;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything on this host, then the same kernels on every emulated board.
 
 use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
+use crate::demo::Demo;
 use crate::models::{self, Task};
 use crate::{bench, capi, cargo, emulator, live, oled, package, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -9,8 +10,9 @@ use firmware::report::Report;
 use firmware::{chain, suite};
 use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Failed, Trial};
+use object::{Object, ObjectSymbol};
 use std::collections::BTreeMap;
-use std::thread;
+use std::{fs, thread};
 
 /// What the linker says of `no-panic` and `panics` when a panic can be reached.
 pub const REACHED: &str = "undefined symbol: a_panic_can_be_reached";
@@ -63,7 +65,20 @@ fn silicon_boards() -> (Vec<Trial>, String) {
         });
         trials.push(trial(board.name, "digits are built for silicon", || verdict));
     }
+    for board in SILICON.iter().filter(|board| silicon::receives(board)) {
+        let verdict = live_is_built(board);
+        trials.push(trial(board.name, "live is built for silicon", || verdict));
+    }
     (trials, silicon::table(&built))
+}
+
+/// The walk links, and is the program that starts: the linker drops all others.
+fn live_is_built(board: &Silicon) -> Result<()> {
+    let elf = fs::read(silicon::build(board, Demo::Live)?)?;
+    let file = object::File::parse(&*elf)?;
+    let mut names = file.symbols().filter_map(|symbol| symbol.name().ok());
+    ensure!(names.any(|name| name.contains("firmware4live")), "the program of {} does not start live", board.name);
+    Ok(())
 }
 
 /// What the ROM of a Pico asks of a program, in the UF2 file that `flash` writes; of an ESP32-C3, whose HAL crate has stores to a word at the

@@ -14,6 +14,8 @@ impl<const N: usize> Arguments<N> {
     /// The one that a feature names.
     pub fn program(&self) -> &str {
         match () {
+            // It brings the digits' networks.
+            _ if cfg!(feature = "live") => "live",
             _ if cfg!(feature = "digits") => "digits",
             _ if cfg!(feature = "nuclei") => "nuclei",
             _ if cfg!(feature = "ecg") => "ecg",
