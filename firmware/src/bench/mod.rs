@@ -31,6 +31,10 @@ const SEEDS: [u64; 3] = [41, 42, 43];
 
 /// Measures the layers that the command line names and reports each in its turn.
 pub fn run(board: &mut impl Board) {
+    // The trained networks leave no room for it in the flash of the smallest board.
+    if !cfg!(feature = "suite") {
+        panic!("the firmware was built without the bench");
+    }
     let mut arena = [0u64; ARENA / 8];
     board.arguments(|board, line| match Spec::parse(line) {
         Ok(spec) => match measure(board, &spec, &mut arena) {
