@@ -30,7 +30,7 @@ pub const CASES: u32 = 150;
 pub const SEED: u64 = 2016;
 
 /// The largest tensors of a case, in values.
-const VALUES: usize = 480;
+const VALUES: usize = 320;
 const WEIGHTS: usize = 480;
 const CHANNELS: usize = 12;
 /// The most channels of a depthwise layer.
