@@ -72,8 +72,12 @@ enum Task {
         #[command(subcommand)]
         what: capi::What,
     },
-    /// Link each operator alone and print how much code it is on each core
-    Size,
+    /// Link each operator alone and print how much code it is on each core, optimised for speed and for size
+    Size {
+        /// Also write it into the README
+        #[arg(long)]
+        write_docs: bool,
+    },
     /// Run the tests under Miri and fuzz every target (a nightly compiler and cargo-fuzz are installed)
     Deep {
         /// Seconds for each fuzz target
@@ -103,7 +107,7 @@ fn main() -> ExitCode {
         Task::Silicon => silicon::run(),
         Task::Test => tests::run(),
         Task::C { what } => capi::run(what),
-        Task::Size => size::run(),
+        Task::Size { write_docs } => size::run(write_docs),
         Task::Compare(options) => compare::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Deep { seconds } => deep::all(seconds),
