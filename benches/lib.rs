@@ -43,6 +43,9 @@ pub const LAYERS: &[Layer] = layers! {
     "R any ratio": "upsample bilinear 8x8x32 13x19",
     "R align corners": "upsample bilinear 8x8x32 16x16 align_corners",
     "R i16": "upsample bilinear 8x8x32 16x16 i16",
+    "N any ratio": "upsample nearest 8x8x32 13x19",
+    "bicubic": "upsample bicubic 8x8x32 16x16",
+    "area": "upsample area 16x16x32 8x8",
     "F1": "fold nearest2+conv3x3 16x16x32 c32",
     "F2": "fold nearest2+conv3x3 8x8x16 c8",
     "T1 i16x8": "conv_transpose 8x8x64 k2 s2 c32 i16x8",
@@ -78,10 +81,23 @@ pub fn cliffs() -> Vec<Cliff> {
             cliff(&|w| format!("{operator} 8x{w}x16 {rest} c16"), odd, even);
         }
     }
-    for mode in ["bilinear", "nearest"] {
+    for (odd, even) in [(1, 2), (2, 4), (3, 4), (5, 6), (17, 16)] {
+        cliff(&|c| format!("conv 8x8x{c} k1 c16"), odd, even);
+        cliff(&|c| format!("conv_transpose 7x7x{c} k3 s2 p1 op1 c16"), odd, even);
+        cliff(&|c| format!("conv_transpose 1x64x{c} k1x16 s1x8 c1"), odd, even);
+        cliff(&|c| format!("fold nearest2+conv3x3 8x8x{c} c8"), odd, even);
+        cliff(&|c| format!("conv_transpose 8x8x{c} k2 s2 c16 i16x8"), odd, even);
+        cliff(&|c| format!("depth_to_space 8x8x{} 2", 4 * c), odd, even);
+    }
+    cliff(&|w| format!("conv 8x{w}x16 k3 p1 g16 c16"), 1, 2);
+    for (mode, to) in
+        [("bilinear", "16x16"), ("nearest", "16x16"), ("nearest", "24x24"), ("bilinear", "13x19"), ("nearest", "13x19")]
+    {
         for (odd, even) in [(1, 2), (3, 4), (5, 6), (7, 8), (17, 16)] {
-            cliff(&|c| format!("upsample {mode} 8x8x{c} 16x16"), odd, even);
+            cliff(&|c| format!("upsample {mode} 8x8x{c} {to}"), odd, even);
         }
+    }
+    for mode in ["bilinear", "nearest"] {
         for (odd, even) in [(3, 4), (7, 8), (9, 8)] {
             cliff(&|w| format!("upsample {mode} 8x{w}x8 16x{}", 2 * w), odd, even);
         }

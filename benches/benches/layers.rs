@@ -3,15 +3,15 @@
 
 use benches::{LAYERS, plan};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use embedded_nn::convolution::{convolve_per_channel_s8, transpose_conv_s8};
+use embedded_nn::convolution::{convolve_per_channel_s8, depthwise_conv_per_channel_s8, transpose_conv_s8};
 use embedded_nn::types::{self as nn, Dims};
-use firmware::bench::{Numbers, Operator, Spec};
+use firmware::bench::{Mode, Numbers, Operator, Spec};
 use firmware::suite::{Random, exact};
 use std::hint::black_box;
 use std::time::Duration;
 use upconv::{
-    Activation, Bound, Convolution, Geometry, Layer, Multiplier, Numerics, Plan, Quant, Quantization, Resize, Rounding,
-    Upsample, WeightOrder, Weights,
+    Activation, Bound, Convolution, Geometry, Layer, Multiplier, NearestMode, Numerics, Plan, Quant, Quantization,
+    Resize, Rounding, Upsample, WeightOrder, Weights,
 };
 
 const X_ZERO: i32 = -5;
@@ -57,19 +57,18 @@ fn convolutions(c: &mut Criterion) {
         });
         group.bench_function("upconv, row by row", |b| b.iter(|| by_rows(&ours, &x, &mut row)));
 
-        if output.h * output.w <= exact::PIXELS {
-            let weights = &weights;
-            let problem = exact::Problem { input, output, geometry, transposed, weights, order, bias: &bias, quant };
-            exact::convolution(&problem, &x, &mut y);
-            assert_eq!(y, expected, "the naive form of {}", layer.spec);
-            group.bench_function(if transposed { "naive scatter" } else { "naive gather" }, |b| {
-                b.iter(|| exact::convolution(&problem, black_box(&x), &mut y));
-            });
-        }
+        let weights = &weights;
+        let problem = exact::Problem { input, output, geometry, transposed, weights, order, bias: &bias, quant };
+        exact::convolution(&problem, &x, &mut y);
+        assert_eq!(y, expected, "the naive form of {}", layer.spec);
+        group.bench_function(if transposed { "naive scatter" } else { "naive gather" }, |b| {
+            b.iter(|| exact::convolution(&problem, black_box(&x), &mut y));
+        });
 
         // It has no groups in a transposed convolution.
-        if geometry.groups == 1 {
+        if geometry.groups == 1 || !transposed {
             let theirs = EmbeddedNn::new(&plan, transposed, geometry, &multipliers);
+            let weights = theirs.order(weights);
             theirs.run(&x, &weights, &bias, &mut y);
             assert_eq!(y, expected, "embedded-nn on {}", layer.spec);
             group.bench_function("embedded-nn", |b| b.iter(|| theirs.run(black_box(&x), &weights, &bias, &mut y)));
@@ -89,6 +88,7 @@ fn by_rows(layer: &dyn Layer<i8>, x: &[i8], row: &mut [i8]) {
 /// The same layer for embedded-nn.
 struct EmbeddedNn {
     transposed: bool,
+    depthwise: bool,
     parameters: nn::ConvParams,
     quantization: [Vec<i32>; 2],
     input: Dims,
@@ -105,6 +105,7 @@ impl EmbeddedNn {
             [g.padding.top, g.padding.bottom, g.padding.left, g.padding.right].map(|p| p as i32);
         EmbeddedNn {
             transposed,
+            depthwise: g.groups > 1,
             parameters: nn::ConvParams {
                 input_offset: -X_ZERO,
                 output_offset: Y_ZERO,
@@ -123,27 +124,65 @@ impl EmbeddedNn {
         }
     }
 
+    /// Its depthwise kernel has the channels innermost.
+    fn order(&self, weights: &[i8]) -> Vec<i8> {
+        let taps = (self.filter.h * self.filter.w) as usize;
+        let inner = |tap| weights.iter().skip(tap).step_by(taps);
+        if self.depthwise { (0..taps).flat_map(inner).copied().collect() } else { weights.to_vec() }
+    }
+
     fn run(&self, x: &[i8], weights: &[i8], bias: &[i32], y: &mut [i8]) {
         let [multiplier, shift] = &self.quantization;
         let quantization = nn::PerChannelQuantParams { multiplier, shift };
+        if self.depthwise {
+            let &nn::ConvParams { input_offset, output_offset, stride, padding, dilation, activation } =
+                &self.parameters;
+            let parameters =
+                nn::DwConvParams { input_offset, output_offset, ch_mult: 1, stride, padding, dilation, activation };
+            let (filter, bias) = (Dims::new(1, self.filter.h, self.filter.w, self.output.c), Some(bias));
+            return depthwise_conv_per_channel_s8(
+                &parameters,
+                &quantization,
+                &self.input,
+                x,
+                &filter,
+                weights,
+                bias,
+                &self.output,
+                y,
+            )
+            .unwrap();
+        }
         let run = if self.transposed { transpose_conv_s8 } else { convolve_per_channel_s8 };
         let (parameters, bias) = (&self.parameters, Some(bias));
         run(parameters, &quantization, &self.input, x, &self.filter, weights, bias, &self.output, y).unwrap();
     }
 }
 
+/// A resize from its definition.
+type Naive<'a> = dyn Fn(&[i8], &mut [i8]) + 'a;
+
 fn upsampling(c: &mut Criterion) {
     for layer in LAYERS {
         let spec = Spec::parse(layer.spec).expect("a line that can be read");
-        let Operator::Resize { to: [h, w], coordinates: None, .. } = spec.operator else { continue };
+        let Operator::Resize { mode, to: [h, w], coordinates, .. } = spec.operator else { continue };
         if spec.numbers != Numbers::I8 {
             continue;
         }
         let input = spec.input;
         let x: Vec<i8> = (0..input.len()).map(|i| (i * 31 % 251) as i8).collect();
-        let bilinear = Upsample::bilinear(input, Resize::to(h, w), Numerics::Exact).unwrap();
+        let axis = |input: usize, output: usize| {
+            let [input, output] = [input, output].map(|n| n as i64);
+            exact::Axis { input, output, scale: (output, input), coordinates }
+        };
+        let axes = [axis(input.h, h), axis(input.w, w)];
+        let bilinear = Upsample::bilinear(input, Resize::to(h, w).coordinates(coordinates), Numerics::Exact).unwrap();
         let nearest = Upsample::nearest(input, h / input.h, w / input.w).unwrap();
-        let ours: &dyn Layer<i8> = if layer.spec.contains("bilinear") { &bilinear } else { &nearest };
+        let (ours, naive): (&dyn Layer<i8>, &Naive) = match mode {
+            Mode::Bilinear => (&bilinear, &|x, y| exact::bilinear(x, axes, Numerics::Exact, y)),
+            Mode::Nearest => (&nearest, &|x, y| exact::nearest(x, axes, NearestMode::Floor, y)),
+            _ => continue,
+        };
         let (mut y, mut row) = (vec![0; ours.output().len()], vec![0; ours.output().row_len()]);
         let mut group = c.benchmark_group(format!("{} {}", layer.name, layer.spec));
         group.throughput(Throughput::Elements(y.len() as u64));
@@ -152,6 +191,10 @@ fn upsampling(c: &mut Criterion) {
             b.iter(|| black_box(&mut bound).run());
         });
         group.bench_function("upconv, row by row", |b| b.iter(|| by_rows(ours, &x, &mut row)));
+        let expected = y.clone();
+        naive(&x, &mut y);
+        assert_eq!(y, expected, "the naive form of {}", layer.spec);
+        group.bench_function("naive gather", |b| b.iter(|| naive(black_box(&x), &mut y)));
         group.finish();
     }
 }

@@ -1,19 +1,19 @@
 //! `cargo xtask bench`: what layers cost on every core, against what others need, what is allowed, and what it was before.
 
-use crate::boards::{CORES, Core};
+use crate::boards::{self, CORES, Core, Silicon};
 use crate::plot::Panel;
 use crate::terminal::markdown;
-use crate::{cargo, emulator, plot, readme, reports, setup};
+use crate::{cargo, emulator, flash, plot, readme, reports, setup, silicon};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::targets::{self, Target};
-use benches::{LAYERS, cliffs, peers};
+use benches::{Cliff, LAYERS, cliffs, peers};
 use firmware::bench::{self, COMMAND_LINE, Cost, Spec};
 use firmware::report::Report;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::{fs, iter, thread};
+use std::{fs, iter, slice, thread};
 
 /// What is asked for on the command line.
 #[derive(clap::Args)]
@@ -30,9 +30,18 @@ pub struct Options {
     /// Also write the table and the plot into the README and docs/
     #[arg(long, conflicts_with_all = ["cores", "layers"])]
     write_docs: bool,
-    /// Also write the counts to benches/budgets.json, which `cargo xtask test` holds them to
+    /// Also write the counts to benches/budgets.json, and what is missed to benches/missed.txt; `cargo xtask test` holds them to both
     #[arg(long, conflicts_with_all = ["cores", "layers"])]
     write_budgets: bool,
+    /// Count cycles on this board on the desk instead, whose UART comes in by --port
+    #[arg(long, value_parser = boards::find_silicon, requires = "port", conflicts_with_all = ["cores", "json", "write_docs", "write_budgets"])]
+    board: Option<&'static Silicon>,
+    /// The serial port of --board (115,200 baud)
+    #[arg(long, requires = "board")]
+    port: Option<String>,
+    /// The drive that a Pico is while BOOTSEL is held: copy the UF2 file to it
+    #[arg(long, requires = "board")]
+    drive: Option<PathBuf>,
 }
 
 fn layer_help() -> String {
@@ -57,6 +66,9 @@ type Compared = (&'static Core, f64, Option<f64>);
 
 /// Counts, prints, and writes what is asked for. Nothing is written when anything fails.
 pub fn run(options: &Options) -> Result<()> {
+    if let (Some(board), Some(port)) = (options.board, &options.port) {
+        return on_desk(board, port, options);
+    }
     let cores = cores(&options.cores)?;
     let asked = !options.layers.is_empty();
     let layers = if asked { options.layers.clone() } else { all_layers() };
@@ -65,9 +77,9 @@ pub fn run(options: &Options) -> Result<()> {
         println!("{}", measured.table(core));
     }
     if !asked {
-        println!("{}", measured.cliffs());
+        println!("{}", measured.cliff_table());
     }
-    println!("{}", measured.verdict());
+    println!("{}", measured.summary_of_targets());
     if let Some(path) = &options.json {
         fs::write(path, measured.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
     }
@@ -78,9 +90,56 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if options.write_budgets {
         fs::write(readme::path(BUDGETS), measured.budgets())?;
-        println!("Written: benches/budgets.json.");
+        fs::write(readme::path(MISSED), measured.missed().join("\n") + "\n")?;
+        println!("Written: {BUDGETS} and {MISSED}.");
     }
     Ok(())
+}
+
+/// Counts cycles on a board on the desk, which runs the named layers that fit its memory.
+fn on_desk(board: &Silicon, port: &str, options: &Options) -> Result<()> {
+    let named = || LAYERS.iter().map(|layer| layer.spec.to_string()).collect();
+    let layers: Vec<_> = if options.layers.is_empty() { named() } else { options.layers.clone() };
+    check(&layers)?;
+    let elf = silicon::build_bench(board, &layers)?;
+    let bytes = flash::load(board, &elf, Some(port), options.drive.as_deref())?.context("a port was named")?;
+    println!("{}", desk_table(board, &layers, bytes)?);
+    Ok(())
+}
+
+/// What a board on the desk reported; its outputs must be the host's.
+fn desk_table(board: &Silicon, layers: &[String], mut bytes: Vec<u8>) -> Result<String> {
+    let device = reports::decode(&mut bytes)?;
+    let mut host = reports::on_host(bench::run, layers);
+    let host = reports::decode(&mut host)?;
+    ensure!(device.len() == layers.len() + 1, "{} reports came for {} layers", device.len(), layers.len());
+    let heads = ["layer", "MACs", "outputs", "cycles", "per MAC or output", "scratch", "weights"];
+    let mut rows = vec![heads.map(String::from).to_vec()];
+    for ((line, device), host) in layers.iter().zip(&device).zip(&host) {
+        let (device, host) = match (device, host) {
+            (Report::Layer(device), Report::Layer(host)) => (device, host),
+            (Report::Refused { why }, _) => {
+                rows.push(vec![line.clone(), format!("refused: {why}")]);
+                continue;
+            }
+            _ => bail!("a report that does not belong to the bench"),
+        };
+        ensure!(device.digest == host.digest, "the output of `{line}` on {} is not the host's", board.name);
+        let count = |n: u64| HumanCount(n).to_string();
+        let cost = [device.macs, device.outputs.into(), device.instructions].map(count);
+        let bytes = [device.stack.into(), device.weights.into()].map(count);
+        rows.push([slice::from_ref(line), &cost, &[short(per_unit(line, device))], &bytes].concat());
+    }
+    let most = rows[0].len();
+    rows.iter_mut().for_each(|row| row.resize(most, String::new()));
+    Ok(format!("{} ({})\n\n{}", board.title, board.core, markdown(&rows)))
+}
+
+/// Refuses lines that cannot be read.
+fn check(layers: &[String]) -> Result<()> {
+    layers
+        .iter()
+        .try_for_each(|line| Spec::parse(line).map(drop).map_err(|error| anyhow!("in the layer `{line}`, {error}")))
 }
 
 /// The cores of these names; all when there are none.
@@ -118,9 +177,7 @@ pub fn all_layers() -> Vec<String> {
 /// # Errors
 /// The first line that cannot be read or planned, before anything is built.
 pub fn measure(cores: Vec<&'static Core>, layers: Vec<String>) -> Result<Measured> {
-    for line in &layers {
-        Spec::parse(line).map_err(|error| anyhow!("in the layer `{line}`, {error}"))?;
-    }
+    check(&layers)?;
     let length: usize = layers.iter().map(|line| line.len() + 3).sum();
     const ROOM: usize = COMMAND_LINE - 64;
     ensure!(length <= ROOM, "the layers make a command line of {length} bytes; at most {ROOM} fit");
@@ -129,7 +186,7 @@ pub fn measure(cores: Vec<&'static Core>, layers: Vec<String>) -> Result<Measure
 
     for core in &cores {
         setup::board(&core.board)?;
-        cargo::board(&core.board, &[])?;
+        cargo::board(&core.board, &["bench"])?;
     }
     let bar = ProgressBar::new((cores.len() * (layers.len() + 1)) as u64);
     bar.set_style(ProgressStyle::with_template("bench {wide_bar} {pos}/{len} layers, {elapsed}")?);
@@ -193,14 +250,24 @@ pub fn short(n: f64) -> String {
     }
 }
 
-/// Whether a cost is within a target.
-fn judged(cost: f64, target: Target) -> String {
-    let must = if cost <= target.must { "met" } else { "missed" };
-    let aim = target
-        .aim
-        .map_or(String::new(), |aim| format!(", {} {}", short(aim), if cost <= aim { "met" } else { "missed" }));
-    format!("{} {must}{aim}", short(target.must))
+/// What a layer may cost, and what it does.
+struct Verdict {
+    what: &'static str,
+    limit: f64,
+    cost: f64,
 }
+
+impl Verdict {
+    fn met(&self) -> bool {
+        self.cost <= self.limit
+    }
+}
+
+/// The verdict on a folded layer, and on int16x8.
+const PAIR: &str = "of the pair";
+const INT8: &str = "of int8";
+/// What is not a must.
+const AIM: &str = "aim";
 
 impl Measured {
     /// What a layer costs on a core, where both were measured.
@@ -226,9 +293,8 @@ impl Measured {
             "insns",
             "per MAC or output",
             "scratch",
-            "stack",
             "weights",
-            "peers / ours",
+            "peers / ours, their scratch",
             "must, aim",
         ];
         let mut rows = vec![heads.map(String::from).to_vec()];
@@ -241,11 +307,22 @@ impl Measured {
                 continue;
             }
             let count = |n: u64| HumanCount(n).to_string();
+            let verdicts = |all: Vec<Verdict>| {
+                let met = |v: &Verdict| if v.met() { "met" } else { "missed" };
+                let one = |v: &Verdict| match v.what {
+                    PAIR | INT8 => format!("{} {}, {} {}", short(v.cost), v.what, short(v.limit), met(v)),
+                    _ => format!("{} {}", short(v.limit), met(v)),
+                };
+                all.iter().map(one).collect::<Vec<_>>().join(", ")
+            };
             let ours = per_unit(line, cost);
             let ratios: Vec<_> = peers
                 .iter()
                 .filter(|peer| Some(peer.layer) == name && peer.core == core.name)
-                .map(|peer| format!("{} {}", peer.name, short(peer.cost.per_unit(units(line, cost)) / ours)))
+                .map(|peer| {
+                    let scratch = peer.scratch.map_or(String::new(), |n| format!(" ({} B)", HumanCount(n.into())));
+                    format!("{} {}{scratch}", peer.name, short(peer.cost.per_unit(units(line, cost)) / ours))
+                })
                 .collect();
             let n = cost.instructions;
             rows.push(vec![
@@ -254,55 +331,51 @@ impl Measured {
                 count(cost.outputs.into()),
                 count(n),
                 short(ours),
-                count(cost.scratch.into()),
                 count(cost.stack.into()),
                 count(cost.weights.into()),
                 ratios.join(", "),
-                self.verdicts(core.name, line, cost).join(", "),
+                verdicts(self.verdicts(core.name, line, cost)),
             ]);
         }
         format!("{} ({})\n\n{}\n", core.name, core.board.core, markdown(&rows))
     }
 
     /// How a layer stands to its targets.
-    fn verdicts(&self, core: &str, line: &str, cost: &Cost) -> Vec<String> {
+    fn verdicts(&self, core: &str, line: &str, cost: &Cost) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
-        if let Some(target) = name(line).and_then(|name| targets::target(name, core)) {
-            verdicts.push(judged(per_unit(line, cost), target));
+        let mut verdict = |what, limit, cost| verdicts.push(Verdict { what, limit, cost });
+        if let Some(Target { must, aim }) = name(line).and_then(|name| targets::target(name, core)) {
+            verdict("must", must, per_unit(line, cost));
+            aim.into_iter().for_each(|aim| verdict(AIM, aim, per_unit(line, cost)));
         }
         if cost.unfolded > 0 {
-            let ratio = cost.instructions as f64 / cost.unfolded as f64;
-            verdicts.push(format!(
-                "{} of the pair, {}",
-                short(ratio),
-                judged(ratio, Target { must: targets::FOLD, aim: None })
-            ));
+            verdict(PAIR, targets::FOLD, cost.instructions as f64 / cost.unfolded as f64);
         }
         if core == "m4"
             && let Some(int8) = line.strip_suffix(" i16x8").and_then(|line| self.cost(line, core))
         {
-            let ratio = cost.instructions as f64 / int8.instructions as f64;
-            verdicts.push(format!(
-                "{} of int8, {}",
-                short(ratio),
-                judged(ratio, Target { must: targets::I16X8, aim: None })
-            ));
+            verdict(INT8, targets::I16X8, cost.instructions as f64 / int8.instructions as f64);
         }
         verdicts
     }
 
-    /// Odd shapes against their even neighbours, per MAC or output value, on every core.
-    fn cliffs(&self) -> String {
+    /// An odd shape's cost per MAC or output value on a core against its even neighbour's.
+    fn cliff(&self, cliff: &Cliff, core: &str) -> Option<f64> {
+        let per = |line: &str| self.cost(line, core).map(|cost| per_unit(line, cost));
+        Some(per(&cliff.odd)? / per(&cliff.even)?)
+    }
+
+    /// Odd shapes against their even neighbours on every core.
+    fn cliff_table(&self) -> String {
         let mut rows = vec![vec!["shape, against its neighbour".to_string(), String::new()]];
         rows[0].extend(self.cores.iter().map(|core| core.name.to_string()));
         for cliff in cliffs() {
-            let ratio = |core: &&Core| {
-                let per = |line: &str| self.cost(line, core.name).map(|cost| per_unit(line, cost));
-                let ratio = per(&cliff.odd).zip(per(&cliff.even)).map(|(odd, even)| odd / even);
-                ratio.map_or(String::new(), |r| format!("{r:.2}{}", if r > targets::CLIFF { " missed" } else { "" }))
+            let cell = |core: &&Core| {
+                let missed = |r: f64| if r > targets::CLIFF { " missed" } else { "" };
+                self.cliff(&cliff, core.name).map_or(String::new(), |r| format!("{r:.2}{}", missed(r)))
             };
             let mut row = vec![cliff.odd.clone(), cliff.even.clone()];
-            row.extend(self.cores.iter().map(ratio));
+            row.extend(self.cores.iter().map(cell));
             rows.push(row);
         }
         format!(
@@ -312,20 +385,61 @@ impl Measured {
         )
     }
 
-    /// How many musts are met.
-    fn verdict(&self) -> String {
-        let mut missed = Vec::new();
-        let mut met = 0;
-        for (core, line, cost) in self.all() {
-            for verdict in self.verdicts(core, line, cost) {
-                if verdict.contains("missed") {
-                    missed.push(format!("{core} {}: {verdict}", name(line).unwrap_or(line)));
-                } else {
-                    met += 1;
-                }
+    /// Every verdict and the line that a list of misses has for it.
+    fn judged(&self) -> Vec<(Verdict, String)> {
+        let of = |(core, line, cost): (&'static str, &str, &Cost)| {
+            let text = |v: &Verdict| {
+                let what = if matches!(v.what, PAIR | INT8) { format!(" {}", v.what) } else { String::new() };
+                format!(
+                    "{core} {}: {}{what}, {} {}",
+                    name(line).unwrap_or(line),
+                    short(v.cost),
+                    if v.what == AIM { AIM } else { "at most" },
+                    short(v.limit)
+                )
+            };
+            self.verdicts(core, line, cost)
+                .into_iter()
+                .map(|v| {
+                    let text = text(&v);
+                    (v, text)
+                })
+                .collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.all().flat_map(of).collect();
+        for (core, cliff) in
+            self.cores.iter().flat_map(|core| cliffs().into_iter().map(move |cliff| (core.name, cliff)))
+        {
+            if let Some(cost) = self.cliff(&cliff, core) {
+                let text = format!("{core} {}: {cost:.2} of {}, at most {:.1}", cliff.odd, cliff.even, targets::CLIFF);
+                all.push((Verdict { what: "cliff", limit: targets::CLIFF, cost }, text));
             }
         }
-        format!("Targets met: {met}, missed: {}.", missed.len())
+        all
+    }
+
+    /// What may not be and is.
+    fn missed(&self) -> Vec<String> {
+        self.judged().into_iter().filter(|(v, _)| v.what != AIM && !v.met()).map(|(_, text)| text).collect()
+    }
+
+    /// What is met, what is missed, and what was only aimed at.
+    fn summary_of_targets(&self) -> String {
+        let judged = self.judged();
+        let aims = |(v, _): &&(Verdict, String)| v.what == AIM;
+        let not_reached: Vec<_> =
+            judged.iter().filter(aims).filter(|(v, _)| !v.met()).map(|(_, text)| text.as_str()).collect();
+        let missed = self.missed();
+        let list = |of: &[&str]| of.iter().map(|text| format!("  {text}\n")).collect::<String>();
+        let musts = judged.iter().filter(|(v, _)| v.what != AIM).count();
+        format!(
+            "Aims not reached: {} of {}\n{}Musts missed: {} of {musts}\n{}",
+            not_reached.len(),
+            judged.iter().filter(aims).count(),
+            list(&not_reached),
+            missed.len(),
+            list(&missed.iter().map(String::as_str).collect::<Vec<_>>())
+        )
     }
 
     /// The layers that peers have been counted on, the cores, and of both our cost and the best peer's.
@@ -387,7 +501,6 @@ impl Measured {
             insns: u64,
             scratch_bytes: u32,
             weight_bytes: u32,
-            stack_bytes: u32,
             #[serde(skip_serializing_if = "Option::is_none")]
             unfolded_insns: Option<u64>,
             digest: u32,
@@ -398,9 +511,8 @@ impl Measured {
             macs: cost.macs,
             outputs: cost.outputs,
             insns: cost.instructions,
-            scratch_bytes: cost.scratch,
+            scratch_bytes: cost.stack,
             weight_bytes: cost.weights,
-            stack_bytes: cost.stack,
             unfolded_insns: (cost.unfolded > 0).then_some(cost.unfolded),
             digest: cost.digest,
         };
@@ -425,6 +537,8 @@ const SLACK: u64 = 2;
 
 const BUDGETS: &str = "benches/budgets.json";
 
+const MISSED: &str = "benches/missed.txt";
+
 /// The cores and layers that take more than 2 % above their budget, with by how much; and those without a budget.
 pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
     let text = fs::read_to_string(readme::path(BUDGETS)).context("benches/budgets.json cannot be read")?;
@@ -438,6 +552,21 @@ pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
         over.map(|over| (core, over))
     };
     Ok(measured.all().filter_map(over).collect())
+}
+
+/// What is missed and not listed, and what is listed and met.
+pub fn missed_otherwise(measured: &Measured) -> Result<Vec<String>> {
+    let text = fs::read_to_string(readme::path(MISSED)).context("benches/missed.txt cannot be read")?;
+    Ok(differences(&text.lines().map(String::from).collect::<Vec<_>>(), &measured.missed()))
+}
+
+/// Of lines `layer: figures`, the layers of one list only.
+fn differences(listed: &[String], missed: &[String]) -> Vec<String> {
+    let layer = |line: &String| line.split_once(": ").map_or(line.clone(), |(layer, _)| layer.to_string());
+    let lacks = |list: &[String], line: &String| list.iter().all(|other| layer(other) != layer(line));
+    let new = missed.iter().filter(|line| lacks(listed, line)).map(|line| format!("{line} is missed"));
+    let met = listed.iter().filter(|line| lacks(missed, line)).map(|line| format!("{line} is met by now"));
+    new.chain(met).collect()
 }
 
 fn too_much(line: &str, budget: u64, now: u64) -> Option<String> {
@@ -465,6 +594,31 @@ mod tests {
         assert_eq!(
             too_much("x", 1000, 1021).unwrap(),
             "`x` takes 1021 instructions, 2.1 % more than its budget of 1000"
+        );
+    }
+
+    #[test]
+    fn a_board_on_the_desk_shows_what_fits_it() {
+        let layers = ["conv 8x8x4 k3 p1 c4", "conv 128x128x4 k3 p1 c32"].map(String::from);
+        let board = boards::find_silicon("nrf52840-dk").unwrap();
+        let table = desk_table(board, &layers, reports::on_host(bench::run, &layers)).unwrap();
+        assert!(
+            table.contains("conv 8x8x4 k3 p1 c4      |") && table.contains("refused: the bench's arena"),
+            "{table}"
+        );
+        let other = ["conv 8x8x4 k3 p1 c4", "conv 8x8x4 k3 p1 c8"].map(String::from);
+        let error = desk_table(board, &other, reports::on_host(bench::run, &[&other[..1], &other[..1]].concat()));
+        assert!(error.err().unwrap().to_string().contains("is not the host's"));
+    }
+
+    #[test]
+    fn a_miss_that_is_not_listed_is_told() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        let listed = lines(&["m4 T5: 2.79, at most 2.20", "m0 C2: 5.85, at most 5.60"]);
+        assert!(differences(&listed, &lines(&["m0 C2: 5.90, at most 5.60", "m4 T5: 2.80, at most 2.20"])).is_empty());
+        assert_eq!(
+            differences(&listed, &lines(&["m0 C2: 5.85, at most 5.60", "m4 T1: 1.40, at most 1.35"])),
+            ["m4 T1: 1.40, at most 1.35 is missed", "m4 T5: 2.79, at most 2.20 is met by now"]
         );
     }
 

@@ -49,7 +49,7 @@ pub fn firmware(profile: &str, targets: &[&str], cpu: &str, binaries: &[&str]) -
     Ok(build)
 }
 
-/// Builds the emulated board's binary: with these demos and without the suite, or without any and with it.
+/// Builds the emulated board's binary: with these demos or the bench and without the suite, or without any and with it.
 pub fn board(board: &Board, demos: &[&str]) -> Result<()> {
     let demos = if demos.is_empty() { &["suite"] } else { demos };
     if board.hal {

@@ -35,8 +35,6 @@ const BAUD: u32 = 115_200;
 /// Builds a demo, puts it on the board and, where a port is named, shows what it sends.
 pub fn run(options: &Options) -> Result<()> {
     let Options { demo, board, port, drive } = options;
-    let probe = matches!(board.load, Load::Probe(_));
-    ensure!(drive.is_none() || !probe, "{} is no drive: it is flashed by a probe", board.name);
     let task = match demo {
         Demo::Of(task) => Some(*task),
         Demo::Live => None,
@@ -46,15 +44,22 @@ pub fn run(options: &Options) -> Result<()> {
         "live has no end to compare: leave --port out, and send keys by any terminal at {BAUD} baud"
     );
     let elf = silicon::build(board, *demo)?;
+    let bytes = load(board, &elf, port.as_deref(), drive.as_deref())?;
+    task.zip(bytes).map_or(Ok(()), |(task, bytes)| demo::show_flashed(task, board, bytes))
+}
+
+/// Puts a program on the board and, where a port is named, answers the bytes of a run.
+pub fn load(board: &Silicon, elf: &Path, port: Option<&str>, drive: Option<&Path>) -> Result<Option<Vec<u8>>> {
+    let probe = matches!(board.load, Load::Probe(_));
+    ensure!(drive.is_none() || !probe, "{} is no drive: it is flashed by a probe", board.name);
     // Open before the board starts, so that no byte is missed.
-    let port = port.as_deref().map(open).transpose()?;
+    let port = port.map(open).transpose()?;
     let mut log = match board.load {
-        Load::Probe(chip) => by_probe(chip, &elf, port.is_some())?,
-        Load::Uf2(family) => by_uf2(&elf, family, drive.as_deref())?,
+        Load::Probe(chip) => by_probe(chip, elf, port.is_some())?,
+        Load::Uf2(family) => by_uf2(elf, family, drive)?,
     };
-    let (Some(mut port), Some(task)) = (port, task) else { return Ok(()) };
-    let bytes = receive(&mut port, SILENCE, || log.as_mut().map_or(Ok(()), Log::check))?;
-    demo::show_flashed(task, board, bytes)
+    let listen = |mut port| receive(&mut port, SILENCE, || log.as_mut().map_or(Ok(()), Log::check));
+    port.map(listen).transpose()
 }
 
 /// Flashes and starts the program; its log comes to this terminal, until it is interrupted or, with a port to listen to, until the log is dropped.

@@ -69,6 +69,13 @@ fn silicon_boards() -> (Vec<Trial>, String) {
         let verdict = live_is_built(board);
         trials.push(trial(board.name, "live is built for silicon", || verdict));
     }
+    // The one with the most memory, the one with the least, and the other architecture.
+    for name in ["nrf52840-dk", "microbit", "esp32c3"] {
+        trials.push(trial(name, "the bench is built for silicon", move || {
+            let board = boards::find_silicon(name).map_err(anyhow::Error::msg)?;
+            silicon::build_bench(board, &["conv 8x8x4 k3 p1 c4".into()]).map(drop)
+        }));
+    }
     (trials, silicon::table(&built))
 }
 
@@ -150,8 +157,12 @@ fn group(name: &str, device: &Result<Vec<Report<'_>>>, host: &[Report<'_>]) -> R
 
 /// Counts every layer of the bench on every core; each core is a test.
 fn budgets() -> Vec<Trial> {
-    let verdict = bench::measure(CORES.iter().collect(), bench::all_layers()).and_then(|m| bench::over_budget(&m));
-    let verdict = verdict.map_err(|error| format!("{error:#}"));
+    let measured = bench::measure(CORES.iter().collect(), bench::all_layers());
+    let verdicts = measured.and_then(|m| Ok((bench::over_budget(&m)?, bench::missed_otherwise(&m)?)));
+    let (verdict, otherwise) = match verdicts.map_err(|error| format!("{error:#}")) {
+        Ok((over, otherwise)) => (Ok(over), Ok(otherwise)),
+        Err(error) => (Err(error.clone()), Err(error)),
+    };
     let of = |core: &'static Core| {
         let over = verdict.clone().map(|over| over.into_iter().filter(|(c, _)| *c == core.name).collect::<Vec<_>>());
         trial(core.name, "no layer is over its budget", move || {
@@ -160,7 +171,12 @@ fn budgets() -> Vec<Trial> {
             Ok(())
         })
     };
-    CORES.iter().map(of).collect()
+    let listed = trial("bench", "what is missed is what benches/missed.txt lists", move || {
+        let differences = otherwise.map_err(|error| anyhow!(error))?;
+        ensure!(differences.is_empty(), "{}", differences.join("; "));
+        Ok(())
+    });
+    CORES.iter().map(of).chain([listed]).collect()
 }
 
 /// Boards whose consoles are talked to: each has another UART.

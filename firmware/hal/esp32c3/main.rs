@@ -7,7 +7,7 @@ use esp_hal::clock::CpuClock;
 use esp_hal::time::Instant;
 use esp_hal::uart::UartTx;
 use firmware::rt::{Counter, Io, run};
-use firmware::{bigpicture, digits, ecg, nuclei, suite};
+use firmware::{bench, bigpicture, digits, ecg, nuclei, suite};
 
 esp_bootloader_esp_idf::esp_app_desc!();
 
@@ -27,6 +27,7 @@ fn main() -> ! {
             ("ecg", ecg::run),
             ("bigpicture", bigpicture::run),
             ("suite", suite::run),
+            ("bench", bench::run),
         ],
     )
 }

@@ -4,7 +4,7 @@
 #![no_main]
 
 use firmware::rt::{Halves, HartCounter, Nb, Uart, run};
-use firmware::{bigpicture, digits, ecg, live, nuclei, suite};
+use firmware::{bench, bigpicture, digits, ecg, live, nuclei, suite};
 use hifive1::hal::prelude::*;
 use hifive1::hal::serial::Serial;
 use hifive1::{clock, hal::DeviceResources, pin};
@@ -23,6 +23,7 @@ fn main() -> ! {
             ("bigpicture", bigpicture::run),
             ("live", live::run),
             ("suite", suite::run),
+            ("bench", bench::run),
         ],
     )
 }

@@ -9,7 +9,7 @@ use microbit::hal::clocks::Clocks;
 use microbit::hal::uarte::{Baudrate, Parity, Uarte};
 use microbit::{Board, hal::gpio::Level};
 
-firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite]);
+firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite, bench]);
 
 /// The one that the board's debugger chip passes on by USB, and the first LED of the first row, whose column is always low.
 fn uart() -> impl Uart {

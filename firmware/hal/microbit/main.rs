@@ -6,7 +6,7 @@
 use embedded_hal::digital::InputPin;
 use firmware::display::{Leds, Panel, Part};
 use firmware::rt::{Duplex, SysTick, run};
-use firmware::{bigpicture, digits, ecg, live, nuclei, suite};
+use firmware::{bench, bigpicture, digits, ecg, live, nuclei, suite};
 use microbit::board::Board;
 use microbit::display::blocking::Display;
 use microbit::gpio::BTN_A;
@@ -38,6 +38,7 @@ fn main() -> ! {
             ("bigpicture", bigpicture::run),
             ("live", live::run),
             ("suite", suite::run),
+            ("bench", bench::run),
         ],
     )
 }

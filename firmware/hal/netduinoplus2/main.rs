@@ -8,7 +8,7 @@ use stm32f4xx_hal::prelude::*;
 use stm32f4xx_hal::rcc::Config;
 use stm32f4xx_hal::{pac, serial::Serial};
 
-firmware::board!(uart(), SysTick::new(168), [digits, nuclei, ecg, bigpicture, bigpicture16, live, suite]);
+firmware::board!(uart(), SysTick::new(168), [digits, nuclei, ecg, bigpicture, bigpicture16, live, suite, bench]);
 
 /// USART1 on PA9 and PA10; the clock is the internal oscillator's, for the emulator has no other.
 fn uart() -> impl Uart {

@@ -10,7 +10,7 @@ use nrf52840_hal::gpio::{Level, p0};
 use nrf52840_hal::pac::Peripherals;
 use nrf52840_hal::uarte::{Baudrate, Parity, Pins, Uarte};
 
-firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite]);
+firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite, bench]);
 
 /// The one that the board's debugger chip passes on by USB, and LED 1.
 fn uart() -> impl Uart {

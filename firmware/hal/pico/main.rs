@@ -16,7 +16,7 @@ use rp2040_hal::{Clock, Sio, Watchdog, pac};
 static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 
 // The HAL crate's entry frees the spinlocks, which a reset of the cores alone leaves taken.
-firmware::board!(rp2040_hal::entry => uart(), SysTick::new(125), [digits, nuclei, ecg, bigpicture, suite], 64, ());
+firmware::board!(rp2040_hal::entry => uart(), SysTick::new(125), [digits, nuclei, ecg, bigpicture, suite, bench], 64, ());
 
 /// The board's crystal.
 const CRYSTAL: u32 = 12_000_000;

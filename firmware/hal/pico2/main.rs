@@ -17,7 +17,7 @@ use rp235x_hal::{Clock, Sio, Watchdog, pac};
 static IMAGE: ImageDef = ImageDef::secure_exe();
 
 // The HAL crate's entry frees the spinlocks, which a reset of the cores alone leaves taken.
-firmware::board!(rp235x_hal::entry => uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite], 64, ());
+firmware::board!(rp235x_hal::entry => uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite, bench], 64, ());
 
 /// The board's crystal.
 const CRYSTAL: u32 = 12_000_000;

@@ -8,7 +8,7 @@ use stm32f4xx_hal::prelude::*;
 use stm32f4xx_hal::rcc::Config;
 use stm32f4xx_hal::{pac, serial::Tx};
 
-firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite]);
+firmware::board!(uart(), CycleCounter::new(), [digits, nuclei, ecg, bigpicture, suite, bench]);
 
 /// USART2 on PA2, for an adapter to USB, and the green LED.
 fn uart() -> impl Uart {

@@ -1,4 +1,5 @@
-//! What a layer costs on this core: layers are read from the command line, planned, packed and run here, and the run alone is counted.
+//! What a layer costs on this core: layers are read from the command line, planned, packed and run here, and the run alone is counted, in
+//! instructions in an emulator, in cycles on silicon.
 //!
 //! Tensors come from a seed: inputs of the whole range, weights of -127 to 127 (int16 ones of -512 to 511, as sums of a few int8 are), zero
 //! points of -5 and 3 (int16 activations have none), no activation, a bias and a multiplier for each channel. Multipliers spread the outputs over the
@@ -20,7 +21,14 @@ use upconv::{
 };
 
 /// Bytes of all tensors of a layer, from one static arena: there is no heap.
-pub const ARENA: usize = 400 << 10;
+pub const ARENA: usize = match option_env!("UPCONV_ARENA") {
+    // Of a board on the desk, which has less.
+    Some(bytes) => match usize::from_str_radix(bytes, 10) {
+        Ok(bytes) => bytes,
+        Err(_) => panic!("UPCONV_ARENA is no number of bytes"),
+    },
+    None => 400 << 10,
+};
 /// The most output channels of a layer.
 pub const CHANNELS: usize = 512;
 /// The longest command line, in bytes.
@@ -32,7 +40,7 @@ const SEEDS: [u64; 3] = [41, 42, 43];
 /// Measures the layers that the command line names and reports each in its turn.
 pub fn run(board: &mut impl Board) {
     // The trained networks leave no room for it in the flash of the smallest board.
-    if !cfg!(feature = "suite") {
+    if !cfg!(any(feature = "bench", not(target_os = "none"))) {
         panic!("the firmware was built without the bench");
     }
     let mut arena = [0u64; ARENA / 8];
@@ -57,9 +65,7 @@ pub struct Cost {
     pub instructions: u64,
     /// Of a folded layer: those of the upsample and the convolution one after the other; else 0.
     pub unfolded: u64,
-    /// Bytes of scratch that the caller provides.
-    pub scratch: u32,
-    /// Bytes of stack that the run used.
+    /// Bytes of stack that the run used: all its scratch, for a caller provides none.
     pub stack: u32,
     /// Bytes of packed weights.
     pub weights: u32,
@@ -137,23 +143,25 @@ fn without_weights<T: Element + Pod>(board: &mut impl Board, spec: &Spec, arena:
     let x: &[T] = seeded_input(input, arena)?;
     match spec.operator {
         Operator::Resize { mode, to: [h, w], coordinates, tflite } => {
-            let to = |default| Resize::to(h, w).coordinates(coordinates.unwrap_or(default));
+            let to = Resize::to(h, w).coordinates(coordinates);
             match mode {
                 Mode::Nearest => {
-                    let repeats = coordinates.is_none() && h.is_multiple_of(input.h) && w.is_multiple_of(input.w);
+                    let repeats = coordinates == Coordinates::Asymmetric
+                        && h.is_multiple_of(input.h)
+                        && w.is_multiple_of(input.w);
                     let layer = if repeats && !input.is_empty() {
                         Upsample::nearest(input, h / input.h, w / input.w)?
                     } else {
-                        Upsample::nearest_by(input, to(Coordinates::Asymmetric), NearestMode::Floor)?
+                        Upsample::nearest_by(input, to, NearestMode::Floor)?
                     };
                     run_layer(board, spec, &layer, x, arena)
                 }
                 Mode::Bilinear => {
                     let numerics = if tflite { Numerics::Tflite(Rounding::TfliteDouble) } else { Numerics::Exact };
-                    run_layer(board, spec, &Upsample::bilinear(input, to(Coordinates::HalfPixel), numerics)?, x, arena)
+                    run_layer(board, spec, &Upsample::bilinear(input, to, numerics)?, x, arena)
                 }
                 Mode::Bicubic => {
-                    let layer = Upsample::bicubic(input, to(Coordinates::HalfPixel), Cubic::Pytorch)?;
+                    let layer = Upsample::bicubic(input, to, Cubic::Pytorch)?;
                     run_layer(board, spec, &layer, x, arena)
                 }
                 Mode::Area => run_layer(board, spec, &Upsample::area(input, h, w)?, x, arena),

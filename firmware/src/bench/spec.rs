@@ -59,8 +59,8 @@ pub enum Operator {
         mode: Mode,
         /// Output height and width.
         to: [usize; 2],
-        /// Where it samples; by the mode's own default when nothing is said.
-        coordinates: Option<Coordinates>,
+        /// Where it samples.
+        coordinates: Coordinates,
         /// With TFLite's numbers.
         tflite: bool,
     },
@@ -199,7 +199,9 @@ impl Spec {
                     Kind::Tflite => mode == Mode::Bilinear,
                     _ => matches!(kind, Kind::Numbers | Kind::Rows),
                 })?;
-                let (coordinates, tflite) = (options.coordinates, options.has(Kind::Tflite));
+                let default = if mode == Mode::Nearest { Coordinates::Asymmetric } else { Coordinates::HalfPixel };
+                let coordinates = options.coordinates.unwrap_or(default);
+                let tflite = options.has(Kind::Tflite);
                 options.spec(Operator::Resize { mode, to, coordinates, tflite }, input, RESIZE)
             }
             "depth_to_space" => {
@@ -390,6 +392,12 @@ mod tests {
         let geometry = Geometry::square(2).stride(2, 2);
         let operator = Operator::Convolution { transposed: true, channels: 32, geometry };
         assert_eq!(full, Spec { operator, input: Shape::new(8, 8, 64), numbers: Numbers::I8, rows: false });
+
+        assert_eq!(
+            Spec::parse("upsample bilinear 8x8x32 16x16 half_pixel"),
+            Spec::parse("upsample bilinear 8x8x32 16x16")
+        );
+        assert_eq!(Spec::parse("upsample nearest 8x8x3 9x9 asymmetric"), Spec::parse("upsample nearest 8x8x3 9x9"));
 
         let fold = Spec::parse("fold nearest2+conv3x3 16x16x32 c8 rows").unwrap();
         let geometry = Geometry::square(3).pad(1);

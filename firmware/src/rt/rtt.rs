@@ -2,7 +2,7 @@
 
 use defmt_rtt as _;
 
-/// No command line.
+/// No command line: arguments were chosen when it was built, too.
 #[derive(Default)]
 pub struct Arguments<const N: usize>;
 
@@ -20,11 +20,14 @@ impl<const N: usize> Arguments<N> {
             _ if cfg!(feature = "nuclei") => "nuclei",
             _ if cfg!(feature = "ecg") => "ecg",
             _ if cfg!(feature = "bigpicture") => "bigpicture",
+            _ if cfg!(feature = "bench") => "bench",
             _ => "suite",
         }
     }
 
-    pub fn each(self, _: impl FnMut(&str)) {}
+    pub fn each(self, each: impl FnMut(&str)) {
+        option_env!("UPCONV_ARGUMENTS").unwrap_or_default().split(';').for_each(each);
+    }
 }
 
 /// Stays: there is nowhere to go.

@@ -67,8 +67,8 @@ impl<W: Element, A: Accumulator> Problem<'_, W, A> {
     }
 }
 
-/// The most output pixels of a convolution here.
-pub const PIXELS: usize = 512;
+/// The most output pixels of a convolution here: less on a device's stack.
+pub const PIXELS: usize = if cfg!(target_os = "none") { 512 } else { 4096 };
 
 /// Transposed convolution in scatter form, or convolution. One output channel's accumulators at a time.
 pub fn convolution<T: Element, W: Element, A: Accumulator>(p: &Problem<'_, W, A>, x: &[T], y: &mut [T]) {
