@@ -11,7 +11,6 @@ pub mod networks;
 pub mod report;
 #[cfg(all(target_os = "none", any(feature = "semihosting", feature = "rtt")))]
 pub mod rt;
-pub mod sink;
 pub mod ssd0323;
 #[cfg(not(target_os = "none"))]
 mod stub;

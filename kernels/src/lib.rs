@@ -40,8 +40,8 @@
 //! each reads, `arch` holds the inner loops.
 
 //!
-//! Features, none by default: `defmt` ([`defmt::Format`](https://docs.rs/defmt) for [`Error`] and for the plain numbers that plans are made of), `fixed` (`FixedI8` and
-//! `FixedI16` of that crate as [`Element`]s), `micromath` (real numbers on the device: `Quant::quantize`, `Quant::dequantize`, `sigmoid`).
+//! Features, none by default: `defmt` ([`defmt::Format`](https://docs.rs/defmt) for [`Error`] and for the plain numbers that plans are made of), `embedded-hal` (`sink`: rows to SPI,
+//! I2C and writers), `fixed` (`FixedI8` and `FixedI16` of that crate as [`Element`]s), `micromath` (real numbers on the device: `Quant::quantize`, `Quant::dequantize`, `sigmoid`).
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
@@ -72,6 +72,8 @@ mod reads;
 mod real;
 mod rows;
 mod shape;
+#[cfg(feature = "embedded-hal")]
+pub mod sink;
 mod unpool;
 mod upsample;
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::{fs, iter};
 
 /// Features, alone and together.
-const FEATURES: [&str; 5] = ["", "defmt", "fixed", "micromath", "defmt,fixed,micromath"];
+const FEATURES: [&str; 6] = ["", "defmt", "embedded-hal", "fixed", "micromath", "defmt,embedded-hal,fixed,micromath"];
 /// Cores whose targets the program of its own is built for, and whose emulator runs it: by their short names.
 const PROGRAM: [&str; 3] = ["m0", "m4", "rv32"];
 /// What that program sends.
