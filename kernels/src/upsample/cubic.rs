@@ -6,13 +6,16 @@
 //! ```
 //!
 //! Weights in units of 2⁻³⁰ decide nearly every result. Where the sum comes within 2⁻⁸ of a tie, the exact fraction decides: with
-//! d = p / den and A = -a / 4 the weights are whole numbers of 1 / (4 den³).
+//! d = p / den and A = -a / 4 the weights are whole numbers of 1 / (4 den³). For int8 and small denominators (scales of 2, 3 and 4) the whole sum fits 32 bits,
+//! and that fraction is all there is.
 
 use super::axes;
 use crate::coords::{Affine, Position};
+use crate::phase::Reciprocal;
 use crate::reads::{Rows, Spec, described};
+use crate::rows::cut;
 use crate::{Element, Error, Layer, Resize, Shape, Window};
-use core::ops::Range;
+use core::ops::{Add, Mul, Range, Sub};
 
 /// The coefficient A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Bicubic {
     y: Affine,
     x: Affine,
     cubic: Cubic,
+    /// The product of both axes' units, 16 den³ den³; nothing if int8 sums of whole weights need more than 32 bits.
+    unit: Option<Reciprocal>,
 }
 
 /// An input position and its weight.
@@ -38,9 +43,19 @@ type Tap<W> = (usize, W);
 impl Bicubic {
     pub(crate) const fn new(input: Shape, resize: Resize, cubic: Cubic) -> Result<Self, Error> {
         match axes(input, resize) {
-            Ok([y, x]) => Ok(Bicubic { channels: input.c, y, x, cubic }),
+            Ok([y, x]) => {
+                // Bounds: den < 2^17, so this is below 2^106.
+                let unit = 16 * (y.den() as u128 * x.den() as u128).pow(3);
+                let unit = if unit <= WHOLE { Some(Reciprocal::new(unit as u32)) } else { None };
+                Ok(Bicubic { channels: input.c, y, x, cubic, unit })
+            }
             Err(e) => Err(e),
         }
+    }
+
+    /// The four inputs around a position, edges replicated.
+    fn around(axis: &Affine, p: Position) -> [usize; 4] {
+        [-1, 0, 1, 2].map(|k| ((p.i + k).max(0) as usize).min(axis.input - 1))
     }
 
     /// -4 A
@@ -48,7 +63,7 @@ impl Bicubic {
         if self.cubic == Cubic::Pytorch { 3 } else { 2 }
     }
 
-    /// The four inputs around a position, edges replicated, and their weights in units of 2⁻³⁰, which add up to 2³⁰.
+    /// These inputs and their weights in units of 2⁻³⁰, which add up to 2³⁰.
     fn taps(&self, axis: &Affine, p: Position) -> [Tap<i64>; 4] {
         const ONE: i64 = 1 << 30;
         let a = -self.a() * (ONE / 4);
@@ -59,8 +74,8 @@ impl Bicubic {
         let t = axis.fraction(p.t);
         let weights = [far(ONE + t), near(t), near(ONE - t)];
         let last = ONE - weights[0] - weights[1] - weights[2];
-        let at = |k: i32| ((p.i + k).max(0) as usize).min(axis.input - 1);
-        [(at(-1), weights[0]), (at(0), weights[1]), (at(1), weights[2]), (at(2), last)]
+        let [i0, i1, i2, i3] = Self::around(axis, p);
+        [(i0, weights[0]), (i1, weights[1]), (i2, weights[2]), (i3, last)]
     }
 
     pub(crate) const fn spec(&self) -> Spec<'_> {
@@ -69,13 +84,76 @@ impl Bicubic {
     }
 
     /// The exact weights in units of 1 / (4 den³).
-    fn exact(&self, axis: &Affine, p: Position) -> [i128; 4] {
-        let (a, d, t) = (i128::from(self.a()), i128::from(axis.den()), i128::from(p.t));
-        let near = |p: i128| ((8 - a) * p - (12 - a) * d) * p * p + 4 * d * d * d;
-        let far = |p: i128| -a * (((p - 5 * d) * p + 8 * d * d) * p - 4 * d * d * d);
-        [far(d + t), near(t), near(d - t), far(2 * d - t)]
+    fn exact<I: Whole>(&self, axis: &Affine, p: Position) -> [I; 4] {
+        let n = |n: i32| I::from(n);
+        let (a, d, t) = (n(self.a() as i32), n(axis.den() as i32), n(p.t as i32));
+        let near = |p: I| ((n(8) - a) * p - (n(12) - a) * d) * p * p + n(4) * d * d * d;
+        let far = |p: I| a * (n(4) * d * d * d - ((p - n(5) * d) * p + n(8) * d * d) * p);
+        [far(d + t), near(t), near(d - t), far(n(2) * d - t)]
+    }
+
+    /// A row of int8 by whole weights; `unit` is their product's.
+    #[inline(never)]
+    fn whole<T: Element>(&self, unit: Reciprocal, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let (c, down) = (self.channels, self.y.at(oy));
+        let (rows, wy) = (Self::around(&self.y, down).map(|iy| x.row(iy)), self.exact::<i32>(&self.y, down));
+        let shift = if unit.divisor().is_power_of_two() { unit.divisor().trailing_zeros() } else { 0 };
+        for (out, along) in y.chunks_exact_mut(c.max(1)).zip(self.x.walk()) {
+            let (columns, wx) = (Self::around(&self.x, along), self.exact::<i32>(&self.x, along));
+            let mut taps = [(&[][..], 0); 16];
+            for (taps, (row, wy)) in taps.chunks_exact_mut(4).zip(rows.iter().zip(wy)) {
+                for (tap, (ix, wx)) in taps.iter_mut().zip(columns.iter().zip(wx)) {
+                    *tap = (cut(row, ix * c, c), wy * wx);
+                }
+            }
+            let mut outs = out.chunks_exact_mut(4);
+            let mut ch = 0;
+            for out in &mut outs {
+                let sums = four(&taps, ch);
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = narrow(sum, unit, shift));
+                ch += 4;
+            }
+            for out in outs.into_remainder() {
+                let value = |values: &[T]| values.get(ch).map_or(0, |v| v.to_i32());
+                *out = narrow(taps.iter().map(|(values, w)| w * value(values)).sum(), unit, shift);
+                ch += 1;
+            }
+        }
     }
 }
+
+/// The largest product of units for which int8 sums of whole weights fit.
+const WHOLE: u128 = 1 << 22;
+
+/// The sums of four channels. A function, so that they stay in registers.
+#[inline(never)]
+fn four<T: Element>(taps: &[(&[T], i32)], ch: usize) -> [i32; 4] {
+    let mut sums = [0; 4];
+    for (values, w) in taps {
+        // Bounds: the weights of an axis are at most 1.375 units in size together; 1.375^2 * 2^22 * 2^7 < 2^30.
+        if let Some(values) = values.get(ch..).and_then(|values| values.first_chunk::<4>()) {
+            sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += w * v.to_i32());
+        }
+    }
+    sums
+}
+
+/// floor(sum / unit + 1/2), clamped; `shift` is the unit's logarithm, 0 if that is no whole number.
+#[inline(always)]
+fn narrow<T: Element>(sum: i32, unit: Reciprocal, shift: u32) -> T {
+    // Bounds: |sum| < 243 * d.
+    const LIFT: i32 = 256;
+    let d = unit.divisor() as i32;
+    let half = sum + d / 2;
+    let lifted = || (i64::from(half) + i64::from(LIFT) * i64::from(d)) as u64;
+    let mean = if shift > 0 { half >> shift } else { unit.div_rem(lifted()).0 as i32 - LIFT };
+    T::from_i32(mean.max(T::MIN).min(T::MAX))
+}
+
+/// i32 or i128.
+trait Whole: Copy + From<i32> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> {}
+impl Whole for i32 {}
+impl Whole for i128 {}
 
 impl<T: Element> Layer<T> for Bicubic {
     described!();
@@ -86,6 +164,9 @@ impl<T: Element> Layer<T> for Bicubic {
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        if let Some(unit) = self.unit.filter(|_| T::MAX <= 127) {
+            return self.whole(unit, oy, x, y);
+        }
         let c = self.channels;
         let down = self.y.at(oy);
         let rows = self.taps(&self.y, down).map(|(iy, w)| (x.row(iy), w));
@@ -115,7 +196,7 @@ impl<T: Element> Layer<T> for Bicubic {
                     over_half >= 0
                 } else {
                     // Bounds: den < 2^17, so four weights are below 1.375 * 4 * 2^51 together, and twice the sum below 2^(54 + 54 + 15 + 1).
-                    let (wy, wx) = (self.exact(&self.y, down), self.exact(&self.x, along));
+                    let (wy, wx) = (self.exact::<i128>(&self.y, down), self.exact::<i128>(&self.x, along));
                     let mut twice = 0i128;
                     for ((ix, _), wx) in columns.into_iter().zip(wx) {
                         let column: i128 =
