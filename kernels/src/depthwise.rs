@@ -5,6 +5,8 @@
 //! groups that follow, too: these read everything at one distance from it.
 
 use crate::arch::depth::{CHANNELS, List};
+#[cfg(upconv_backend = "mve")]
+use crate::arch::vectors::{Lanes, Strip, Taps};
 use crate::arch::{Block, Job, PIXELS, Patch, Run, groups};
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -44,8 +46,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
             let block =
                 Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
-            let mut job = Job::<S, A>::new(&block);
-            job.start::<T>();
+            #[cfg(upconv_backend = "mve")]
+            let lanes = Lanes::new::<T, W, S, A>(&block, self.x_zero, [plan.group_out, in_group]);
+            let mut job = None;
             for (r, columns) in plan.x.phases().enumerate() {
                 let run = Run { n: rows * columns.taps, len: row.taps * columns.taps, skip: above * columns.taps };
                 let weights =
@@ -53,7 +56,16 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let (count, columns, first) = (plan.x.len(r), columns.taps, columns.first);
                 let (to, pitch) = (r * plan.output.c + o, plan.x.out_step * plan.output.c);
                 let phase = Phase { x, count, rows, top, columns, first, channel, in_group, to, pitch };
-                self.channels_of(&phase, &mut job, weights, run, &patch, y);
+                #[cfg(upconv_backend = "mve")]
+                if lanes.as_ref().is_some_and(|lanes| self.vectors_of(&phase, lanes, weights, run, y)) {
+                    continue;
+                }
+                let job = job.get_or_insert_with(|| {
+                    let mut job = Job::<S, A>::new(&block);
+                    job.start::<T>();
+                    job
+                });
+                self.channels_of(&phase, job, weights, run, &patch, y);
             }
             (o, in_group) = (o + n, in_group + n);
             while in_group >= plan.group_out {
@@ -135,5 +147,47 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             }
         }
         (row, column)
+    }
+}
+
+#[cfg(upconv_backend = "mve")]
+impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
+    /// The channels of a job in one phase, without sums in memory; false, and nothing done, if there are too many taps.
+    #[inline(never)]
+    fn vectors_of(&self, phase: &Phase<'_, T>, lanes: &Lanes, weights: &[W], run: Run, y: &mut [T]) -> bool {
+        let (plan, mut taps) = (&self.plan, Taps::new());
+        let row = |row| phase.x.row(phase.top + row * plan.y.tap_step).get(phase.channel..).unwrap_or_default();
+        if !taps.lay(lanes, (0..if run.n > 0 { phase.rows } else { 0 }).map(row), weights, run) {
+            return false;
+        }
+        let (c, across) = (plan.input.c, (phase.columns.saturating_sub(1) * plan.x.tap_step) as isize);
+        let column = |i: usize| phase.first + (i * plan.x.in_step) as isize;
+        // The first pixel some of whose taps lie behind the input.
+        let mut end = phase.count;
+        while end > 0 && run.n > 0 && column(end - 1) + across >= plan.input.w as isize {
+            end -= 1;
+        }
+        let mut i = 0;
+        while i < phase.count {
+            let (before, inside) = if run.n > 0 { plan.x.clip(column(i), phase.columns) } else { (0, 0) };
+            let count = if run.n == 0 || inside == phase.columns { end.saturating_sub(i).max(1) } else { 1 };
+            taps.outputs(
+                lanes,
+                &Strip {
+                    from: (column(i) + (before * plan.x.tap_step) as isize).max(0) as usize * c,
+                    hop: plan.x.tap_step * c,
+                    step: plan.x.in_step * c,
+                    before,
+                    taps: inside,
+                    columns: phase.columns,
+                    count,
+                    to: phase.to + i * phase.pitch,
+                    pitch: phase.pitch,
+                },
+                y,
+            );
+            i += count;
+        }
+        true
     }
 }

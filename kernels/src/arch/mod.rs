@@ -42,6 +42,8 @@ use portable as chosen;
 use quad as chosen;
 
 pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
+#[cfg(upconv_backend = "mve")]
+pub(crate) use mve::depth as vectors;
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.

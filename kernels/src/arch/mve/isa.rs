@@ -3,7 +3,7 @@
 #[cfg(target_arch = "arm")]
 pub(super) use asm::{copy, edge, pick, scale, subtract, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{copy, edge, pick, scale, subtract, widen};
+pub(super) use model::{copy, edge, output, pick, scale, subtract, widen};
 
 use super::Call;
 
@@ -713,7 +713,7 @@ mod model {
     }
 
     /// Before the clamp.
-    fn output(acc: i32, q: i32, shift: i32, double: bool) -> i32 {
+    pub(in super::super) fn output(acc: i32, q: i32, shift: i32, double: bool) -> i32 {
         vrshl(if double { vqrdmlah(acc >> 31, acc, q) } else { vqdmulh(acc, q) }, shift)
     }
 

@@ -25,6 +25,7 @@
 //! quotient. Bounds: q is in [0, 2^31), so |x| <= 2^31 − 1 but for acc = −2^31 at most 2^31; x − 1 >= −2^31 there, too, as
 //! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
 
+pub(crate) mod depth;
 mod isa;
 
 use super::depth::Sums;
@@ -184,9 +185,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let wide = size_of::<A>() == 8;
         let mut highest = -1;
         let mut scale = |m: &Multiplier| {
-            // Tflite16x8 is single rounding by the upper half of q. A product of 0 is 0 by any shift.
-            let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
-            let shift = if q == 0 { -1 } else { m.shift().into() };
+            let [q, shift] = factor(m, wide);
             highest = shift.max(highest);
             [q, shift]
         };
@@ -634,6 +633,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         (call.zero, call.low, call.high) = (self.block.requant.zero, self.block.requant.low, self.block.requant.high);
         call
     }
+}
+
+/// q and −e of the formulas. Tflite16x8 is single rounding by the upper half of q; a product of 0 is 0 by any shift.
+#[inline(always)]
+fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
+    let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
+    [q, if q == 0 { -1 } else { m.shift().into() }]
 }
 
 /// Values of a vector.
