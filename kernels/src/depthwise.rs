@@ -40,15 +40,27 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
         let patch = Patch::new();
         let (mut o, mut channel, mut in_group) = (0, 0, 0);
+        #[cfg(upconv_backend = "mve")]
+        let (mut lanes, mut taps) = (Lanes::new(), Taps::new());
+        #[cfg(upconv_backend = "mve")]
+        let able = {
+            (0..rows).for_each(|row| taps.push(x.row(top + row * plan.y.tap_step)));
+            Taps::<T>::hold(rows, plan.x.taps(0))
+        };
         while o < plan.output.c {
             let n = CHANNELS.min(plan.output.c - o);
             let (bias, multipliers) = (self.weights.bias, self.multipliers);
             let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
             let block =
                 Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
+            let mut job = Job::<S, A>::new(&block);
             #[cfg(upconv_backend = "mve")]
-            let lanes = Lanes::new::<T, W, S, A>(&block, self.x_zero, [plan.group_out, in_group]);
-            let mut job = None;
+            let vectors = able && lanes.set::<T, W, S, A>(&block, self.x_zero, [plan.group_out, in_group]);
+            #[cfg(not(upconv_backend = "mve"))]
+            let vectors = false;
+            if !vectors {
+                job.start::<T>();
+            }
             for (r, columns) in plan.x.phases().enumerate() {
                 let run = Run { n: rows * columns.taps, len: row.taps * columns.taps, skip: above * columns.taps };
                 let weights =
@@ -57,15 +69,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let (to, pitch) = (r * plan.output.c + o, plan.x.out_step * plan.output.c);
                 let phase = Phase { x, count, rows, top, columns, first, channel, in_group, to, pitch };
                 #[cfg(upconv_backend = "mve")]
-                if lanes.as_ref().is_some_and(|lanes| self.vectors_of(&phase, lanes, weights, run, y)) {
+                if vectors {
+                    self.vectors_of(&phase, &lanes, &mut taps, weights, run, y);
                     continue;
                 }
-                let job = job.get_or_insert_with(|| {
-                    let mut job = Job::<S, A>::new(&block);
-                    job.start::<T>();
-                    job
-                });
-                self.channels_of(&phase, job, weights, run, &patch, y);
+                self.channels_of(&phase, &mut job, weights, run, &patch, y);
             }
             (o, in_group) = (o + n, in_group + n);
             while in_group >= plan.group_out {
@@ -152,14 +160,19 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
 #[cfg(upconv_backend = "mve")]
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
-    /// The channels of a job in one phase, without sums in memory; false, and nothing done, if there are too many taps.
+    /// The channels of a block in one phase, whose sums stay in registers.
     #[inline(never)]
-    fn vectors_of(&self, phase: &Phase<'_, T>, lanes: &Lanes, weights: &[W], run: Run, y: &mut [T]) -> bool {
-        let (plan, mut taps) = (&self.plan, Taps::new());
-        let row = |row| phase.x.row(phase.top + row * plan.y.tap_step).get(phase.channel..).unwrap_or_default();
-        if !taps.lay(lanes, (0..if run.n > 0 { phase.rows } else { 0 }).map(row), weights, run) {
-            return false;
-        }
+    fn vectors_of(
+        &self,
+        phase: &Phase<'_, T>,
+        lanes: &Lanes,
+        taps: &mut Taps<'_, T>,
+        weights: &[W],
+        run: Run,
+        y: &mut [T],
+    ) {
+        let plan = &self.plan;
+        taps.lay(lanes, weights, run);
         let (c, across) = (plan.input.c, (phase.columns.saturating_sub(1) * plan.x.tap_step) as isize);
         let column = |i: usize| phase.first + (i * plan.x.in_step) as isize;
         // The first pixel some of whose taps lie behind the input.
@@ -174,7 +187,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             taps.outputs(
                 lanes,
                 &Strip {
-                    from: (column(i) + (before * plan.x.tap_step) as isize).max(0) as usize * c,
+                    from: (column(i) + (before * plan.x.tap_step) as isize).max(0) as usize * c + phase.channel,
                     hop: plan.x.tap_step * c,
                     step: plan.x.in_step * c,
                     before,
@@ -188,6 +201,5 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             );
             i += count;
         }
-        true
     }
 }

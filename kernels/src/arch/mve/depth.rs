@@ -13,13 +13,11 @@
 //!
 //! Blocks of fewer channels, or of several for each input channel, run eight at a time, and gather their inputs.
 
-use super::factor;
 use super::portable::{Block, Run};
 use crate::quant::Accumulator;
-use crate::{Element, Rounding};
+use crate::{Element, Multiplier, Rounding};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::ptr::null;
 
 /// Channels of a vector, and those of the loop.
 const HALF: usize = 8;
@@ -43,7 +41,7 @@ struct Half {
 
 /// A block of channels.
 pub(crate) struct Lanes {
-    halves: [Half; LANES / HALF],
+    halves: [MaybeUninit<Half>; LANES / HALF],
     channels: usize,
     /// Input channels that they read.
     reach: usize,
@@ -53,33 +51,62 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// `m` output channels have the same input channel, and the first one is number `g` of them; `None` where the loops or the formulas do not hold.
+    pub(crate) fn new() -> Self {
+        let halves = [const { MaybeUninit::uninit() }; LANES / HALF];
+        Lanes { halves, channels: 0, reach: 0, x_zero: 0, y_zero: 0, double: false }
+    }
+
+    /// Becomes this block, of which `m` channels have the same input channel, and the first one is number `g` of them; `false` where the loops or the formulas do not
+    /// hold.
     #[inline(never)]
-    pub(crate) fn new<T: Element, W: Element, S: Accumulator, A: Accumulator>(
+    pub(crate) fn set<T: Element, W: Element, S: Accumulator, A: Accumulator>(
+        &mut self,
         block: &Block<'_, A>,
         x_zero: i32,
         [m, mut g]: [usize; 2],
-    ) -> Option<Self> {
+    ) -> bool {
         let (n, requant) = (block.channels, block.requant);
         // Bounds: differences of bytes fit 16 bits, and so does the clamp less a zero point of bytes.
         let narrow = size_of::<T>() == 1 || (x_zero, requant.zero) == (0, 0);
-        if size_of::<S>() != 4 || size_of::<W>() != 1 || !narrow || n > LANES {
-            return None;
+        let (multipliers, bias) = (block.multipliers, block.bias);
+        // One for each, or one multiplier for all and no bias.
+        let each = matches!((multipliers.len() == n, multipliers.len()), (true, _) | (_, 1));
+        let each = each && (bias.len() == n || bias.is_empty());
+        if size_of::<S>() != 4 || size_of::<W>() != 1 || !narrow || n == 0 || n > LANES || !each {
+            return false;
         }
-        let (low, high) = ([requant.low as i16; HALF], [requant.high as i16; HALF]);
-        let mut halves = [Half { bias: [0; HALF], q: [0; HALF], shift: [-1; HALF], at: [0; HALF], low, high }; 2];
-        let (mut at, mut highest) = (0, -1);
-        for c in 0..n {
-            let (half, i) = (halves.get_mut(c / HALF)?, c % HALF);
-            *half.at.get_mut(i)? = (at * size_of::<T>()) as u16;
-            let i = i % 2 * (HALF / 2) + i / 2;
-            let [q, shift] = factor(&block.multiplier(c), size_of::<A>() == 8);
-            (*half.bias.get_mut(i)?, *half.q.get_mut(i)?, *half.shift.get_mut(i)?) = (block.bias(c), q, shift);
-            highest = shift.max(highest);
-            (at, g) = if g + 1 == m { (at + 1, 0) } else { (at, g + 1) };
+        let mut from = From {
+            multipliers: multipliers.as_ptr(),
+            step: if multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
+            bias: if bias.is_empty() { (&raw const super::ZERO).cast() } else { bias.as_ptr().cast() },
+            hop: if bias.is_empty() { 0 } else { size_of::<A>() },
+            channels: n,
+            wide: (size_of::<A>() == 8).into(),
+            low: requant.low,
+            high: requant.high,
+        };
+        let mut highest = -1;
+        for half in self.halves.iter_mut().take(n.div_ceil(HALF)) {
+            // SAFETY: `channels` of them follow, or serve for all.
+            highest = unsafe { isa::factors(half.as_mut_ptr(), &from) }.max(highest);
+            from.multipliers = from.multipliers.wrapping_byte_add(HALF * from.step);
+            from.bias = from.bias.wrapping_byte_add(HALF * from.hop);
+            from.channels = from.channels.saturating_sub(HALF);
         }
-        let (reach, double) = (at + usize::from(g > 0), requant.rounding == Rounding::TfliteDouble);
-        (highest < 0).then_some(Lanes { halves, channels: n, reach, x_zero, y_zero: requant.zero, double })
+        (self.channels, self.x_zero, self.y_zero) = (n, x_zero, requant.zero);
+        (self.reach, self.double) = (LANES, requant.rounding == Rounding::TfliteDouble);
+        if m > 1 || n < LANES {
+            let mut at = 0;
+            for c in 0..n {
+                if let Some(half) = self.halves.get_mut(c / HALF) {
+                    // SAFETY: it has been written.
+                    unsafe { half.assume_init_mut() }.at[c % HALF] = (at * size_of::<T>()) as u16;
+                }
+                (at, g) = if g + 1 == m { (at + 1, 0) } else { (at, g + 1) };
+            }
+            self.reach = at + usize::from(g > 0);
+        }
+        highest < 0
     }
 
     /// Whether every channel has an input of its own, and no lane is empty.
@@ -88,9 +115,22 @@ impl Lanes {
     }
 }
 
-/// The taps of a row's pixels: their input rows, from the first channel on, and their weights, those of the channels side by side.
+/// Where eight channels' multipliers and biases lie, and bytes from one to the next; how many there are; whether q is rounded to its upper half; the clamp.
+#[repr(C)]
+struct From {
+    multipliers: *const Multiplier,
+    step: usize,
+    bias: *const i32,
+    hop: usize,
+    channels: usize,
+    wide: usize,
+    low: i32,
+    high: i32,
+}
+
+/// The taps of a row's pixels: their input rows, and their weights, those of the channels side by side.
 pub(crate) struct Taps<'a, T> {
-    rows: [*const T; ROWS],
+    rows: [MaybeUninit<*const T>; ROWS],
     len: usize,
     /// Values that can be read in every row.
     values: usize,
@@ -118,41 +158,42 @@ pub(crate) struct Strip {
 
 impl<'a, T: Element> Taps<'a, T> {
     pub(crate) fn new() -> Self {
-        let w = [const { MaybeUninit::uninit() }; TAPS];
-        Taps { rows: [null(); ROWS], len: 0, values: usize::MAX, n: 0, w, borrowed: PhantomData }
+        let (rows, w) = ([MaybeUninit::uninit(); ROWS], [const { MaybeUninit::uninit() }; TAPS]);
+        Taps { rows, len: 0, values: usize::MAX, n: 0, w, borrowed: PhantomData }
     }
 
-    /// Rows, and the weights of all their taps; whether there is room.
+    /// Whether there is room for so many rows, of so many taps each.
+    pub(crate) fn hold(rows: usize, taps: usize) -> bool {
+        rows <= ROWS && rows * taps <= TAPS
+    }
+
+    /// The next row.
     #[inline(always)]
-    pub(crate) fn lay<W: Element>(
-        &mut self,
-        lanes: &Lanes,
-        rows: impl Iterator<Item = &'a [T]>,
-        w: &[W],
-        run: Run,
-    ) -> bool {
-        for row in rows {
-            let Some(to) = self.rows.get_mut(self.len) else { return false };
-            (*to, self.values) = (row.as_ptr(), self.values.min(row.len()));
-            self.len += 1;
+    pub(crate) fn push(&mut self, row: &'a [T]) {
+        if let Some(to) = self.rows.get_mut(self.len) {
+            to.write(row.as_ptr());
+            (self.len, self.values) = (self.len + 1, self.values.min(row.len()));
         }
+    }
+
+    /// Lays the weights of all taps.
+    #[inline(always)]
+    pub(crate) fn lay<W: Element>(&mut self, lanes: &Lanes, w: &[W], run: Run) {
+        self.n = 0;
         // Bounds: offsets have 16 bits.
         let enough = run.skip + run.n <= run.len && lanes.channels * run.len <= w.len() && HALF * run.len < 1 << 16;
-        if run.n > TAPS || !enough {
-            return false;
+        if run.n == 0 || run.n > TAPS || !enough {
+            return;
         }
         let mut c = 0;
-        while c < lanes.channels && run.n > 0 {
+        while c < lanes.channels {
             let from = w.as_ptr().wrapping_add(c * run.len + run.skip).cast();
-            // SAFETY: there are `len` weights of each channel, weights of one byte are i8 or transparent wrappers of it, and there is room for `n` times as
-            // many as there are lanes, of which half come from c on.
-            unsafe {
-                isa::lay(self.w.as_mut_ptr().cast::<i8>().add(c), from, run.len, run.n, HALF.min(lanes.channels - c))
-            };
+            let (to, n) = (self.w.as_mut_ptr().cast::<i8>().wrapping_add(c), HALF.min(lanes.channels - c));
+            // SAFETY: there are `len` weights of each channel, weights of one byte are i8 or transparent wrappers of it, and there is room for as many of all lanes.
+            unsafe { isa::lay(to, from, run.len, run.n, n) };
             c += HALF;
         }
         self.n = run.n;
-        true
     }
 
     /// The outputs of pixels; nothing where inputs or room for outputs are missing.
@@ -178,7 +219,7 @@ impl<'a, T: Element> Taps<'a, T> {
             end: self.rows.as_ptr().wrapping_add(len).cast(),
             taps,
             skip: (columns - taps) * LANES,
-            half: lanes.halves.as_ptr(),
+            half: lanes.halves.as_ptr().cast(),
             y: y.as_mut_ptr().wrapping_add(to).cast(),
             count,
             pitch: pitch * size,
@@ -236,9 +277,65 @@ use model as isa;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::{Call, HALF, Half, LANES, Loop};
+    use super::{Call, From, HALF, Half, LANES, Loop};
     use core::arch::naked_asm;
     use core::mem::offset_of;
+
+    /// Writes all but `at` of channels; the highest −e, or -1. Lanes without a channel are as the last one.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn factors(half: *mut Half, from: *const From) -> i32 {
+        naked_asm!(
+            ".cpu cortex-m55",
+            ".macro channels at",
+            "vmin.u32 q0, q0, q7",
+            "vmul.i32 q1, q0, r3",
+            "vldrw.u32 q2, [r2, q1]",
+            "vldrb.s32 q3, [r12, q1]",
+            "cbz r7, 2f",
+            "vqadd.s32 q2, q2, r11",
+            "vbic.i32 q2, #0xff",
+            "vbic.i32 q2, #0xff00",
+            "2:",
+            "vpt.i32 eq, q2, zr",
+            "vmvnt.i32 q3, #0",
+            "vmaxv.s32 lr, q3",
+            "vmul.i32 q1, q0, r5",
+            "vldrw.u32 q0, [r4, q1]",
+            "vstrw.32 q0, [r0, #\\at]",
+            "vstrw.32 q2, [r0, #\\at + {q}]",
+            "vstrw.32 q3, [r0, #\\at + {shift}]",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "vpush {{d14, d15}}",
+            "ldmia r1, {{r2-r9}}",
+            "vdup.16 q0, r8",
+            "vstrh.16 q0, [r0, #{low}]",
+            "vdup.16 q0, r9",
+            "vstrh.16 q0, [r0, #{high}]",
+            "add r12, r2, #4",
+            "mov r11, #0x8000",
+            "mov lr, #-1",
+            "subs r6, r6, #1",
+            "vdup.32 q7, r6",
+            "movs r6, #0",
+            "vidup.u32 q0, r6, #2",
+            "channels 0",
+            "movs r6, #1",
+            "vdup.32 q0, r6",
+            "movs r6, #0",
+            "vidup.u32 q1, r6, #2",
+            "vadd.i32 q0, q0, q1",
+            "channels 16",
+            "mov r0, lr",
+            "vpop {{d14, d15}}",
+            "pop {{r4-r11, pc}}",
+            ".purgem channels",
+            q = const offset_of!(Half, q),
+            shift = const offset_of!(Half, shift),
+            low = const offset_of!(Half, low),
+            high = const offset_of!(Half, high),
+        )
+    }
 
     /// Lays `taps` weights of eight channels side by side, which lie `len` apart; those of the channels from `n` on are 0.
     #[unsafe(naked)]
@@ -411,9 +508,27 @@ mod asm {
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
+    use super::super::factor;
     use super::super::isa::output;
-    use super::{Call, HALF, LANES, Loop};
+    use super::{Call, From, HALF, Half, LANES, Loop};
     use crate::Element;
+
+    pub(super) unsafe extern "C" fn factors(half: *mut Half, from: *const From) -> i32 {
+        // SAFETY: the caller's.
+        let (half, from) = unsafe { (&mut *half, &*from) };
+        let mut highest = -1;
+        for lane in 0..HALF {
+            let (c, i) = (lane.min(from.channels - 1), lane % 2 * (HALF / 2) + lane / 2);
+            // SAFETY: the caller's.
+            let m = unsafe { &*from.multipliers.byte_add(c * from.step) };
+            // SAFETY: the caller's.
+            half.bias[i] = unsafe { *from.bias.byte_add(c * from.hop) };
+            [half.q[i], half.shift[i]] = factor(m, from.wide != 0);
+            highest = half.shift[i].max(highest);
+            (half.low[lane], half.high[lane]) = (from.low as i16, from.high as i16);
+        }
+        highest
+    }
 
     pub(super) unsafe extern "C" fn lay(to: *mut i8, w: *const i8, len: usize, taps: usize, n: usize) {
         for (tap, c) in (0..taps).flat_map(|tap| (0..HALF).map(move |c| (tap, c))) {
