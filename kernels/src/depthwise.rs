@@ -10,7 +10,7 @@ use crate::arch::vectors::{Lanes, Strip, Taps};
 use crate::arch::{Block, Job, PIXELS, Patch, Run, groups};
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
-use crate::{Convolution, Element, Window};
+use crate::{Convolution, Element, Window, phase};
 
 /// The pixels of one row and column phase, and some of their channels.
 struct Phase<'a, T> {
@@ -30,6 +30,31 @@ struct Phase<'a, T> {
     pitch: usize,
 }
 
+/// An output channel, the input channel that it reads, and which of the output channels of that it is.
+#[derive(Clone, Copy)]
+struct Channel {
+    output: usize,
+    input: usize,
+    in_group: usize,
+}
+
+impl Channel {
+    const FIRST: Self = Channel { output: 0, input: 0, in_group: 0 };
+
+    /// The one `n` channels later, where `m` have the same input channel.
+    #[inline(always)]
+    fn after(self, n: usize, m: usize) -> Self {
+        let (output, mut input, mut in_group) = (self.output + n, self.input, self.in_group + n);
+        if m == 1 {
+            return Channel { output, input: output, in_group: 0 };
+        }
+        while in_group >= m {
+            (input, in_group) = (input + 1, in_group - m);
+        }
+        Channel { output, input, in_group }
+    }
+}
+
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// One output row, summed in S.
     #[inline(never)]
@@ -38,48 +63,54 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let row = plan.y.at(oy);
         let (above, rows) = plan.y.clip(row.first, row.taps);
         let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let patch = Patch::new();
-        let (mut o, mut channel, mut in_group) = (0, 0, 0);
         #[cfg(upconv_backend = "mve")]
-        let (mut lanes, mut taps) = (Lanes::new(), Taps::new());
-        #[cfg(upconv_backend = "mve")]
-        let able = {
-            (0..rows).for_each(|row| taps.push(x.row(top + row * plan.y.tap_step)));
-            Taps::<T>::hold(rows, plan.x.taps(0))
-        };
-        while o < plan.output.c {
-            let n = CHANNELS.min(plan.output.c - o);
-            let (bias, multipliers) = (self.weights.bias, self.multipliers);
-            let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
-            let block =
-                Block { channels: n, bias: cut(bias, o, n), multipliers, requant: self.requant, largest: self.largest };
+        let at = self.vectors::<S>(row, [above, rows, top], x, y);
+        #[cfg(not(upconv_backend = "mve"))]
+        let at = Channel::FIRST;
+        if at.output < plan.output.c {
+            self.lists::<S>(row, [above, rows, top], x, at, y);
+        }
+    }
+
+    /// The same from some channel on, whose sums are in memory.
+    #[inline(never)]
+    fn lists<S: Accumulator>(
+        &self,
+        row: phase::Phase,
+        [above, rows, top]: [usize; 3],
+        x: &Window<'_, T>,
+        mut at: Channel,
+        y: &mut [T],
+    ) {
+        let (plan, patch) = (&self.plan, Patch::new());
+        while at.output < plan.output.c {
+            let block = self.block(at.output);
+            let Channel { output: o, input: channel, in_group } = at;
             let mut job = Job::<S, A>::new(&block);
-            #[cfg(upconv_backend = "mve")]
-            let vectors = able && lanes.set::<T, W, S, A>(&block, self.x_zero, [plan.group_out, in_group]);
-            #[cfg(not(upconv_backend = "mve"))]
-            let vectors = false;
-            if !vectors {
-                job.start::<T>();
-            }
+            job.start::<T>();
             for (r, columns) in plan.x.phases().enumerate() {
                 let run = Run { n: rows * columns.taps, len: row.taps * columns.taps, skip: above * columns.taps };
-                let weights =
-                    cut(self.weights.packed, plan.packed_at(row.class, columns.class) + o * run.len, n * run.len);
+                let weights = cut(
+                    self.weights.packed,
+                    plan.packed_at(row.class, columns.class) + o * run.len,
+                    block.channels * run.len,
+                );
                 let (count, columns, first) = (plan.x.len(r), columns.taps, columns.first);
                 let (to, pitch) = (r * plan.output.c + o, plan.x.out_step * plan.output.c);
                 let phase = Phase { x, count, rows, top, columns, first, channel, in_group, to, pitch };
-                #[cfg(upconv_backend = "mve")]
-                if vectors {
-                    self.vectors_of(&phase, &lanes, &mut taps, weights, run, y);
-                    continue;
-                }
                 self.channels_of(&phase, &mut job, weights, run, &patch, y);
             }
-            (o, in_group) = (o + n, in_group + n);
-            while in_group >= plan.group_out {
-                (channel, in_group) = (channel + 1, in_group - plan.group_out);
-            }
+            at = at.after(block.channels, plan.group_out);
         }
+    }
+
+    /// Channels from `o` on.
+    #[inline(always)]
+    fn block(&self, o: usize) -> Block<'_, A> {
+        let n = CHANNELS.min(self.plan.output.c - o);
+        let (bias, multipliers) = (cut(self.weights.bias, o, n), self.multipliers);
+        let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
+        Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest }
     }
 
     /// The channels of a job in one phase.
@@ -160,46 +191,64 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
 #[cfg(upconv_backend = "mve")]
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
-    /// The channels of a block in one phase, whose sums stay in registers.
+    /// One output row, whose sums stay in registers; the first channel that is left.
     #[inline(never)]
-    fn vectors_of(
+    fn vectors<S: Accumulator>(
         &self,
-        phase: &Phase<'_, T>,
-        lanes: &Lanes,
-        taps: &mut Taps<'_, T>,
-        weights: &[W],
-        run: Run,
+        row: phase::Phase,
+        [above, inside, top]: [usize; 3],
+        window: &Window<'_, T>,
         y: &mut [T],
-    ) {
-        let plan = &self.plan;
-        taps.lay(lanes, weights, run);
-        let (c, across) = (plan.input.c, (phase.columns.saturating_sub(1) * plan.x.tap_step) as isize);
-        let column = |i: usize| phase.first + (i * plan.x.in_step) as isize;
-        // The first pixel some of whose taps lie behind the input.
-        let mut end = phase.count;
-        while end > 0 && run.n > 0 && column(end - 1) + across >= plan.input.w as isize {
-            end -= 1;
+    ) -> Channel {
+        let (plan, x) = (&self.plan, &self.plan.x);
+        let (c, pitch) = (plan.input.c, x.out_step * plan.output.c);
+        let mut taps = Taps::new([c, plan.output.c], y.len(), [x.tap_step * c, x.in_step * c, pitch]);
+        if !taps.rows((0..inside).map(|row| window.row(top + row * plan.y.tap_step))) {
+            return Channel::FIRST;
         }
-        let mut i = 0;
-        while i < phase.count {
-            let (before, inside) = if run.n > 0 { plan.x.clip(column(i), phase.columns) } else { (0, 0) };
-            let count = if run.n == 0 || inside == phase.columns { end.saturating_sub(i).max(1) } else { 1 };
-            taps.outputs(
-                lanes,
-                &Strip {
-                    from: (column(i) + (before * plan.x.tap_step) as isize).max(0) as usize * c + phase.channel,
-                    hop: plan.x.tap_step * c,
-                    step: plan.x.in_step * c,
-                    before,
-                    taps: inside,
-                    columns: phase.columns,
-                    count,
-                    to: phase.to + i * phase.pitch,
-                    pitch: phase.pitch,
-                },
-                y,
-            );
-            i += count;
+        for (r, phase::Phase { class, taps: columns, first }) in x.phases().enumerate() {
+            let run = Run { n: inside * columns, len: row.taps * columns, skip: above * columns };
+            let (count, columns) = (x.len(r), if run.n > 0 { columns } else { 0 });
+            if !taps.phase(plan.packed_at(row.class, class), run, columns) {
+                return Channel::FIRST;
+            }
+            // Pixels before the first that has all its taps, and from `end` on, differ from their neighbours.
+            let column = |i: usize| first + (i * x.in_step) as isize;
+            let across = (columns.saturating_sub(1) * x.tap_step) as isize;
+            let mut end = count;
+            while end > 0 && columns > 0 && column(end - 1) + across >= x.input as isize {
+                end -= 1;
+            }
+            let mut i = 0;
+            while i < count {
+                let (before, inside) =
+                    if i < end && column(i) >= 0 { (0, columns) } else { x.clip(column(i), columns) };
+                let count = if inside == columns { end - i } else { 1 };
+                let from = (column(i) + (before * x.tap_step) as isize).max(0) as usize * c;
+                let strip = Strip { from, before, taps: inside, count, to: r * plan.output.c + i * pitch };
+                if !taps.push(&strip) {
+                    self.blocks::<S>(&mut taps, y);
+                    taps.push(&strip);
+                }
+                i += count;
+            }
         }
+        self.blocks::<S>(&mut taps, y)
+    }
+
+    /// All channels of these pixels; the first that is left.
+    #[inline(never)]
+    fn blocks<S: Accumulator>(&self, taps: &mut Taps<'_, T>, y: &mut [T]) -> Channel {
+        let (mut lanes, mut at) = (Lanes::new(), Channel::FIRST);
+        while at.output < self.plan.output.c {
+            let block = self.block(at.output);
+            if !lanes.set::<T, W, S, A>(&block, self.x_zero, [self.plan.group_out, at.in_group]) {
+                break;
+            }
+            taps.outputs(&lanes, self.weights.packed, [at.input, at.output], y);
+            at = at.after(block.channels, self.plan.group_out);
+        }
+        taps.clear();
+        at
     }
 }

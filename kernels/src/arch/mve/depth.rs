@@ -18,6 +18,7 @@ use crate::quant::Accumulator;
 use crate::{Element, Multiplier, Rounding};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::ptr::{null, null_mut};
 
 /// Channels of a vector, and those of the loop.
 const HALF: usize = 8;
@@ -25,6 +26,8 @@ const LANES: usize = 2 * HALF;
 /// The most rows of taps, and taps of all rows.
 const ROWS: usize = 8;
 const TAPS: usize = 49;
+/// Strips at a time.
+const STRIPS: usize = 8;
 
 /// Eight channels: their sums before any product, q and −e of the formulas of [`mve`](super), for the even channels and then for the odd ones; in which place, in
 /// bytes, each one's input lies; and the clamp.
@@ -128,119 +131,182 @@ struct From {
     high: i32,
 }
 
-/// The taps of a row's pixels: their input rows, and their weights, those of the channels side by side.
+/// The outputs of a row: the input rows that its taps read, their weights, those of the channels side by side, and its pixels.
 pub(crate) struct Taps<'a, T> {
     rows: [MaybeUninit<*const T>; ROWS],
     len: usize,
     /// Values that can be read in every row.
     values: usize,
-    /// Weights of a channel, which have been laid.
-    n: usize,
     w: [MaybeUninit<[i8; LANES]>; TAPS],
+    calls: [MaybeUninit<Call>; STRIPS],
+    count: usize,
+    /// The phase whose strips come next: where its weights begin, those of the tap rows that are inside, and its columns.
+    packed: usize,
+    run: Run,
+    columns: usize,
+    /// Channels of the input and the output, and outputs of the row.
+    channels: [usize; 2],
+    room: usize,
+    /// Values from one tap to the next and from one pixel to the next, and outputs of the latter.
+    steps: [usize; 3],
     borrowed: PhantomData<&'a T>,
 }
 
-/// Pixels that follow each other and the taps of a row that are inside.
+/// Pixels of one phase that follow each other and are reached by the same taps.
 pub(crate) struct Strip {
-    /// Where the first tap of the first pixel reads in its row; values from one tap to the next, and from one pixel to the next.
+    /// Where the first tap of the first pixel reads in its row.
     pub(crate) from: usize,
-    pub(crate) hop: usize,
-    pub(crate) step: usize,
-    /// Taps outside before them, inside, and of all.
+    /// Taps outside before those that are inside.
     pub(crate) before: usize,
     pub(crate) taps: usize,
-    pub(crate) columns: usize,
     pub(crate) count: usize,
-    /// The first output of the first pixel, and the distance of the next one's.
+    /// The first pixel's first output.
     pub(crate) to: usize,
-    pub(crate) pitch: usize,
 }
 
 impl<'a, T: Element> Taps<'a, T> {
-    pub(crate) fn new() -> Self {
-        let (rows, w) = ([MaybeUninit::uninit(); ROWS], [const { MaybeUninit::uninit() }; TAPS]);
-        Taps { rows, len: 0, values: usize::MAX, n: 0, w, borrowed: PhantomData }
-    }
-
-    /// Whether there is room for so many rows, of so many taps each.
-    pub(crate) fn hold(rows: usize, taps: usize) -> bool {
-        rows <= ROWS && rows * taps <= TAPS
-    }
-
-    /// The next row.
     #[inline(always)]
-    pub(crate) fn push(&mut self, row: &'a [T]) {
-        if let Some(to) = self.rows.get_mut(self.len) {
+    pub(crate) fn new(channels: [usize; 2], room: usize, steps: [usize; 3]) -> Self {
+        Taps {
+            rows: [const { MaybeUninit::uninit() }; ROWS],
+            len: 0,
+            values: usize::MAX,
+            w: [const { MaybeUninit::uninit() }; TAPS],
+            calls: [const { MaybeUninit::uninit() }; STRIPS],
+            count: 0,
+            packed: 0,
+            run: Run { n: 0, len: 0, skip: 0 },
+            columns: 0,
+            channels,
+            room,
+            steps,
+            borrowed: PhantomData,
+        }
+    }
+
+    /// Reads these rows; whether there is room.
+    #[inline(always)]
+    pub(crate) fn rows(&mut self, rows: impl Iterator<Item = &'a [T]>) -> bool {
+        for row in rows {
+            let Some(to) = self.rows.get_mut(self.len) else { return false };
             to.write(row.as_ptr());
             (self.len, self.values) = (self.len + 1, self.values.min(row.len()));
         }
+        true
     }
 
-    /// Lays the weights of all taps.
+    /// The next phase; whether there is room for its weights.
     #[inline(always)]
-    pub(crate) fn lay<W: Element>(&mut self, lanes: &Lanes, w: &[W], run: Run) {
-        self.n = 0;
+    pub(crate) fn phase(&mut self, packed: usize, run: Run, columns: usize) -> bool {
+        (self.packed, self.run, self.columns) = (packed, run, columns);
         // Bounds: offsets have 16 bits.
-        let enough = run.skip + run.n <= run.len && lanes.channels * run.len <= w.len() && HALF * run.len < 1 << 16;
-        if run.n == 0 || run.n > TAPS || !enough {
-            return;
-        }
-        let mut c = 0;
-        while c < lanes.channels {
-            let from = w.as_ptr().wrapping_add(c * run.len + run.skip).cast();
-            let (to, n) = (self.w.as_mut_ptr().cast::<i8>().wrapping_add(c), HALF.min(lanes.channels - c));
-            // SAFETY: there are `len` weights of each channel, weights of one byte are i8 or transparent wrappers of it, and there is room for as many of all lanes.
-            unsafe { isa::lay(to, from, run.len, run.n, n) };
-            c += HALF;
-        }
-        self.n = run.n;
+        run.n <= TAPS && run.n == self.len * columns && run.skip + run.n <= run.len && HALF * run.len < 1 << 16
     }
 
-    /// The outputs of pixels; nothing where inputs or room for outputs are missing.
-    ///
-    /// Bounds: the plan has proved that the whole sum fits 32 bits (see `Weights::layer`); parts of it may wrap.
+    /// The next strip of this phase; whether there is room. Without inputs, or room for its outputs, it is left out.
     #[inline(always)]
-    pub(crate) fn outputs(&self, lanes: &Lanes, strip: &Strip, y: &mut [T]) {
-        let &Strip { from, hop, step, before, taps, columns, count, to, pitch } = strip;
-        let len = if taps > 0 { self.len } else { 0 };
-        let last = count.saturating_sub(1);
-        let inputs = len == 0 || from + last * step + (taps - 1) * hop + lanes.reach <= self.values;
-        let room = to + last * pitch + lanes.channels <= y.len();
-        if count == 0 || !inputs || !room || before + taps > columns || len * columns > self.n {
-            return;
+    pub(crate) fn push(&mut self, strip: &Strip) -> bool {
+        let &Strip { from, before, taps, count, to } = strip;
+        let [hop, step, pitch] = self.steps;
+        let [inputs, outputs] = self.channels;
+        let (last, size) = (count.saturating_sub(1), size_of::<T>());
+        let rows = if taps > 0 { self.len } else { 0 };
+        let reads = rows == 0 || from + last * step + (taps - 1) * hop + inputs <= self.values;
+        if count == 0 || !reads || to + last * pitch + outputs > self.room || before + taps > self.columns {
+            return true;
         }
-        let size = size_of::<T>();
-        let mut call = Call {
-            w: self.w.as_ptr().wrapping_add(before).cast(),
-            rows: self.rows.as_ptr().cast(),
+        let Some(call) = self.calls.get_mut(self.count) else { return false };
+        call.write(Call {
+            w: null(),
+            rows: null(),
             from: from * size,
             hop: hop * size,
-            zero: lanes.x_zero,
-            end: self.rows.as_ptr().wrapping_add(len).cast(),
+            zero: 0,
+            end: null(),
             taps,
-            skip: (columns - taps) * LANES,
-            half: lanes.halves.as_ptr().cast(),
-            y: y.as_mut_ptr().wrapping_add(to).cast(),
+            skip: (self.columns - taps) * LANES,
+            half: null(),
+            y: null_mut(),
             count,
             pitch: pitch * size,
             step: step * size,
-            y_zero: lanes.y_zero,
-            double: lanes.double.into(),
+            y_zero: 0,
+            double: 0,
             channels: LANES,
-        };
-        if lanes.full() {
-            // SAFETY: all rows have the values and weights of all taps and channels, and y has room.
-            return unsafe { isa::whole(size)(&call) };
+            packed: self.packed,
+            run: self.run,
+            before: before * LANES,
+            len: rows,
+            at: from * size,
+            to: to * size,
+        });
+        self.count += 1;
+        true
+    }
+
+    /// Forgets the strips.
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// The outputs of some channels, the first of which, and its input, have these numbers.
+    ///
+    /// Bounds: the plan has proved that the whole sum fits 32 bits (see `Weights::layer`); parts of it may wrap.
+    #[inline(never)]
+    pub(crate) fn outputs<W: Element>(&mut self, lanes: &Lanes, w: &[W], [x, o]: [usize; 2], y: &mut [T]) {
+        let (n, size, mut laid) = (lanes.channels, size_of::<T>(), usize::MAX);
+        if x + lanes.reach > self.channels[0] || o + n > self.channels[1] || y.len() < self.room {
+            return;
         }
-        let mut left = lanes.channels;
-        while left > 0 {
-            call.channels = left.min(HALF);
-            // SAFETY: as above.
-            unsafe { isa::half(size)(&call) };
-            left -= call.channels;
-            (call.w, call.half) = (call.w.wrapping_add(HALF), call.half.wrapping_add(1));
-            call.y = call.y.wrapping_byte_add(HALF * size);
+        let (full, half) = (lanes.full(), lanes.halves.as_ptr().cast());
+        let rows: *const *const () = self.rows.as_ptr().cast();
+        for call in self.calls.iter_mut().take(self.count) {
+            // SAFETY: as many have been written.
+            let call = unsafe { call.assume_init_mut() };
+            let run = call.run;
+            if run.n > 0 && call.packed != laid {
+                laid = call.packed;
+                let w = w.get(laid + o * run.len + run.skip..).unwrap_or_default();
+                if n * run.len > w.len() + run.skip {
+                    return;
+                }
+                // SAFETY: there are `len` weights of each channel, of one byte as `lanes` knows, and `phase` has seen to the room.
+                unsafe { lay(self.w.as_mut_ptr().cast(), w.as_ptr().cast(), run, n) };
+            }
+            call.w = self.w.as_ptr().cast::<i8>().wrapping_add(call.before);
+            (call.rows, call.end) = (rows, rows.wrapping_add(call.len));
+            (call.from, call.zero, call.half) = (call.at + x * size, lanes.x_zero, half);
+            call.y = y.as_mut_ptr().wrapping_add(o).wrapping_byte_add(call.to).cast();
+            (call.y_zero, call.double) = (lanes.y_zero, lanes.double.into());
+            if full {
+                // SAFETY: all rows have the values and weights of all taps and channels, and y has room, as `push` has seen to.
+                unsafe { isa::whole(size)(call) };
+                continue;
+            }
+            let mut left = n;
+            while left > 0 {
+                call.channels = left.min(HALF);
+                // SAFETY: as above.
+                unsafe { isa::half(size)(call) };
+                left -= call.channels;
+                (call.w, call.half) = (call.w.wrapping_add(HALF), call.half.wrapping_add(1));
+                call.y = call.y.wrapping_byte_add(HALF * size);
+            }
         }
+    }
+}
+
+/// Lays the weights of `n` channels.
+///
+/// # Safety
+/// There are those that the run names, and room for as many of all lanes.
+#[inline(always)]
+unsafe fn lay(to: *mut i8, w: *const i8, run: Run, n: usize) {
+    let mut c = 0;
+    while c < n {
+        // SAFETY: the caller's.
+        unsafe { isa::lay(to.wrapping_add(c), w.wrapping_add(c * run.len), run.len, run.n, HALF.min(n - c)) };
+        c += HALF;
     }
 }
 
@@ -266,6 +332,13 @@ struct Call {
     double: usize,
     /// Of a loop over half of them.
     channels: usize,
+    /// What the loops do not read: the weights before they are laid, how far behind the laid ones the first lie, rows, and the places of channel 0.
+    packed: usize,
+    run: Run,
+    before: usize,
+    len: usize,
+    at: usize,
+    to: usize,
 }
 
 type Loop = unsafe extern "C" fn(*const Call);
@@ -277,7 +350,7 @@ use model as isa;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::{Call, From, HALF, Half, LANES, Loop};
+    use super::{Call, From, Half, LANES, Loop};
     use core::arch::naked_asm;
     use core::mem::offset_of;
 
@@ -368,7 +441,7 @@ mod asm {
                 naked_asm!(
                     ".cpu cortex-m55",
                     ".macro products even, odd",
-                    "vldrb.s16 q5, [r2], #{half}",
+                    concat!("vldrb.s16 q5, [r2], #{lanes} / ", $halves),
                     "vsub.i16 q4, q4, r6",
                     "vmullb.s16 q6, q4, q5",
                     "vmullt.s16 q4, q4, q5",
@@ -428,8 +501,6 @@ mod asm {
                     concat!(".if ", $halves, " == 2"),
                     $($again,)*
                     "products q2, q3",
-                    ".else",
-                    "adds r2, r2, #{half}",
                     ".endif",
                     "add r1, r1, r5",
                     "le lr, 4b",
@@ -474,7 +545,7 @@ mod asm {
                     ".purgem double",
                     ".purgem single",
                     ".purgem narrow",
-                    half = const HALF,
+                    lanes = const LANES,
                     size = const size_of::<Half>(),
                     q = const offset_of!(Half, q),
                     shift = const offset_of!(Half, shift),
@@ -568,4 +639,125 @@ mod model {
     }
 
     pub(super) use whole as half;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::Requant;
+    use crate::rows::cut;
+    use crate::{Activation, Quant};
+    use core::slice::from_mut;
+
+    fn outputs_are_the_formula<T: Element, A: Accumulator>() {
+        let mut state = 5u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) as usize % n
+        };
+        let wide = size_of::<T>() == 2;
+        for case in 0..if cfg!(miri) { 20 } else { 600 } {
+            let m = if case % 3 == 0 { 1 + below(5) } else { 1 };
+            let channels = if case % 2 == 0 { LANES } else { 1 + below(LANES) };
+            let (above, rows, below_rows) = (below(2), below(4), below(2));
+            let (columns, hop, step, count) = (1 + below(4), 1 + below(2), 1 + below(2), 1 + below(4));
+            let (before, g) = (below(columns), below(m));
+            let taps = 1 + below(columns - before);
+            // Neighbours on both sides, which are not touched.
+            let (c, o) = ((g + channels).div_ceil(m) + below(3), below(3));
+            let all = o + channels + below(3);
+            let width = (taps - 1) * hop + (count - 1) * step + 1;
+            let mut value = |n: usize| below(n) as i32 - (n / 2) as i32;
+            let [x_zero, y_zero] = if wide { [0; 2] } else { [(); 2].map(|()| value(256)) };
+            let lines: std::vec::Vec<std::vec::Vec<T>> = (0..rows)
+                .map(|_| (0..width * c).map(|_| T::from_i32(value(if wide { 65536 } else { 256 }))).collect())
+                .collect();
+            let run = Run { n: rows * columns, len: (above + rows + below_rows) * columns, skip: above * columns };
+            let w: std::vec::Vec<i8> = (0..all * run.len).map(|_| value(256) as i8).collect();
+            let bias: std::vec::Vec<A> = (0..channels).map(|_| A::from_i64(value(2001).into())).collect();
+            let bias = if case % 5 == 0 { &[][..] } else { &bias };
+            let n = if case % 7 == 0 { 1 } else { channels };
+            let multipliers = (0..n).map(|_| match value(20) {
+                0 => Multiplier::ZERO,
+                k => Multiplier::from_real((0.004 + 0.0001 * f64::from(k)) * if wide { 0.01 } else { 1.0 }).unwrap(),
+            });
+            let multipliers: std::vec::Vec<_> = multipliers.collect();
+            let rounding = match case % 4 {
+                _ if size_of::<A>() == 8 => Rounding::Tflite16x8,
+                0 => Rounding::TfliteSingle,
+                _ => Rounding::TfliteDouble,
+            };
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let requant = Requant::new(rounding, y_zero, activation.range::<T>(Quant::new(1.0, y_zero)));
+            let block = Block { channels, bias, multipliers: &multipliers, requant, largest: 1 << 30 };
+            let mut ours = vec![T::default(); count * all];
+            let mut theirs = ours.clone();
+            let mut lanes = Lanes::new();
+            assert!(lanes.set::<T, i8, i32, A>(&block, x_zero, [m, g]));
+            let mut all_taps = Taps::new([c, all], ours.len(), [hop * c, step * c, all]);
+            assert!(all_taps.rows(lines.iter().map(|line| &line[..])));
+            assert!(all_taps.phase(0, run, columns));
+            assert!(all_taps.push(&Strip { from: 0, before, taps, count, to: 0 }));
+            all_taps.outputs(&lanes, &w, [0, o], &mut ours);
+            for (p, i) in (0..count).flat_map(|p| (0..channels).map(move |i| (p, i))) {
+                let w = cut(&w, (o + i) * run.len + run.skip, run.n);
+                let mut sum = block.bias::<i32>(i);
+                for (line, w) in lines.iter().zip(w.chunks(columns)) {
+                    for (tap, w) in w[before..before + taps].iter().enumerate() {
+                        let x = line[(p * step + tap * hop) * c + (g + i) / m].to_i32();
+                        sum += (x - x_zero) * i32::from(*w);
+                    }
+                }
+                let to = from_mut(&mut theirs[p * all + o + i]);
+                requant.all::<T, i32, A>([sum].into_iter(), [block.multiplier(i)].into_iter(), to);
+            }
+            assert!(ours == theirs, "case {case}: {channels} channels, {m} of an input");
+        }
+    }
+
+    #[test]
+    fn int8() {
+        outputs_are_the_formula::<i8, i32>();
+    }
+
+    #[test]
+    fn int16() {
+        outputs_are_the_formula::<i16, i64>();
+    }
+
+    /// What the loops do not hold for is refused, and what lies outside is not touched.
+    #[test]
+    fn refusals() {
+        let requant = Requant::new(Rounding::TfliteDouble, 0, (-128, 127));
+        let [one, half] = [1.0, 0.25].map(|m| [Multiplier::from_real(m).unwrap()]);
+        let block = |multipliers| Block::<i32> { channels: 1, bias: &[], multipliers, requant, largest: 1 };
+        let mut lanes = Lanes::new();
+        assert!(lanes.set::<i8, i8, i32, i32>(&block(&half), 0, [1, 0]));
+        assert!(!lanes.set::<i8, i8, i32, i32>(&block(&one), 0, [1, 0]));
+        assert!(!lanes.set::<i8, i16, i32, i32>(&block(&half), 0, [1, 0]));
+        assert!(!lanes.set::<i8, i8, i64, i32>(&block(&half), 0, [1, 0]));
+        assert!(!lanes.set::<i16, i8, i32, i32>(&block(&half), 1, [1, 0]));
+        assert!(lanes.set::<i8, i8, i32, i32>(&block(&half), 0, [1, 0]));
+        let mut taps = Taps::new([1, 1], 2, [1; 3]);
+        assert!(!Taps::new([1, 1], 2, [1; 3]).rows([&[1i8][..]; ROWS + 1].into_iter()));
+        assert!(taps.rows([&[4i8, 8][..]].into_iter()));
+        let run = |n| Run { n, len: n, skip: 0 };
+        assert!(!taps.phase(0, run(TAPS + 1), TAPS + 1) && !taps.phase(0, run(2), 1) && taps.phase(0, run(1), 1));
+        let mut y = [99; 2];
+        for [from, taps_of, count, to] in [[2, 1, 1, 0], [0, 1, 3, 0], [0, 1, 1, 2], [0, 2, 1, 0], [0, 1, 0, 0]] {
+            assert!(taps.push(&Strip { from, before: 0, taps: taps_of, count, to }));
+        }
+        taps.outputs(&lanes, &[1i8], [0, 0], &mut y);
+        assert_eq!(y, [99; 2]);
+        assert!(taps.push(&Strip { from: 0, before: 0, taps: 1, count: 2, to: 0 }));
+        for (w, x, o) in [(&[][..] as &[i8], 0, 0), (&[1], 1, 0), (&[1], 0, 1)] {
+            taps.outputs(&lanes, w, [x, o], &mut y);
+        }
+        taps.outputs(&lanes, &[1i8], [0, 0], &mut y[..1]);
+        assert_eq!(y, [99; 2]);
+        taps.outputs(&lanes, &[1i8], [0, 0], &mut y);
+        assert_eq!(y, [1, 2]);
+        assert!((1..STRIPS).all(|_| taps.push(&Strip { from: 0, before: 0, taps: 1, count: 1, to: 0 })));
+        assert!(!taps.push(&Strip { from: 0, before: 0, taps: 1, count: 1, to: 0 }));
+    }
 }
