@@ -143,6 +143,12 @@ impl Multiplier {
         self.q
     }
 
+    /// q rounded to its upper 16 bits, which [`Rounding::Tflite16x8`] takes.
+    #[inline(always)]
+    pub(crate) const fn q16(self) -> i32 {
+        if self.q < 0x7FFF_0000 { (self.q + (1 << 15)) >> 16 } else { 0x7FFF }
+    }
+
     /// The power of two, -31 ..= 30.
     pub const fn shift(self) -> i8 {
         self.shift
@@ -184,7 +190,7 @@ impl Multiplier {
     /// `acc * M` in [`Rounding::Tflite16x8`], for |acc| < 2^47 and a shift of at most 14. A product beyond 32 bits saturates.
     #[inline]
     pub(crate) const fn apply_wide(self, acc: i64) -> i32 {
-        let q16 = if self.q < 0x7FFF_0000 { (self.q + (1 << 15)) >> 16 } else { 0x7FFF };
+        let q16 = self.q16();
         if self.shift <= -2 && acc as i32 as i64 == acc {
             // Rounded down three times instead of once, the last time by one bit: the same number.
             let high = ((acc * ((q16 as i64) << 16)) >> 32) as i32; // acc * q16 / 2^16

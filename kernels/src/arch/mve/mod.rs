@@ -638,7 +638,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 /// q and −e of the formulas. Tflite16x8 is single rounding by the upper half of q; a product of 0 is 0 by any shift.
 #[inline(always)]
 fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
-    let q = if wide { m.q().saturating_add(1 << 15).min(0x7FFF_0000) & !0xFFFF } else { m.q() };
+    let q = if wide { m.q16() << 16 } else { m.q() };
     [q, if q == 0 { -1 } else { m.shift().into() }]
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign; the last sum is below 2^31 + 2^18.
 
-pub(super) use super::words::widen_i16;
+pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
 use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;

@@ -1,6 +1,6 @@
 //! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products.
 
-pub(super) use super::words::widen_i16;
+pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
 use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;

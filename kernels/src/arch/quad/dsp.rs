@@ -11,9 +11,8 @@
 //!
 //! 13 instructions for 16 products.
 
-#[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Loop, PIXELS, Strip, Strips, portable};
+use super::{Halves, Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -90,9 +89,16 @@ impl Patch {
 }
 
 #[cfg(target_arch = "arm")]
+use asm::halves;
+#[cfg(target_arch = "arm")]
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 #[cfg(not(target_arch = "arm"))]
+use model::halves;
+#[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
+
+/// Where sums become int16 outputs.
+pub(super) const HALVES: Option<Halves> = Some(halves);
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -202,6 +208,40 @@ mod asm {
             "stmia r0!, {{r4-r11}}",
             "bne 2b",
             "pop {{r4-r11, pc}}",
+        )
+    }
+
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn halves(
+        channel: *const Channel<i32>,
+        end: *const Channel<i32>,
+        y: *mut i16,
+        pitch: usize,
+    ) {
+        naked_asm!(
+            ".cpu cortex-m33",
+            ".macro output acc",
+            "lsl \\acc, \\acc, #1",
+            "smmla \\acc, \\acc, r8, r9",
+            "asr \\acc, \\acc, r10",
+            "ssat \\acc, #16, \\acc",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "2:", // a channel
+            "ldmia r0!, {{r4-r11}}",
+            "output r4",
+            "output r5",
+            "output r6",
+            "output r7",
+            "add r12, r2, r3",
+            "strh r5, [r2, r3]",
+            "strh r6, [r2, r3, lsl #1]",
+            "strh r7, [r12, r3, lsl #1]",
+            "strh r4, [r2], #2",
+            "cmp r0, r1",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
+            ".purgem output",
         )
     }
 
@@ -694,6 +734,25 @@ mod model {
     fn smmla(a: i32, b: i32, c: i32, round: bool) -> i32 {
         let sum = (i64::from(c) << 32).wrapping_add(i64::from(a) * i64::from(b));
         (sum.wrapping_add(i64::from(round) << 31) >> 32) as i32
+    }
+
+    pub(super) unsafe extern "C" fn halves(
+        mut channel: *const Channel<i32>,
+        end: *const Channel<i32>,
+        mut y: *mut i16,
+        pitch: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            while channel != end {
+                let Channel { sums, q, h, e, .. } = *channel;
+                for (p, acc) in sums.into_iter().enumerate() {
+                    let v = smmla(acc.wrapping_shl(1), q, h, false) >> e;
+                    *y.byte_add(p * pitch) = v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+                }
+                (channel, y) = (channel.add(1), y.add(1));
+            }
+        }
     }
 
     fn output(acc: i32, q: i32, h: i32, e: i32, single: bool) -> i8 {

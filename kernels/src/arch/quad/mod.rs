@@ -103,6 +103,8 @@ pub(crate) struct Job<'a, S, A> {
     end: End,
     /// They have a narrower range than their type.
     clamps: bool,
+    /// Sums become int16 outputs as rounded once by the upper half of q, without a zero point.
+    halves: bool,
 }
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
@@ -110,7 +112,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
         let channels = Channels { len: 0, all: [const { MaybeUninit::uninit() }; SUMS] };
-        Job { block, channels, end: End::Sums, clamps: false }
+        Job { block, channels, end: End::Sums, clamps: false, halves: false }
     }
 
     /// [`portable::Job::start`]
@@ -125,7 +127,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
             let e = e & 31;
             let h = (1i32 << e >> 1).wrapping_add(zero << e);
-            channel.write(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
+            let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() };
+            channel.write(Channel { sums: [bias; PIXELS], q, h, e, start: bias });
         };
         let channels = self.channels.all.iter_mut().take(n);
         if block.multipliers.len() >= n && block.bias.len() >= n {
@@ -137,7 +140,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         self.channels.len = n;
         self.clamps = block.requant.clamps::<T>();
-        let bits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
+        let small = size_of::<S>() == 4 && block.largest <= SMALL;
+        // Bounds: an upper word is below 2^30, and 2^(e − 1) at most 2^29.
+        self.halves = (size_of::<T>(), size_of::<A>(), zero) == (2, 8, 0) && small && farthest < 30;
+        let bits = size_of::<T>() == 1 && size_of::<A>() == 4 && small;
         if bits && least > 0 && farthest < 22 {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
         }
@@ -201,6 +207,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// The outputs of sums.
     #[inline(never)]
     fn requant<T: Element>(&self, y: &mut [T], pitch: usize) {
+        let n = self.channels.len();
+        if let Some(halves) = isa::HALVES.filter(|_| self.halves && n > 0 && (PIXELS - 1) * pitch + n <= y.len()) {
+            let first = self.channels.as_ptr();
+            // SAFETY: there are n channels, whose sums have 32 bits, outputs are i16 or transparent wrappers of it, and y has room.
+            return unsafe { halves(first.cast(), first.wrapping_add(n).cast(), y.as_mut_ptr().cast(), 2 * pitch) };
+        }
         for p in 0..PIXELS {
             let sums = self.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.channels.len());
@@ -447,6 +459,9 @@ struct Strip {
     zero: i32,
 }
 
+/// The int16 outputs of four pixels, so many bytes apart, from the sums of channels: the first, their end, outputs.
+type Halves = unsafe extern "C" fn(*const Channel<i32>, *const Channel<i32>, *mut i16, usize);
+
 /// A loop over a [`Strip`].
 type Strips = unsafe extern "C" fn(*mut Strip);
 
@@ -645,6 +660,43 @@ mod tests {
             job.pixel(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixel, &mut theirs);
             assert!(ours == theirs, "case {case}: {count} of {all} channels, {rows} x {pieces} pieces of {len} values");
         }
+    }
+
+    /// int16 outputs of 32-bit sums: every sum that is allowed, with multipliers of every shift, and those that the loop leaves.
+    #[test]
+    fn halves() {
+        let mut random = Random(3);
+        let mut ours_of = 0;
+        for case in 0..if cfg!(miri) { 20 } else { 1000 } {
+            let channels = 1 + random.below(SUMS);
+            let shift = if case % 9 == 0 { -1 } else { 0 };
+            let bias = (0..channels)
+                .map(|_| (random.below(1 << 31) as i64 - (1 << 30) + 1).min(SMALL as i64) >> random.below(31));
+            let bias: std::vec::Vec<i64> = bias.collect();
+            let multipliers = (0..channels).map(|_| {
+                let q = (1 << 30) + random.below(1 << 30) as i32;
+                Multiplier::new(q, -(random.below(31) as i8) - 1 - shift).unwrap()
+            });
+            let multipliers: std::vec::Vec<_> = multipliers.collect();
+            let zero = if case % 11 == 0 { 5 } else { 0 };
+            let activation = if case % 3 == 0 { Activation::Relu } else { Activation::None };
+            let range = activation.range::<i16>(Quant::new(1.0, zero));
+            let requant = crate::quant::Requant::new(Rounding::Tflite16x8, zero, range);
+            let largest = if case % 13 == 0 { SMALL + 1 } else { SMALL };
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest };
+            let (pitch, run) = (channels + random.below(3), Run { n: 0, len: 0, skip: 0 });
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![0i16; (PIXELS - 1) * pitch + channels]);
+            let mut job = Job::<i32, i64>::new(&block);
+            job.start::<i16>();
+            ours_of += usize::from(job.halves);
+            assert!(!job.halves || (zero == 0 && largest == SMALL));
+            job.outputs(&Patch::new(), &[0i8; 0], run, &mut ours, pitch);
+            let mut job = portable::Job::<i32, i64>::new(&block);
+            job.start::<i16>();
+            job.outputs(&portable::Patch::new(), &[0i8; 0], run, &mut theirs, pitch);
+            assert!(ours == theirs, "case {case}: {channels} channels");
+        }
+        assert!(cfg!(miri) || ours_of > 500, "{ours_of}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Per value: four words of a patch, four weights, 16 `MUL` and 16 `ADD`, so 40 instructions for 16 products. What is left of
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
 
-pub(super) use super::words::widen_i16;
+pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
 use super::{Loop, Strip, Strips};
 use core::arch::naked_asm;

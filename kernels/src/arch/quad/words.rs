@@ -1,11 +1,13 @@
 //! A patch of words, four pixels side by side, so that a core without packed arithmetic loads a value of each at once.
 
-use super::{CHUNK, PIXELS};
+use super::{CHUNK, Halves, PIXELS};
 use crate::Element;
 use core::mem::MaybeUninit;
 
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
+/// Sums become int16 outputs by the safe form.
+pub(super) const HALVES: Option<Halves> = None;
 
 /// The inputs of four pixels in the order of their weights: `x − offset`.
 #[repr(C, align(8))]
