@@ -73,7 +73,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// The same from some channel on, whose sums are in memory.
-    #[inline(never)]
+    #[cfg_attr(upconv_backend = "mve", inline(never))] // not on top of the other's stack
+    #[cfg_attr(not(upconv_backend = "mve"), inline(always))]
     fn lists<S: Accumulator>(
         &self,
         row: phase::Phase,
