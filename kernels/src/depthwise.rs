@@ -2,7 +2,7 @@
 //!
 //! The channels of a pixel lie side by side, so a group of pixels is a list of places, one for each tap and pixel, and a loop over it
 //! for every channel. A tap outside the input reads a line of zero points. Where all taps are inside, the list serves the
-//! groups that follow, too: these read everything at one distance from it.
+//! groups that follow, too: these read everything at one distance from it. Helium takes sixteen channels of a pixel instead (`arch/mve/depth.rs`).
 
 use crate::arch::depth::{CHANNELS, List};
 #[cfg(upconv_backend = "mve")]

@@ -9,7 +9,8 @@
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
 //! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
-//! | `depth`: depthwise sums       | four pixels         | int8: Armv6-M, Armv7-M and up, RV32IM                        |
+//! | `depth`: depthwise sums       | four pixels         | int8 weights, i32 sums: Armv6-M, Armv7-M and up, RV32IM      |
+//! | `vectors`: depthwise outputs  | -                   | int8 weights, i32 sums: mve, sixteen channels                |
 //! | `copy`: pixels                | blocks in Rust      | LDM and STM: every Cortex-M, eight registers on Armv7-M      |
 
 #[allow(unsafe_code)]
