@@ -11,8 +11,9 @@
 //!
 //! 13 instructions for 16 products.
 
+#[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Halves, Loop, PIXELS, Strip, Strips, portable};
+use super::{Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -98,11 +99,12 @@ use model::halves;
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 
 /// Where sums become int16 outputs.
-pub(super) const HALVES: Option<Halves> = Some(halves);
+pub(super) const HALVES: Option<super::Halves> = Some(halves);
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
+    use super::super::Channel;
     use super::*;
     use core::arch::naked_asm;
 
