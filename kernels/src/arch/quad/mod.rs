@@ -140,11 +140,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         self.channels.len = n;
         self.clamps = block.requant.clamps::<T>();
-        let small = size_of::<S>() == 4 && block.largest <= SMALL;
-        // Bounds: an upper word is below 2^30, and 2^(e − 1) at most 2^29.
-        self.halves = (size_of::<T>(), size_of::<A>(), zero) == (2, 8, 0) && small && farthest < 30;
-        let bits = size_of::<T>() == 1 && size_of::<A>() == 4 && small;
-        if bits && least > 0 && farthest < 22 {
+        let holds = size_of::<S>() == 4 && block.largest <= SMALL && least > 0 && farthest < 22;
+        self.halves = holds && (size_of::<T>(), size_of::<A>(), zero) == (2, 8, 0);
+        if holds && (size_of::<T>(), size_of::<A>()) == (1, 4) {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
         }
     }
@@ -669,13 +667,13 @@ mod tests {
         let mut ours_of = 0;
         for case in 0..if cfg!(miri) { 20 } else { 1000 } {
             let channels = 1 + random.below(SUMS);
-            let shift = if case % 9 == 0 { -1 } else { 0 };
+            let (most, nearest) = if case % 9 == 0 { (31, 0) } else { (22, 1) };
             let bias = (0..channels)
                 .map(|_| (random.below(1 << 31) as i64 - (1 << 30) + 1).min(SMALL as i64) >> random.below(31));
             let bias: std::vec::Vec<i64> = bias.collect();
             let multipliers = (0..channels).map(|_| {
                 let q = (1 << 30) + random.below(1 << 30) as i32;
-                Multiplier::new(q, -(random.below(31) as i8) - 1 - shift).unwrap()
+                Multiplier::new(q, -((nearest + random.below(most)) as i8)).unwrap()
             });
             let multipliers: std::vec::Vec<_> = multipliers.collect();
             let zero = if case % 11 == 0 { 5 } else { 0 };
