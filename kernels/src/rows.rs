@@ -136,6 +136,7 @@ pub struct Bound<'a, T: Element> {
     layer: &'a dyn Layer<T>,
     x: Window<'a, T>,
     y: &'a mut [T],
+    rows: usize,
     row_len: usize,
     next: usize,
 }
@@ -162,7 +163,8 @@ impl<'a, T: Element> Bound<'a, T> {
         if y.len() != need {
             return Err(Error::Length { what: "the output", got: y.len(), need });
         }
-        Ok(Bound { layer, x, y, row_len: layer.output().row_len(), next: 0 })
+        let output = layer.output();
+        Ok(Bound { layer, x, y, rows: output.h, row_len: output.row_len(), next: 0 })
     }
 
     /// Computes all rows. With room for one row only, the last one remains.
@@ -173,7 +175,7 @@ impl<'a, T: Element> Bound<'a, T> {
 
     /// Computes the next row and lends it out; `None` after the last.
     pub fn next_row(&mut self) -> Option<&[T]> {
-        if self.next >= self.layer.output().h {
+        if self.next >= self.rows {
             return None;
         }
         let at = if self.y.len() == self.row_len { 0 } else { self.next * self.row_len };

@@ -49,7 +49,11 @@ pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
 
 pub(super) fn repeat(random: Random<'_>, cases: u32) -> Outcome {
     group(random, cases, |random| {
-        let input = shape(random);
+        let mut input = shape(random);
+        if random.below(3) == 0 {
+            // Pixels beyond the blocks that are copied at once.
+            input = Shape::new(1, random.below(3) + 1, random.below(50) + 1);
+        }
         let (fh, fw) = (random.below(4) + 1, random.below(4) + 1);
         let layer = Upsample::nearest(input, fh, fw)?;
         check(random, &layer, |x: &[i16], y| {

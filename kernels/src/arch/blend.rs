@@ -11,9 +11,9 @@
 //!
 //! Ties away from zero: half is one less, and a sum that is not negative gains it back.
 
-use super::UNALIGNED;
 use super::blend_dsp::{self, double};
 use super::blend_mve::double_8;
+use super::{DSP, UNALIGNED, small};
 use crate::Element;
 use crate::coords::{Affine, Divide};
 
@@ -38,11 +38,11 @@ trait Unit<T: Element, const N: usize, const K: usize> {
     /// `x` has K values.
     unsafe fn load(x: *const T) -> [u32; N];
 
-    /// Stores `sums >> shift`.
+    /// Stores `sums >> shift`, of those that are not negative one more where ties go away from zero: `up` is 1, else 0.
     ///
     /// # Safety
     /// `y` has room for K values.
-    unsafe fn store<const AWAY: bool>(y: *mut T, sums: [u32; N], shift: u32);
+    unsafe fn store(y: *mut T, sums: [u32; N], shift: u32, up: u32);
 
     /// The sums one by one.
     fn apart(sums: [u32; N]) -> [u32; K];
@@ -68,8 +68,8 @@ impl<T: Element> Unit<T, 1, 1> for One {
     }
 
     #[inline(always)]
-    unsafe fn store<const AWAY: bool>(y: *mut T, [sum]: [u32; 1], shift: u32) {
-        let sum = if AWAY { sum.wrapping_add(!sum >> 31) } else { sum };
+    unsafe fn store(y: *mut T, [sum]: [u32; 1], shift: u32, up: u32) {
+        let sum = sum.wrapping_add((!sum >> 31) & up);
         // SAFETY: the caller's.
         unsafe { y.write(T::from_i32(sum as i32 >> shift)) };
     }
@@ -107,10 +107,9 @@ impl<T: Element, const ALIGNED: bool> Unit<T, 2, 4> for Quad<ALIGNED> {
     }
 
     #[inline(always)]
-    unsafe fn store<const AWAY: bool>(y: *mut T, sums: [u32; 2], shift: u32) {
+    unsafe fn store(y: *mut T, sums: [u32; 2], shift: u32, up: u32) {
         // Bounds: the bias is 2^(shift + 7), below which sums stand for negative ones.
-        let up = |sum: u32| sum + (sum >> (shift + 7) & <Self as Unit<T, 2, 4>>::ONES);
-        let [low, high] = if AWAY { sums.map(up) } else { sums };
+        let [low, high] = sums.map(|sum| sum + ((sum >> (shift + 7)) & (up * <Self as Unit<T, 2, 4>>::ONES)));
         let word = ((low >> shift & EVEN) | (high >> shift & EVEN) << 8) ^ BIAS;
         let y = y.cast::<u32>();
         // SAFETY: the caller's.
@@ -137,7 +136,7 @@ trait Line<T: Element> {
     /// From `near` and `far` on all columns of the input can be read, from `y` on all of the output written, each with the channels of U.
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T);
 
-    /// The same for eight int8 channels; false, and nothing done, where there are no better instructions for it.
+    /// The same for eight int8 channels, or all where they are less; false, and nothing done, where there are no better instructions for it.
     ///
     /// # Safety
     /// As above.
@@ -161,7 +160,7 @@ fn channels<T: Element>(
         return;
     }
     let (near, far, y) = (near.as_ptr(), far.as_ptr(), y.as_mut_ptr());
-    // SAFETY: both rows have `input` pixels of c channels and y has `output` ones, and `at` and the channels from it on are below c.
+    // SAFETY: both rows have `input` pixels of c channels and y has `output` ones, and `at` and the channels from it on, or all, are below c.
     let (eight, quad, word, one) = unsafe {
         (
             |at| line.eight(near.add(at), far.add(at), y.add(at)),
@@ -171,7 +170,7 @@ fn channels<T: Element>(
         )
     };
     // The last eight or four channels may overlap those before: they are computed twice.
-    if quads && c >= 8 && (0..c).step_by(8).all(|at| eight(at.min(c - 8))) {
+    if quads && (0..c).step_by(8).all(|at| eight(at.min(c.saturating_sub(8)))) {
         return;
     }
     if !quads || c < 4 {
@@ -191,60 +190,72 @@ fn both<const N: usize>(a: [u32; N], b: [u32; N], f: impl Fn(u32, u32) -> u32) -
     a
 }
 
-/// Columns at F = 2, 4 or 8 times the input's, half-pixel.
-struct Repeat<const F: usize, const AWAY: bool> {
+/// Columns at F = 2, 4 or 8 times the input's, half-pixel: all of it is known only as the loop runs, or it is `TWICE` those of rows that are weighted
+/// 12 : 4 or the same, and whether ties go away from zero is known.
+struct Repeat<const TWICE: bool, const AWAY: bool> {
+    factor: usize,
+    away: bool,
     columns: usize,
     channels: usize,
     weights: [u32; 2],
 }
 
-impl<T: Element, const F: usize, const AWAY: bool> Line<T> for Repeat<F, AWAY> {
+impl<T: Element, const TWICE: bool, const AWAY: bool> Line<T> for Repeat<TWICE, AWAY> {
     #[inline(always)]
     unsafe fn eight(&self, near: *const T, far: *const T, y: *mut T) -> bool {
-        let &Repeat { columns, channels: c, weights: [w0, w1] } = self;
         // SAFETY: the caller's.
-        F == 2 && (w0 == 3 * w1 || near == far) && unsafe { double_8::<T, AWAY>(near, far, y, c, columns) }
+        TWICE && self.channels > 1 && unsafe { double_8::<T, AWAY>(near, far, y, self.channels, self.columns) }
     }
 
     #[inline(always)]
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T) {
-        let &Repeat { columns, channels: c, weights: [w0, w1] } = self;
+        let &Repeat { columns, channels: c, weights: [w0, w1], .. } = self;
         // SAFETY: the caller's.
-        if F == 2 && N == 2 && (w0 == 3 * w1 || near == far) && unsafe { double::<T, AWAY>(near, far, y, c, columns) } {
+        if TWICE && N == 2 && unsafe { double::<T, AWAY>(near, far, y, c, columns) } {
             return;
         }
-        let shift = 5 + F.trailing_zeros();
+        let (f, away) = if TWICE { (2, AWAY) } else { (self.factor, self.away) };
+        let shift = 5 + f.trailing_zeros();
         // Bounds: 255 · 16 · 2F + half < 2^16 in each half of a word.
-        let half = (16 * F as u32 - u32::from(AWAY)) * U::ONES;
+        let half = (16 * f as u32 - u32::from(away)) * U::ONES;
         let column = |near: *const T, far: *const T| {
             // SAFETY: called for the input's columns.
             let (a, b) = unsafe { (U::load(near), U::load(far)) };
             both(a, b, |a, b| a.wrapping_mul(w0).wrapping_add(b.wrapping_mul(w1)))
         };
         // SAFETY: called for the output's columns.
-        let put = |y: *mut T, sums| unsafe { U::store::<AWAY>(y, sums, shift) };
+        let put = |y: *mut T, sums| unsafe { U::store(y, sums, shift, away.into()) };
         let edge = |y: *mut T, v: [u32; N]| {
-            let sums = v.map(|v| v.wrapping_mul(2 * F as u32).wrapping_add(half));
-            (0..F / 2).for_each(|k| put(y.wrapping_add(k * c), sums));
+            let sums = v.map(|v| v.wrapping_mul(2 * f as u32).wrapping_add(half));
+            for k in 0..f / 2 {
+                put(y.wrapping_add(k * c), sums);
+                small();
+            }
         };
         let (mut near, mut far, mut v0) = (near, far, column(near, far));
         edge(y, v0);
-        let mut y = y.wrapping_add(F / 2 * c);
-        // A loop to an end: unrolled, it would not fit the registers.
+        let mut y = y.wrapping_add(f / 2 * c);
         let last = near.wrapping_add((columns - 1) * c);
         while near != last {
             (near, far) = (near.wrapping_add(c), far.wrapping_add(c));
             let v1 = column(near, far);
-            let mut sums = both(v0, v1, |v0, v1| v0.wrapping_mul(2 * F as u32 - 1).wrapping_add(v1).wrapping_add(half));
+            let mut sums = both(v0, v1, |v0, v1| v0.wrapping_mul(2 * f as u32 - 1).wrapping_add(v1).wrapping_add(half));
             let step = both(v1, v0, |v1, v0| v1.wrapping_sub(v0).wrapping_mul(2));
-            for k in 0..F {
+            for k in 0..f {
                 if k > 0 {
                     sums = both(sums, step, u32::wrapping_add);
                 }
                 put(y, sums);
                 y = y.wrapping_add(c);
+                if !TWICE {
+                    small();
+                }
             }
             v0 = v1;
+            // Unrolled, more sums than one would not fit the registers.
+            if !TWICE || N > 1 {
+                small();
+            }
         }
         edge(y, v0);
     }
@@ -319,30 +330,23 @@ impl<T: Element> Line<T> for Any<'_> {
 impl<T: Element> RowPair<'_, T> {
     /// Blends along to the columns of `axis`, which are `factor` = 2, 4 or 8 times the input's, half-pixel. The rows' weights add up to 16.
     pub(crate) fn repeat(&self, axis: &Affine, factor: usize, y: &mut [T]) {
-        let columns = axis.input;
-        match (factor, self.away) {
-            (2, false) => self.by::<2, false>(columns, y),
-            (2, true) => self.by::<2, true>(columns, y),
-            (4, false) => self.by::<4, false>(columns, y),
-            (4, true) => self.by::<4, true>(columns, y),
-            (_, false) => self.by::<8, false>(columns, y),
-            (_, true) => self.by::<8, true>(columns, y),
+        let [w0, w1] = self.weights;
+        let steep = w0.max(w1) == 3 * w0.min(w1) || self.rows[0].as_ptr() == self.rows[1].as_ptr();
+        match self.away {
+            false if factor == 2 && steep => self.by::<true, false>(axis, factor, y),
+            true if factor == 2 && steep && DSP => self.by::<true, true>(axis, factor, y),
+            _ => self.by::<false, false>(axis, factor, y),
         }
     }
 
     #[inline(never)]
-    fn by<const F: usize, const AWAY: bool>(&self, columns: usize, y: &mut [T]) {
-        let (c, quads, mut rows, mut weights) = (self.channels, size_of::<T>() == 1, self.rows, self.weights);
+    fn by<const TWICE: bool, const AWAY: bool>(&self, axis: &Affine, factor: usize, y: &mut [T]) {
+        let &RowPair { mut rows, mut weights, channels: c, away } = self;
         if weights[0] < weights[1] {
             (rows, weights) = ([rows[1], rows[0]], [weights[1], weights[0]]);
         }
-        channels(
-            &RowPair { rows, ..*self },
-            [columns, F * columns],
-            quads,
-            y,
-            &Repeat::<F, AWAY> { columns, channels: c, weights },
-        );
+        let line = Repeat::<TWICE, AWAY> { factor, away, columns: axis.input, channels: c, weights };
+        channels(&RowPair { rows, ..*self }, [axis.input, axis.output], size_of::<T>() == 1, y, &line);
     }
 
     /// Blends along to the columns of `axis`, and divides by both denominators' product.

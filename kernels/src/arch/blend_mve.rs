@@ -1,4 +1,4 @@
-//! Twice the columns with Helium: Cortex-M55 and M85, eight int8 channels along a row.
+//! Twice the columns with Helium: Cortex-M55 and M85, eight int8 channels along a row, or all where they are less.
 //!
 //! A load widens eight bytes to halves of words, a store narrows them:
 //!
@@ -40,10 +40,10 @@ fn rounded_shifts_are_the_mean() {
 mod asm {
     use core::arch::naked_asm;
 
-    /// Eight channels of all columns of a row, twice each: `near` and `far` are weighted 3 : 1, or the same. True.
+    /// Eight channels, or c below that, of all columns of a row, twice each: `near` and `far` are weighted 3 : 1, or the same. True.
     ///
     /// # Safety
-    /// `near` and `far` have so many columns, and y twice as many, of c values of one byte, at least eight of which are there.
+    /// `near` and `far` have so many columns, and y twice as many, of c values of one byte, at least eight of which are there, or c.
     #[inline(always)]
     pub(in super::super) unsafe fn double_8<T, const AWAY: bool>(
         near: *const T,
@@ -52,15 +52,20 @@ mod asm {
         c: usize,
         columns: usize,
     ) -> bool {
-        let row = if AWAY { away } else { up };
+        let row = match (c < 8, AWAY) {
+            (false, false) => up,
+            (false, true) => away,
+            (true, false) => up_few,
+            (true, true) => away_few,
+        };
         // SAFETY: the caller's.
         unsafe { row(near.cast(), far.cast(), y.cast(), c, columns) };
         true
     }
 
-    /// Stamps the loop along a row with what is done to sums before they are rounded.
+    /// Stamps the loop along a row with its load and its store, and what is done to sums before they are rounded.
     macro_rules! stamp {
-        ($name:ident $($round:literal)*) => {
+        ($name:ident $load:literal $store:literal $($round:literal)*) => {
             /// # Safety
             /// As for [`double_8`].
             #[unsafe(naked)]
@@ -68,8 +73,8 @@ mod asm {
                 naked_asm!(
                     ".cpu cortex-m55",
                     ".macro column v",
-                    "vldrb.s16 q2, [r0]",
-                    "vldrb.s16 \\v, [r1]",
+                    concat!($load, " q2, [r0]"),
+                    concat!($load, " \\v, [r1]"),
                     "add r0, r3",
                     "add r1, r3",
                     "vmla.s16 \\v, q2, r4",
@@ -77,7 +82,7 @@ mod asm {
                     ".macro put y",
                     $($round,)*
                     "vrshr.s16 \\y, \\y, #4",
-                    "vstrb.16 \\y, [r2]",
+                    concat!($store, " \\y, [r2]"),
                     "add r2, r3",
                     ".endm",
                     // Both outputs between two columns, the first of which is used up.
@@ -95,6 +100,7 @@ mod asm {
                     ".endm",
 
                     "push {{r4, lr}}",
+                    "vctp.16 r3",
                     "ldr r12, [sp, #8]",
                     "mov r4, #3",
                     "column q0",
@@ -122,6 +128,8 @@ mod asm {
             }
         };
     }
-    stamp!(up);
-    stamp!(away "vshr.s16 q3, \\y, #15" "vadd.i16 \\y, \\y, q3");
+    stamp!(up "vldrb.s16" "vstrb.16");
+    stamp!(up_few "vpst\nvldrbt.s16" "vpst\nvstrbt.16");
+    stamp!(away "vldrb.s16" "vstrb.16" "vshr.s16 q3, \\y, #15" "vadd.i16 \\y, \\y, q3");
+    stamp!(away_few "vpst\nvldrbt.s16" "vpst\nvstrbt.16" "vshr.s16 q3, \\y, #15" "vadd.i16 \\y, \\y, q3");
 }

@@ -1,76 +1,61 @@
-//! Copies of pixels: whole words where they lie on words, in blocks of a length that the compiler knows. A call of `memcpy` costs more than a
-//! pixel of 32 bytes.
+//! Copies of pixels, which are so many bytes whatever their values are: each loop is there once for all types.
+//!
+//! Whole words where both rows and a pixel's length lie on words, in blocks of a length that the loop knows; else words anywhere, of which the last
+//! may overlap the one before, or bytes. A call of `memcpy` costs more than a pixel of 32 bytes.
 
+use super::{UNALIGNED, small};
 use crate::Element;
+use crate::rows::cut;
 use core::slice;
 
-/// Both as words, if they begin and end on words.
-#[inline(always)]
-fn words<'a, T: Element>(x: &'a [T], y: &'a mut [T]) -> Option<(&'a [u32], &'a mut [u32])> {
-    let (len_x, len_y) = (size_of_val(x), size_of_val(y));
-    let (from, to) = (x.as_ptr().cast(), y.as_mut_ptr().cast());
-    if !(from as usize | to as usize | len_x | len_y).is_multiple_of(4) {
-        return None;
-    }
-    // SAFETY: the same memory, aligned; elements are integers without padding, and so is a word.
-    Some(unsafe { (slice::from_raw_parts(from, len_x / 4), slice::from_raw_parts_mut(to, len_y / 4)) })
+/// A row's bytes.
+fn bytes<T: Element>(x: &[T]) -> &[u8] {
+    // SAFETY: the same memory; elements are integers without padding.
+    unsafe { slice::from_raw_parts(x.as_ptr().cast(), size_of_val(x)) }
 }
 
-/// Calls the function for pixels of n values, of a known length if it is common.
-macro_rules! by_length {
-    ($x:expr, $n:expr, $y:expr, $f:ident($more:expr)) => {
-        match $n {
-            1 => $f::<_, 1>($x, $y, $more),
-            2 => $f::<_, 2>($x, $y, $more),
-            3 => $f::<_, 3>($x, $y, $more),
-            4 => $f::<_, 4>($x, $y, $more),
-            5 => $f::<_, 5>($x, $y, $more),
-            6 => $f::<_, 6>($x, $y, $more),
-            7 => $f::<_, 7>($x, $y, $more),
-            n => long::$f($x, n, $y, $more),
-        }
-    };
+/// The same to write.
+fn bytes_mut<T: Element>(y: &mut [T]) -> &mut [u8] {
+    // SAFETY: as above, and any bytes are elements.
+    unsafe { slice::from_raw_parts_mut(y.as_mut_ptr().cast(), size_of_val(y)) }
+}
+
+/// Whether words can be copied one by one: both rows and all lengths, of which `lengths` has the bits, lie on words.
+fn on_words(x: &[u8], y: &[u8], lengths: usize) -> bool {
+    (x.as_ptr() as usize | y.as_ptr() as usize | lengths).is_multiple_of(4)
+}
+
+/// Both as words, if they begin on words.
+fn words<'a>(x: &'a [u8], y: &'a mut [u8]) -> Option<(&'a [u32], &'a mut [u32])> {
+    if !on_words(x, y, 0) {
+        return None;
+    }
+    let (from, to) = (x.as_ptr().cast(), y.as_mut_ptr().cast());
+    // SAFETY: the same memory, aligned, without the bytes after the last word; any bytes are a word.
+    Some(unsafe { (slice::from_raw_parts(from, x.len() / 4), slice::from_raw_parts_mut(to, y.len() / 4)) })
 }
 
 /// `y[i] = x[from(i)]` for pixels of n values.
 #[inline(always)]
 pub(crate) fn pick_pixels<T: Element>(x: &[T], n: usize, from: impl Iterator<Item = usize>, y: &mut [T]) {
-    if (n * size_of::<T>()).is_multiple_of(4)
-        && let Some((x, y)) = words(x, y)
-    {
-        return by_length!(x, n * size_of::<T>() / 4, y, pick(from));
-    }
-    by_length!(x, n, y, pick(from))
+    pick(bytes(x), n * size_of::<T>(), from, bytes_mut(y));
 }
 
-/// `y[i] = x[i / factor]` for pixels of n values.
+/// `y[i] = x[i / factor]` for `count` pixels of n values.
 pub(crate) fn repeat_pixels<T: Element>(x: &[T], n: usize, count: usize, factor: usize, y: &mut [T]) {
+    let (x, n, y) = (bytes(x), n * size_of::<T>(), bytes_mut(y));
     if factor == 2 {
-        if (n * size_of::<T>()).is_multiple_of(4)
-            && let Some((x, y)) = words(x, y)
-        {
-            return chosen::double(x, n * size_of::<T>() / 4, y);
-        }
-        return by_length!(x, n, y, twice(()));
+        return chosen::double(x, n, count, y);
     }
     for k in 0..factor {
-        copy_runs((x, n), (y.get_mut(k * n..).unwrap_or_default(), n * factor), n, count);
+        chosen::runs((x, n), (y.get_mut(k * n..).unwrap_or_default(), n * factor), n, count);
     }
 }
 
 /// `count` runs of n values; the other numbers are by how far they lie apart.
-#[inline(always)]
 pub(crate) fn copy_runs<T: Element>((x, from): (&[T], usize), (y, to): (&mut [T], usize), n: usize, count: usize) {
-    if ((from | to | n) * size_of::<T>()).is_multiple_of(4)
-        && let Some((x, y)) = words(x, y)
-    {
-        let [from, to, n] = [from, to, n].map(|n| n * size_of::<T>() / 4);
-        return chosen::runs((x, from), (y, to), n, count);
-    }
-    let (x, y) = (x.chunks(from.max(1)), y.chunks_mut(to.max(1)));
-    for (x, y) in x.zip(y).take(count) {
-        long::pixel(x.get(..n).unwrap_or_default(), y.get_mut(..n).unwrap_or_default());
-    }
+    let [from, to, n] = [from, to, n].map(|n| n * size_of::<T>());
+    chosen::runs((bytes(x), from), (bytes_mut(y), to), n, count);
 }
 
 #[cfg(target_arch = "arm")]
@@ -78,51 +63,157 @@ use asm as chosen;
 #[cfg(not(target_arch = "arm"))]
 use model as chosen;
 
-/// Loops of LDM and STM, in the instructions of every Cortex-M.
+/// Pixels of n bytes.
+#[inline(never)]
+fn pick(x: &[u8], n: usize, from: impl Iterator<Item = usize>, y: &mut [u8]) {
+    let aligned = on_words(x, y, n);
+    match n {
+        4 | 8 | 16 if aligned => {
+            let Some((x, y)) = words(x, y) else { return };
+            return match n {
+                4 => pick_of::<_, 1>(x, from, y),
+                8 => pick_of::<_, 2>(x, from, y),
+                _ => pick_of::<_, 4>(x, from, y),
+            };
+        }
+        1 => return pick_of::<_, 1>(x, from, y),
+        2 => return pick_of::<_, 2>(x, from, y),
+        3 => return pick_of::<_, 3>(x, from, y),
+        4..=8 if UNALIGNED => return pick_by(x, n, from, y, two_words),
+        _ => {}
+    }
+    pick_by(x, n, from, y, chosen::pixel(aligned, n));
+}
+
+#[inline(always)]
+fn pick_by(x: &[u8], n: usize, from: impl Iterator<Item = usize>, y: &mut [u8], pixel: impl Fn(&[u8], &mut [u8])) {
+    let mut rest = y;
+    for i in from {
+        let Some((y, more)) = core::mem::take(&mut rest).split_at_mut_checked(n) else { return };
+        pixel(cut(x, i * n, n), y);
+        rest = more;
+    }
+}
+
+/// Four to eight bytes, of which the words may overlap.
+#[inline(always)]
+fn two_words(x: &[u8], y: &mut [u8]) {
+    if let (Some(first), Some(last)) = (x.first_chunk::<4>(), x.last_chunk::<4>()) {
+        y.first_chunk_mut().into_iter().for_each(|y| *y = *first);
+        y.last_chunk_mut().into_iter().for_each(|y| *y = *last);
+    }
+    small();
+}
+
+fn pick_of<E: Copy, const N: usize>(x: &[E], from: impl Iterator<Item = usize>, y: &mut [E]) {
+    let x = x.as_chunks::<N>().0;
+    for (y, i) in y.as_chunks_mut::<N>().0.iter_mut().zip(from) {
+        if let Some(x) = x.get(i) {
+            *y = *x;
+        }
+        small();
+    }
+}
+
+/// Loops in the instructions of every Cortex-M, and some that only Armv7-M and up have: words at any place, more registers at once.
 #[cfg(target_arch = "arm")]
 mod asm {
+    use super::{UNALIGNED, on_words};
     use core::arch::naked_asm;
 
-    /// Pixels of n words, each written twice.
-    pub(super) fn double(x: &[u32], n: usize, y: &mut [u32]) {
-        if n == 0 || x.is_empty() || y.len() < 2 * x.len() {
+    /// Pixels of n bytes, each written twice.
+    pub(super) fn double(x: &[u8], n: usize, count: usize, y: &mut [u8]) {
+        // Bounds: a row of the output is shorter than 2^32 bytes.
+        if n == 0 || count == 0 || x.len() < n * count || y.len() < 2 * n * count {
             return;
         }
+        let aligned = on_words(x, y, n);
         let double = match n {
+            4 if aligned => double_4,
+            8 if aligned => double_8,
+            16 if aligned => double_16,
+            32 if aligned => double_32,
+            n if aligned && n % 16 == 0 => double_by_16,
+            _ if aligned => double_by_4,
             1 => double_1,
-            2 => double_2,
-            4 => double_4,
-            8 => double_8,
-            n if n % 4 == 0 => double_by_4,
-            _ => double_by_1,
+            2 if UNALIGNED => double_2,
+            3 => double_3,
+            ..=SHORT => double_short,
+            _ => double_any,
         };
-        // SAFETY: x is whole pixels, one at least, and y twice as many.
-        unsafe { double(x.as_ptr(), y.as_mut_ptr(), 4 * n, x.as_ptr_range().end) };
+        // SAFETY: x has so many pixels, one at least, and y room for twice as many; all is on words, where that is needed.
+        unsafe { double(x.as_ptr(), y.as_mut_ptr(), n, count) };
     }
 
-    /// Runs of n words.
-    pub(super) fn runs((x, from): (&[u32], usize), (y, to): (&mut [u32], usize), n: usize, count: usize) {
+    /// Runs of n bytes.
+    #[inline(never)]
+    pub(super) fn runs((x, from): (&[u8], usize), (y, to): (&mut [u8], usize), n: usize, count: usize) {
         let Some(last) = count.checked_sub(1) else { return };
-        if n == 0 || from < n || to < n || last * from + n > x.len() || last * to + n > y.len() {
+        // Bounds: a row of each is shorter than 2^32 bytes.
+        if n == 0 || from < n || to < n || x.len() < last * from + n || y.len() < last * to + n {
             return;
         }
-        let runs = match n {
-            1 => runs_1,
-            2 => runs_2,
-            4 => runs_4,
-            8 => runs_8,
-            n if n % 4 == 0 => runs_by_4,
-            _ => runs_by_1,
-        };
-        // SAFETY: the last run ends inside both.
-        unsafe { runs(x.as_ptr(), y.as_mut_ptr(), 4 * (from - n), 4 * (to - n), 4 * n, count) };
+        let runs = runs_of(on_words(x, y, from | to | n), n);
+        // SAFETY: the last run ends inside both; all is on words, where that is needed.
+        unsafe { runs(x.as_ptr(), y.as_mut_ptr(), from - n, to - n, n, count) };
     }
 
-    /// Pixels in blocks of some registers: `n` is a pixel's bytes.
+    /// What copies single pixels of n bytes, which all lie on words or anywhere.
+    pub(super) fn pixel(aligned: bool, n: usize) -> impl Fn(&[u8], &mut [u8]) {
+        let runs = runs_of(aligned, n);
+        move |x, y| {
+            if n > 0 && x.len() == n && y.len() == n {
+                // SAFETY: one run of the length of both; the caller has seen to words.
+                unsafe { runs(x.as_ptr(), y.as_mut_ptr(), 0, 0, n, 1) };
+            }
+        }
+    }
+
+    /// Copies `count` runs of n bytes, the steps are from the end of one to the next.
+    type Runs = unsafe extern "C" fn(x: *const u8, y: *mut u8, from: usize, to: usize, n: usize, count: usize);
+
+    fn runs_of(aligned: bool, n: usize) -> Runs {
+        match n {
+            4 if aligned => runs_4,
+            8 if aligned => runs_8,
+            16 if aligned => runs_16,
+            32 if aligned => runs_32,
+            n if aligned && n % 16 == 0 => runs_by_16,
+            _ if aligned => runs_by_4,
+            _ if n < 4 => runs_few,
+            _ => runs_any,
+        }
+    }
+
+    /// Pixels of a length that registers hold: some whole blocks, one of two pixels after the first of an odd number.
+    macro_rules! double {
+        ($name:ident [$($odd:literal)*] [$($block:literal)+] $bytes:literal) => {
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, n: usize, count: usize) {
+                naked_asm!(
+                    "push {{r4-r7, lr}}",
+                    "muls r3, r2, r3",
+                    $($odd,)*
+                    "2:",
+                    $($block,)+
+                    concat!("subs r3, #", $bytes),
+                    "bne 2b",
+                    "3:",
+                    "pop {{r4-r7, pc}}",
+                )
+            }
+        };
+    }
+    double!(double_4
+        ["lsls r2, r3, #29" "beq 2f" "ldmia r0!, {{r4}}" "mov r5, r4" "stmia r1!, {{r4, r5}}" "subs r3, #4" "beq 3f"]
+        ["ldmia r0!, {{r4, r6}}" "mov r5, r4" "mov r7, r6" "stmia r1!, {{r4-r7}}"] "8");
+    double!(double_16 [] ["ldmia r0!, {{r4-r7}}" "stmia r1!, {{r4-r7}}" "stmia r1!, {{r4-r7}}"] "16");
+
+    /// Pixels in blocks of some registers.
     macro_rules! double_by {
         ($name:ident $block:literal $bytes:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, n: usize, count: usize) {
                 naked_asm!(
                     "push {{r4-r7, lr}}",
                     "mov r12, r3",
@@ -137,105 +228,65 @@ mod asm {
                     concat!("subs r2, #", $bytes),
                     "bne 3b",
                     "mov r1, r3",
-                    "cmp r0, r12",
+                    "mov r2, r12",
+                    "subs r2, #1",
+                    "mov r12, r2",
                     "bne 2b",
                     "pop {{r4-r7, pc}}",
                 )
             }
         };
     }
-    double_by!(double_by_1 "r4" "4");
-    double_by!(double_by_4 "r4-r7" "16");
+    double_by!(double_by_4 "r4" "4");
+    double_by!(double_by_16 "r4-r7" "16");
 
-    #[unsafe(naked)]
-    unsafe extern "C" fn double_1(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
-        naked_asm!(
-            "push {{r4-r7, lr}}",
-            "subs r3, r3, r0",
-            "lsls r2, r3, #29",
-            "beq 2f",
-            "ldmia r0!, {{r4}}", // the first of an odd number
-            "mov r5, r4",
-            "stmia r1!, {{r4, r5}}",
-            "subs r3, #4",
-            "beq 3f",
-            "2:",
-            "ldmia r0!, {{r4, r6}}",
-            "mov r5, r4",
-            "mov r7, r6",
-            "stmia r1!, {{r4-r7}}",
-            "subs r3, #8",
-            "bne 2b",
-            "3:",
-            "pop {{r4-r7, pc}}",
-        )
+    /// Pixels of n bytes in parts of one or two, anywhere: the first ones singly, until a multiple of four is left.
+    macro_rules! double_few {
+        ($name:ident $n:literal $($part:literal $at:literal)+) => {
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, n: usize, count: usize) {
+                naked_asm!(
+                    ".macro pixel k",
+                    $(
+                        concat!("ldr", $part, " r2, [r0, #", $n, " * \\k + ", $at, "]"),
+                        concat!("str", $part, " r2, [r1, #2 * ", $n, " * \\k + ", $at, "]"),
+                        concat!("str", $part, " r2, [r1, #2 * ", $n, " * \\k + ", $n, " + ", $at, "]"),
+                    )+
+                    ".endm",
+                    "b 3f",
+                    "2:",
+                    "pixel 0",
+                    concat!("adds r0, #", $n),
+                    concat!("adds r1, #2 * ", $n),
+                    "subs r3, #1",
+                    "3:",
+                    "lsls r2, r3, #30",
+                    "bne 2b",
+                    "cmp r3, #0",
+                    "beq 5f",
+                    "4:",
+                    "pixel 0",
+                    "pixel 1",
+                    "pixel 2",
+                    "pixel 3",
+                    concat!("adds r0, #4 * ", $n),
+                    concat!("adds r1, #8 * ", $n),
+                    "subs r3, #4",
+                    "bne 4b",
+                    "5:",
+                    "bx lr",
+                    ".purgem pixel",
+                )
+            }
+        };
     }
+    double_few!(double_2 "2" "h" "0");
 
-    #[unsafe(naked)]
-    unsafe extern "C" fn double_2(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
-        naked_asm!(
-            "push {{r4-r7, lr}}",
-            "subs r3, r3, r0",
-            "lsls r2, r3, #28",
-            "beq 2f",
-            "ldmia r0!, {{r4, r5}}", // the first of an odd number
-            "stmia r1!, {{r4, r5}}",
-            "stmia r1!, {{r4, r5}}",
-            "subs r3, #8",
-            "beq 3f",
-            "2:",
-            "ldmia r0!, {{r4-r7}}",
-            "stmia r1!, {{r4, r5}}",
-            "stmia r1!, {{r4, r5}}",
-            "stmia r1!, {{r6, r7}}",
-            "stmia r1!, {{r6, r7}}",
-            "subs r3, #16",
-            "bne 2b",
-            "3:",
-            "pop {{r4-r7, pc}}",
-        )
-    }
-
-    #[unsafe(naked)]
-    unsafe extern "C" fn double_4(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
-        naked_asm!(
-            "push {{r4-r7, lr}}",
-            "2:",
-            "ldmia r0!, {{r4-r7}}",
-            "stmia r1!, {{r4-r7}}",
-            "stmia r1!, {{r4-r7}}",
-            "cmp r0, r3",
-            "bne 2b",
-            "pop {{r4-r7, pc}}",
-        )
-    }
-
-    /// With the registers that only Armv7-M loads and stores in one.
-    #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
-    #[unsafe(naked)]
-    unsafe extern "C" fn double_8(x: *const u32, y: *mut u32, n: usize, end: *const u32) {
-        naked_asm!(
-            "push {{r4-r11, lr}}",
-            "2:",
-            "ldmia r0!, {{r4-r11}}",
-            "stmia r1!, {{r4-r11}}",
-            "stmia r1!, {{r4-r11}}",
-            "cmp r0, r3",
-            "bne 2b",
-            "pop {{r4-r11, pc}}",
-        )
-    }
-
-    #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
-    use double_by_4 as double_8;
-
-    /// Runs in blocks of some registers, one or as many as there are: `n` is a run's bytes, the steps are from the end of one to the next.
+    /// Runs in blocks of some registers, one or as many as there are: the steps are from the end of one to the next.
     macro_rules! runs {
         ($name:ident [$($start:literal)*] $($block:literal)+ [$($more:literal)*]) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(
-                x: *const u32, y: *mut u32, from: usize, to: usize, n: usize, count: usize,
-            ) {
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, from: usize, to: usize, n: usize, count: usize) {
                 naked_asm!(
                     "push {{r4-r7, lr}}",
                     "mov r12, r2",
@@ -254,100 +305,466 @@ mod asm {
             }
         };
     }
-    runs!(runs_1 [] "r4" []);
-    runs!(runs_2 [] "r4, r5" []);
-    runs!(runs_4 [] "r4-r7" []);
-    runs!(runs_8 [] "r4-r7" "r4-r7" []);
-    runs!(runs_by_1 ["ldr r2, [sp, #20]" "3:"] "r4" ["subs r2, #4" "bne 3b"]);
-    runs!(runs_by_4 ["ldr r2, [sp, #20]" "3:"] "r4-r7" ["subs r2, #16" "bne 3b"]);
-}
+    runs!(runs_4 [] "r4" []);
+    runs!(runs_8 [] "r4, r5" []);
+    runs!(runs_16 [] "r4-r7" []);
+    runs!(runs_32 [] "r4-r7" "r4-r7" []);
+    runs!(runs_by_4 ["ldr r2, [sp, #20]" "3:"] "r4" ["subs r2, #4" "bne 3b"]);
+    runs!(runs_by_16 ["ldr r2, [sp, #20]" "3:"] "r4-r7" ["subs r2, #16" "bne 3b"]);
 
+    /// Stamps a loop over pixels or runs anywhere, in blocks of eight bytes or words and less than eight more, into which it jumps.
+    ///
+    /// r3 counts them and r5 what is left in blocks of r6 bytes; r4 gets the values, r7 is where the others begin, r12 and lr the steps that are left.
+    macro_rules! anywhere {
+        ($name:ident($($argument:ident)*) $unit:literal $size:literal $saved:literal [$($first:literal)*] [$($start:literal)*] [$($also:literal)?] [$($end:literal)*]) => {
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, $($argument: usize),*) {
+                naked_asm!(
+                    ".macro copy k",
+                    concat!("ldr", $unit, " r4, [r0, #", $size, " * \\k]"),
+                    concat!("str", $unit, " r4, [r1, #", $size, " * \\k]"),
+                    $(concat!("str", $unit, " r4, [", $also, ", #", $size, " * \\k]"),)?
+                    ".endm",
+                    concat!("push {{", $saved, ", lr}}"),
+                    $($first,)*
+                    "2:",
+                    $($start,)*
+                    "movs r5, r6",
+                    "beq 4f",
+                    "3:",
+                    ".irp k, 0, 1, 2, 3, 4, 5, 6, 7",
+                    "copy \\k",
+                    ".endr",
+                    concat!("adds r0, #8 * ", $size),
+                    concat!("adds r1, #8 * ", $size),
+                    $(concat!("adds ", $also, ", #8 * ", $size),)?
+                    concat!("subs r5, #8 * ", $size),
+                    "bne 3b",
+                    ".p2align 2",
+                    "4:",
+                    "bx r7",
+                    ".irp k, 6, 5, 4, 3, 2, 1, 0",
+                    "copy \\k",
+                    ".endr",
+                    $($end,)*
+                    "subs r3, #1",
+                    "bne 2b",
+                    concat!("pop {{", $saved, ", pc}}"),
+                    ".purgem copy",
+                )
+            }
+        };
+    }
+    anywhere!(runs_few(from to n count) "b" "1" "r4-r7"
+        [
+            "ldr r4, [sp, #20]"
+            "movs r5, #7"
+            "mov r6, r4"
+            "bics r6, r5"
+            "ands r5, r4"
+            "adds r2, r5"
+            "mov r12, r2"
+            "adds r3, r5"
+            "mov lr, r3"
+            "lsls r5, #2"
+            "adr r7, 4f"
+            "adds r7, #2 + 7 * 4 + 1"
+            "subs r7, r5"
+            "ldr r3, [sp, #24]"
+        ]
+        [] [] ["add r0, r12" "add r1, lr"]);
+
+    #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
+    use armv6m::{SHORT, double_3, double_8, double_32, double_any, double_short, runs_any};
+    #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
+    use armv7m::{SHORT, double_3, double_8, double_32, double_any, double_short, runs_any};
+
+    #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
+    mod armv6m {
+        use core::arch::naked_asm;
+
+        pub(super) use super::{double_by_16 as double_32, runs_few as runs_any};
+
+        /// The most bytes of [`double_short`]: a store reaches no further.
+        pub(super) const SHORT: usize = 32;
+
+        /// Pixels of few bytes: jumps to where so many copies are left.
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn double_short(x: *const u8, y: *mut u8, n: usize, count: usize) {
+            naked_asm!(
+                "push {{r4-r6, lr}}",
+                "lsls r4, r2, #1", // a copy is six bytes of code
+                "lsls r5, r2, #2",
+                "adds r4, r5",
+                "adr r6, 2f",
+                "adds r6, #2 + 2 + 32 * 6 + 1",
+                "subs r6, r4",
+                ".p2align 2",
+                "2:",
+                "adds r5, r1, r2", // the second copy
+                "bx r6",
+                ".set k, 31",
+                ".rept 32",
+                "ldrb r4, [r0, #k]",
+                "strb r4, [r1, #k]",
+                "strb r4, [r5, #k]",
+                ".set k, k - 1",
+                ".endr",
+                "adds r0, r2",
+                "adds r1, r5, r2",
+                "subs r3, #1",
+                "bne 2b",
+                "pop {{r4-r6, pc}}",
+            )
+        }
+
+        double!(double_8
+            ["lsls r2, r3, #28" "beq 2f" "ldmia r0!, {{r4, r5}}" "stmia r1!, {{r4, r5}}" "stmia r1!, {{r4, r5}}" "subs r3, #8" "beq 3f"]
+            ["ldmia r0!, {{r4-r7}}" "stmia r1!, {{r4, r5}}" "stmia r1!, {{r4, r5}}" "stmia r1!, {{r6, r7}}" "stmia r1!, {{r6, r7}}"] "16");
+        double_few!(double_3 "3" "b" "0" "b" "1" "b" "2");
+        anywhere!(double_any(n count) "b" "1" "r4-r7"
+            [
+                "mov lr, r2"
+                "movs r5, #7"
+                "mov r6, r2"
+                "bics r6, r5"
+                "ands r5, r2"
+                "mov r12, r5"
+                "lsls r4, r5, #1" // a copy is six bytes of code
+                "lsls r5, #2"
+                "adds r5, r4"
+                "adr r7, 4f"
+                "adds r7, #2 + 7 * 6 + 1"
+                "subs r7, r5"
+            ]
+            ["mov r2, r1" "add r2, lr"] ["r2"] ["mov r1, r2" "add r1, r12" "add r0, r12"]);
+    }
+
+    /// Words at any place, and more registers in one load or store.
+    #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
+    mod armv7m {
+        use core::arch::naked_asm;
+
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn double_8(x: *const u8, y: *mut u8, n: usize, count: usize) {
+            naked_asm!(
+                "push {{r4-r11, lr}}",
+                "b 3f",
+                "2:",
+                "ldmia r0!, {{r4, r5}}",
+                "stmia r1!, {{r4, r5}}",
+                "stmia r1!, {{r4, r5}}",
+                "subs r3, #1",
+                "3:",
+                "lsls r2, r3, #30",
+                "bne 2b",
+                "cbz r3, 5f",
+                "4:",
+                "ldmia r0!, {{r4-r11}}",
+                "stmia r1!, {{r4, r5}}",
+                "stmia r1!, {{r4, r5}}",
+                "stmia r1!, {{r6, r7}}",
+                "stmia r1!, {{r6, r7}}",
+                "stmia r1!, {{r8, r9}}",
+                "stmia r1!, {{r8, r9}}",
+                "stmia r1!, {{r10, r11}}",
+                "stmia r1!, {{r10, r11}}",
+                "subs r3, #4",
+                "bne 4b",
+                "5:",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn double_32(x: *const u8, y: *mut u8, n: usize, count: usize) {
+            naked_asm!(
+                "push {{r4-r11, lr}}",
+                "2:",
+                "ldmia r0!, {{r4-r11}}",
+                "stmia r1!, {{r4-r11}}",
+                "stmia r1!, {{r4-r11}}",
+                "subs r3, #1",
+                "bne 2b",
+                "pop {{r4-r11, pc}}",
+            )
+        }
+
+        double_few!(double_3 "3" "h" "0" "b" "2");
+
+        /// The most bytes of [`double_short`]: two words.
+        pub(super) const SHORT: usize = 8;
+
+        /// Pixels of two words anywhere, of which the second may overlap the first.
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn double_short(x: *const u8, y: *mut u8, n: usize, count: usize) {
+            naked_asm!(
+                "push {{r4-r6, lr}}",
+                "subs r6, r2, #4",
+                "2:",
+                "ldr r4, [r0]",
+                "ldr r5, [r0, r6]",
+                "str r4, [r1]",
+                "str r5, [r1, r6]",
+                "add r1, r2",
+                "str r4, [r1]",
+                "str r5, [r1, r6]",
+                "add r1, r2",
+                "add r0, r2",
+                "subs r3, #1",
+                "bne 2b",
+                "pop {{r4-r6, pc}}",
+            )
+        }
+
+        // Four bytes and more: r8 is where the last word begins.
+        anywhere!(double_any(n count) "" "4" "r4-r8"
+            [
+                "mov lr, r2"
+                "subs r5, r2, #1"
+                "bic r6, r5, #31"
+                "ubfx r5, r5, #2, #3"
+                "sub r12, r2, r6"
+                "sub r8, r12, #4"
+                "add r5, r5, r5, lsl #1"
+                "adr r7, 4f"
+                "adds r7, #2 + 7 * 6 + 1"
+                "sub r7, r7, r5, lsl #1"
+            ]
+            ["add r2, r1, lr"] ["r2"]
+            ["ldr r4, [r0, r8]" "str r4, [r1, r8]" "str r4, [r2, r8]" "add r1, r2, r12" "add r0, r12"]);
+        anywhere!(runs_any(from to n count) "" "4" "r4-r8"
+            [
+                "ldrd r4, r8, [sp, #24]" // n, count
+                "subs r5, r4, #1"
+                "bic r6, r5, #31"
+                "subs r4, r6"
+                "add r12, r2, r4"
+                "add lr, r3, r4"
+                "mov r3, r8"
+                "sub r8, r4, #4"
+                "ubfx r5, r5, #2, #3"
+                "adr r7, 4f"
+                "adds r7, #2 + 7 * 4 + 1"
+                "sub r7, r7, r5, lsl #2"
+            ]
+            [] [] ["ldr r4, [r0, r8]" "str r4, [r1, r8]" "add r0, r12" "add r1, lr"]);
+    }
+
+    #[cfg(not(upconv_backend = "mve"))]
+    double_few!(double_1 "1" "b" "0");
+    /// Eight at a time: bytes become halves of words, and those the byte twice.
+    #[cfg(upconv_backend = "mve")]
+    #[unsafe(naked)]
+    unsafe extern "C" fn double_1(x: *const u8, y: *mut u8, n: usize, count: usize) {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r7, lr}}",
+            "dlstp.16 lr, r3",
+            "2:",
+            "vldrb.u16 q0, [r0], #8",
+            "vsli.16 q0, q0, #8",
+            "vstrb.8 q0, [r1], #16",
+            "letp lr, 2b",
+            "pop {{r7, pc}}",
+        )
+    }
+}
 /// The same in safe Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::{long, twice};
+    #[cfg(upconv_backend = "riscv")]
+    use super::riscv::short;
+    use super::{on_words, small, words};
 
-    pub(super) fn double(x: &[u32], n: usize, y: &mut [u32]) {
+    /// A loop of the core's own; false where there is none.
+    #[cfg(not(upconv_backend = "riscv"))]
+    fn short(_: &[u8], _: usize, _: usize, _: &mut [u8]) -> bool {
+        false
+    }
+
+    pub(super) fn double(x: &[u8], n: usize, count: usize, y: &mut [u8]) {
+        let (x, y) = (x.get(..n * count).unwrap_or_default(), y.get_mut(..2 * n * count).unwrap_or_default());
+        if n.is_multiple_of(4)
+            && let Some((x, y)) = words(x, y)
+        {
+            return match n {
+                4 => double_of::<_, 1>(x, y),
+                8 => double_of::<_, 2>(x, y),
+                16 => double_of::<_, 4>(x, y),
+                32 => double_of::<_, 8>(x, y),
+                n => double_by(x, n / 4, y),
+            };
+        }
         match n {
-            8 => twice::<_, 8>(x, y, ()),
-            n => by_length!(x, n, y, twice(())),
+            1 => double_of::<_, 1>(x, y),
+            2 => double_of::<_, 2>(x, y),
+            3 => double_of::<_, 3>(x, y),
+            n if short(x, n, count, y) => {}
+            n => double_by(x, n, y),
         }
     }
 
-    pub(super) fn runs(x: (&[u32], usize), y: (&mut [u32], usize), n: usize, count: usize) {
-        match n {
-            1 => runs_of::<1>(x, y, count),
-            2 => runs_of::<2>(x, y, count),
-            4 => runs_of::<4>(x, y, count),
-            8 => runs_of::<8>(x, y, count),
-            _ => {
-                for (x, y) in x.0.chunks(x.1.max(1)).zip(y.0.chunks_mut(y.1.max(1))).take(count) {
-                    long::pixel(x.get(..n).unwrap_or_default(), y.get_mut(..n).unwrap_or_default());
-                }
-            }
+    fn double_of<E: Copy, const N: usize>(x: &[E], y: &mut [E]) {
+        for (x, [y0, y1]) in x.as_chunks::<N>().0.iter().zip(y.as_chunks_mut::<N>().0.as_chunks_mut().0) {
+            (*y0, *y1) = (*x, *x);
         }
     }
 
-    #[inline(always)]
-    fn runs_of<const N: usize>((x, from): (&[u32], usize), (y, to): (&mut [u32], usize), count: usize) {
-        for (x, y) in x.chunks(from.max(1)).zip(y.chunks_mut(to.max(1))).take(count) {
-            if let (Some(x), Some(y)) = (x.first_chunk::<N>(), y.first_chunk_mut::<N>()) {
-                *y = *x;
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn pick<E: Copy, const N: usize>(x: &[E], y: &mut [E], from: impl Iterator<Item = usize>) {
-    let x = x.as_chunks::<N>().0;
-    for (y, i) in y.as_chunks_mut::<N>().0.iter_mut().zip(from) {
-        if let Some(x) = x.get(i) {
-            *y = x.map(|x| x);
-        }
-    }
-}
-
-#[inline(always)]
-fn twice<E: Copy, const N: usize>(x: &[E], y: &mut [E], (): ()) {
-    for (x, [y0, y1]) in x.as_chunks::<N>().0.iter().zip(y.as_chunks_mut::<N>().0.as_chunks_mut().0) {
-        (*y0, *y1) = (*x, *x);
-    }
-}
-
-/// Pixels of any length.
-mod long {
-    use crate::rows::cut;
-
-    /// In blocks of four, of which the last may overlap the one before.
-    #[inline(always)]
-    pub(super) fn pixel<E: Copy>(x: &[E], y: &mut [E]) {
-        match (x.last_chunk::<4>(), y.last_chunk_mut::<4>()) {
-            (Some(x), Some(y)) => *y = *x,
-            _ => y.iter_mut().zip(x).for_each(|(y, x)| *y = *x),
-        }
-        let (pairs, x) = (y.as_chunks_mut::<4>().0.as_chunks_mut::<2>(), x.as_chunks::<4>().0.as_chunks::<2>());
-        for (y, x) in pairs.0.iter_mut().zip(x.0) {
-            // Two assignments, or the loop becomes a call.
-            y[1] = x[1];
-            y[0] = x[0];
-        }
-        if let ([y], [x]) = (pairs.1, x.1) {
-            *y = *x;
-        }
-    }
-
-    pub(super) fn pick<E: Copy>(x: &[E], n: usize, y: &mut [E], from: impl Iterator<Item = usize>) {
-        for (y, i) in y.chunks_exact_mut(n.max(1)).zip(from) {
-            pixel(cut(x, i * n, n), y);
-        }
-    }
-
-    pub(super) fn twice<E: Copy>(x: &[E], n: usize, y: &mut [E], (): ()) {
+    fn double_by<E: Copy>(x: &[E], n: usize, y: &mut [E]) {
         for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut((2 * n).max(1))) {
             let (y0, y1) = y.split_at_mut_checked(n).unwrap_or_default();
-            pixel(x, y0);
-            pixel(x, y1);
+            let ((x, last), (y0, last0), (y1, last1)) =
+                (x.as_chunks::<8>(), y0.as_chunks_mut::<8>(), y1.as_chunks_mut::<8>());
+            for ((x, y0), y1) in x.iter().zip(y0).zip(y1) {
+                // One by one: eight bytes at any place are no number to load.
+                for i in 0..8 {
+                    (y0[i], y1[i]) = (x[i], x[i]);
+                }
+                small();
+            }
+            for ((x, y0), y1) in last.iter().zip(last0).zip(last1) {
+                (*y0, *y1) = (*x, *x);
+                small();
+            }
         }
+    }
+
+    pub(super) fn runs((x, from): (&[u8], usize), (y, to): (&mut [u8], usize), n: usize, count: usize) {
+        if on_words(x, y, from | to | n)
+            && let Some((x, y)) = words(x, y)
+        {
+            let (x, y) = ((x, from / 4), (y, to / 4));
+            return match n {
+                4 => runs_by(x, y, 1, count, copy_of::<_, 1>),
+                8 => runs_by(x, y, 2, count, copy_of::<_, 2>),
+                16 => runs_by(x, y, 4, count, copy_of::<_, 4>),
+                32 => runs_by(x, y, 8, count, copy_of::<_, 8>),
+                n => runs_by(x, y, n / 4, count, copy),
+            };
+        }
+        runs_by((x, from), (y, to), n, count, copy);
+    }
+
+    #[inline(always)]
+    fn runs_by<E>(
+        (x, from): (&[E], usize),
+        (y, to): (&mut [E], usize),
+        n: usize,
+        count: usize,
+        copy: impl Fn(&[E], &mut [E]),
+    ) {
+        for (x, y) in x.chunks(from.max(1)).zip(y.chunks_mut(to.max(1))).take(count) {
+            copy(x.get(..n).unwrap_or_default(), y.get_mut(..n).unwrap_or_default());
+        }
+    }
+
+    #[inline(always)]
+    fn copy_of<E: Copy, const N: usize>(x: &[E], y: &mut [E]) {
+        if let (Some(x), Some(y)) = (x.first_chunk::<N>(), y.first_chunk_mut::<N>()) {
+            *y = *x;
+        }
+        small();
+    }
+
+    #[inline(always)]
+    fn copy<E: Copy>(x: &[E], y: &mut [E]) {
+        let ((x, last), (y, last_y)) = (x.as_chunks::<8>(), y.as_chunks_mut::<8>());
+        for (x, y) in x.iter().zip(y) {
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = *x);
+            small();
+        }
+        for (x, y) in last.iter().zip(last_y) {
+            *y = *x;
+            small();
+        }
+    }
+
+    pub(super) fn pixel(aligned: bool, _: usize) -> impl Fn(&[u8], &mut [u8]) {
+        move |x, y| match words(x, y) {
+            Some((x, y)) if aligned => copy(x, y),
+            _ => copy(x, y),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths beyond every block, with rows that begin anywhere in a word and nothing written beside them.
+    #[test]
+    fn copies_are_their_definition_at_every_length_and_place() {
+        let x: Vec<i8> = (0..5 * 70 + 8).map(|i| (i % 251) as i8).collect();
+        let same =
+            |n: usize, at: [usize; 2], len: usize, copy: &dyn Fn(&[i8], &mut [i8]), from: &dyn Fn(usize) -> usize| {
+                let mut y = [99; 3 * 5 * 70 + 16];
+                copy(&x[at[0]..], &mut y[at[1]..][..len]);
+                let inside =
+                    y[at[1]..].iter().take(len).enumerate().all(|(i, y)| *y == x[at[0] + from(i / n) * n + i % n]);
+                assert!(inside && y[..at[1]].iter().chain(&y[at[1] + len..]).all(|y| *y == 99), "{n} {at:?} {len}");
+            };
+        for (n, count) in (1..70).flat_map(|n| [1, 2, 3, 4, 5].map(|count| (n, count))) {
+            for at in [[0, 0], [4, 8], [1, 0], [0, 3], [2, 2], [3, 1]] {
+                for factor in 1..4 {
+                    let repeat = |x: &[i8], y: &mut [i8]| repeat_pixels(&x[..n * count], n, count, factor, y);
+                    same(n, at, n * count * factor, &repeat, &|i| i / factor);
+                }
+                let pick = |x: &[i8], y: &mut [i8]| pick_pixels(x, n, (0..count).map(|i| count - 1 - i), y);
+                same(n, at, n * count, &pick, &|i| count - 1 - i);
+                let runs = |x: &[i8], y: &mut [i8]| copy_runs((x, n), (y, n), n, count);
+                same(n, at, n * count, &runs, &|i| i);
+            }
+        }
+    }
+}
+
+/// Bytes without a loop over them.
+#[cfg(upconv_backend = "riscv")]
+mod riscv {
+    use core::arch::naked_asm;
+
+    /// `count` pixels of n bytes, each written twice; false, and nothing done, beyond 32.
+    pub(super) fn short(x: &[u8], n: usize, count: usize, y: &mut [u8]) -> bool {
+        if n == 0 || count == 0 || n > 32 || x.len() < n * count || y.len() < 2 * n * count {
+            return false;
+        }
+        // SAFETY: x has so many pixels, one at least, and y room for twice as many.
+        unsafe { double_short(x.as_ptr(), y.as_mut_ptr(), n, count) };
+        true
+    }
+
+    /// Jumps to where so many copies are left.
+    ///
+    /// # Safety
+    /// From x on `count` pixels of n bytes can be read, from y on twice as many written, n = 1 ..= 32, count >= 1.
+    #[unsafe(naked)]
+    unsafe extern "C" fn double_short(x: *const u8, y: *mut u8, n: usize, count: usize) {
+        naked_asm!(
+            ".option push",
+            ".option norvc",
+            "slli t0, a2, 3",
+            "slli t1, a2, 2",
+            "add t0, t0, t1", // a copy is twelve bytes of code
+            "la t1, 3f",
+            "sub t1, t1, t0",
+            "2:",
+            "add t2, a1, a2",
+            "jr t1",
+            ".set k, 31",
+            ".rept 32",
+            "lbu t0, k(a0)",
+            "sb t0, k(a1)",
+            "sb t0, k(t2)",
+            ".set k, k - 1",
+            ".endr",
+            "3:",
+            "add a0, a0, a2",
+            "add a1, t2, a2",
+            "addi a3, a3, -1",
+            "bnez a3, 2b",
+            "ret",
+            ".option pop",
+        )
     }
 }

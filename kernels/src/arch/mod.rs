@@ -11,7 +11,7 @@
 //! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
 //! | `depth`: depthwise sums       | four pixels         | int8 weights, i32 sums: Armv6-M, Armv7-M and up, RV32IM      |
 //! | `vectors`: depthwise outputs  | -                   | int8 weights, i32 sums: mve, sixteen channels                |
-//! | `copy`: pixels                | blocks in Rust      | LDM and STM: every Cortex-M, eight registers on Armv7-M      |
+//! | `copy`: pixels                | blocks in Rust      | LDM and STM, or words or bytes anywhere: every Cortex-M; bytes: RV32IM |
 
 #[allow(unsafe_code)]
 pub(crate) mod blend;
@@ -47,5 +47,18 @@ pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
 pub(crate) use mve::depth as vectors;
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
+/// Whether there are the DSP instructions of Armv7E-M and Armv8-M.
+const DSP: bool = cfg!(any(upconv_backend = "dsp", upconv_backend = "mve"));
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
 const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));
+
+/// Nothing: but a loop with assembly in it is neither unrolled nor made a call of `memcpy`.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn small() {
+    // SAFETY: there is no instruction.
+    #[cfg(target_os = "none")]
+    unsafe {
+        core::arch::asm!("", options(nostack, preserves_flags));
+    }
+}
