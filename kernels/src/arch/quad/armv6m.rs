@@ -11,7 +11,7 @@
 
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, Strip, Strips};
+use super::{Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
@@ -22,47 +22,54 @@ pub(crate) const DIRECT: usize = 4;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+/// [`Patch::fill`] of all pixels with n values each, at least one.
 ///
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
-    if len > 0 {
-        // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, step, len, offset) };
-    }
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    // SAFETY: the caller's.
+    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }
 
 /// Pixel by pixel, each backwards.
 #[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usize, offset: i32) {
+unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
     naked_asm!(
         ".macro one at",
-        "subs r3, r3, #1",
-        "ldrsb r4, [r1, r3]",
-        "subs r4, r4, r5",
+        "subs r2, r2, #1",
+        "ldrsb r4, [r1, r2]",
+        "subs r4, r4, r3",
         "str r4, [r0, #\\at]",
         ".endm",
         "push {{r4-r7, lr}}",
-        "ldr r5, [sp, #20]",
-        "lsls r4, r3, #4",
-        "adds r0, r0, r4",
+        "movs r5, r1",
+        "movs r6, r2",
+        "lsls r4, r2, #4",
+        "mov lr, r4",
         "movs r7, #4",
-        "movs r6, r3",
         "2:",
-        "movs r3, r6",
+        "ldmia r5!, {{r1}}",
+        "movs r2, r6",
+        "add r0, r0, lr",
+        "lsls r4, r2, #30",
+        "beq 4f",
         "3:",
+        "subs r0, r0, #16",
+        "one 0",
+        "lsls r4, r2, #30",
+        "bne 3b",
+        "cmp r2, #0",
+        "beq 5f",
+        "4:",
         "subs r0, r0, #64",
         "one 48",
         "one 32",
         "one 16",
         "one 0",
-        "cmp r3, #0",
-        "bne 3b",
-        "adds r1, r1, r2",
-        "lsls r4, r6, #4",
-        "adds r0, r0, r4",
+        "cmp r2, #0",
+        "bne 4b",
+        "5:",
         "adds r0, r0, #4",
         "subs r7, r7, #1",
         "bne 2b",

@@ -2,7 +2,7 @@
 
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, Strip, Strips};
+use super::{Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -13,42 +13,49 @@ pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+/// [`Patch::fill`] of all pixels with n values each, at least one.
 ///
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
-    if len > 0 {
-        // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, step, len, offset) };
-    }
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    // SAFETY: the caller's.
+    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usize, offset: i32) {
+unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
     naked_asm!(
         ".macro one",
-        "ldrsb r6, [r1, r2, lsl #1]",
-        "ldrsb r7, [r9, r2, lsl #1]",
         "ldrsb r4, [r1], #1",
-        "ldrsb r5, [r9], #1",
-        "subs r4, r4, r8",
-        "subs r5, r5, r8",
-        "subs r6, r6, r8",
-        "subs r7, r7, r8",
+        "ldrsb r5, [r8], #1",
+        "ldrsb r6, [r9], #1",
+        "ldrsb r7, [r12], #1",
+        "subs r4, r4, r3",
+        "subs r5, r5, r3",
+        "subs r6, r6, r3",
+        "subs r7, r7, r3",
         "stmia r0!, {{r4-r7}}",
         ".endm",
         "push {{r4-r9, lr}}",
-        "ldr r8, [sp, #28]",
-        "add r9, r1, r2",
+        "ldmia r1, {{r1, r8, r9, r12}}",
+        "subs r2, r2, #4",
+        "blo 3f",
         "2:",
         "one",
         "one",
         "one",
         "one",
-        "subs r3, r3, #4",
-        "bne 2b",
+        "subs r2, r2, #4",
+        "bhs 2b",
+        "3:",
+        "adds r2, r2, #4",
+        "beq 5f",
+        "4:",
+        "one",
+        "subs r2, r2, #1",
+        "bne 4b",
+        "5:",
         "pop {{r4-r9, pc}}",
         ".purgem one",
     )

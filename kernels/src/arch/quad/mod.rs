@@ -19,7 +19,7 @@ mod isa;
 mod words;
 
 use super::depth::Sums;
-use super::portable::{self, Block, Pixel, Pixels, Run, any_group};
+use super::portable::{self, Block, Pixel, Pixels, Run};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -240,7 +240,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
         }
         let offset = Patch::offset::<T>(zero);
-        let inside = 0..if bytes && run.n <= CHUNK && len.is_multiple_of(4) { pixels.last() + 1 } else { 0 };
+        let inside = 0..if bytes && run.n <= CHUNK { pixels.last() + 1 } else { 0 };
         for i in portable::groups(count) {
             let from = pixels.first(i);
             if !inside.contains(&from) {
@@ -248,31 +248,61 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 continue;
             }
             let y = y.get_mut(to + i * pitch..).unwrap_or_default();
-            // SAFETY: every row has `len` values of four pixels from there on, and y room for n outputs of each.
-            unsafe {
-                let mut at = 0;
-                for row in rows {
-                    patch.widen(at, row.as_ptr().add(from as usize), step, len, offset);
-                    at += len;
-                }
-                call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch);
+            let mut at = 0;
+            for row in if len > 0 { rows } else { &[] } {
+                let x = row.as_ptr().wrapping_add(from as usize);
+                let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
+                // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
+                unsafe { patch.widen(at, &x, len, offset) };
+                at += len;
             }
+            // SAFETY: y has room for n outputs of each pixel.
+            unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
         }
         self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
     }
 
-    /// A group whose values do not fit a patch, are no words or lie outside, or whose outputs are not made in registers.
+    /// A group whose values do not fit a patch or lie outside, or whose outputs are not made in registers.
     #[inline(never)]
     fn any<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
         w: &[W],
-        run: Run,
+        mut run: Run,
         pixels: &Pixels<'_, T>,
         y: &mut [T],
         i: usize,
     ) {
-        any_group!(self, patch, w, run, pixels, y, i);
+        let &Pixels { rows, step, len, zero, to, pitch, .. } = pixels;
+        let outside = [T::from_i32(zero); OUTSIDE];
+        let mut at = 0;
+        for row in rows {
+            let mut done = 0;
+            while done < len {
+                if at == CHUNK {
+                    self.mac(patch, w, Run { n: at, ..run });
+                    (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
+                }
+                // So many values lie inside or outside at each pixel.
+                let mut n = (len - done).min(CHUNK - at);
+                let mut from = pixels.first(i) + done as isize;
+                let x = [(); PIXELS].map(|()| {
+                    let inside = usize::try_from(from).ok().and_then(|from| row.get(from..)).unwrap_or_default();
+                    from += step as isize;
+                    if inside.is_empty() {
+                        let before = step as isize - from;
+                        n = n.min(OUTSIDE).min(if before > 0 { before as usize } else { OUTSIDE });
+                        return outside.as_ptr();
+                    }
+                    n = n.min(inside.len());
+                    inside.as_ptr()
+                });
+                // SAFETY: n values are there at each pixel, and the patch has room for them.
+                unsafe { patch.widen(at, &x, n, Patch::offset::<T>(zero)) };
+                (at, done) = (at + n, done + n);
+            }
+        }
+        self.finish(patch, w, run, y.get_mut(to + i * pitch..).unwrap_or_default(), pitch);
     }
 
     /// The outputs after the products of what is left.
@@ -414,6 +444,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 }
 
+/// Values outside that are brought to a patch in one call.
+const OUTSIDE: usize = 32;
 /// Pieces whose products are added in one call.
 const PIECES: usize = 16;
 /// Rows whose inputs are read where they are.
@@ -459,25 +491,17 @@ impl Patch {
         unsafe { &mut *ptr::from_mut(self).cast() }
     }
 
-    /// [`portable::Patch::fill_all`] of a multiple of 4 values, and as many before.
-    fn fill_all<T: Element>(&mut self, at: usize, x: &[T], step: usize, len: usize, offset: i32) {
-        if (at | len).is_multiple_of(4) && at + len <= CHUNK && (PIXELS - 1) * step + len <= x.len() {
-            // SAFETY: just checked.
-            unsafe { self.widen(at, x.as_ptr(), step, len, offset) };
-        }
-    }
-
-    /// The same, unchecked.
+    /// [`fill`](Self::fill) of all pixels with n values each, at least one.
     ///
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    unsafe fn widen<T: Element>(&mut self, at: usize, x: *const T, step: usize, len: usize, offset: i32) {
+    unsafe fn widen<T: Element>(&mut self, at: usize, x: &[*const T; PIXELS], n: usize, offset: i32) {
         // SAFETY: elements of one byte are i8, or transparent wrappers of it, of two i16; the rest is the caller's.
         unsafe {
             match size_of::<T>() {
-                1 => isa::widen(self, at, x.cast(), step, len, offset),
-                _ => isa::widen_i16(self, at, x.cast(), step, len, offset),
+                1 => isa::widen(self, at, &x.map(|x| x.cast()), n, offset),
+                _ => isa::widen_i16(self, at, &x.map(|x| x.cast()), n, offset),
             }
         }
     }
