@@ -11,7 +11,7 @@
 
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, PIXELS, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
@@ -134,14 +134,11 @@ macro_rules! rounding {
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
 /// On the stack: the next channel's weights at 0, index of the channel at 4, four outputs' addresses from 8 on, x and n in bytes of
-/// weights at 24 and 28, the channel's factors and their e at 32 and 36; after nine saved registers, from 76 on, `next`, `end`, y
-/// and pitch. r12 is 2^15.
+/// weights at 24 and 28, the channel's factors and their e at 32 and 36, `next` and `end` at 40 and 44. r12 is 2^15.
 macro_rules! stamp {
     ($name:ident, [$load:literal $size:literal], [$($end:literal),+]) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 // Sums of four pixels in r8 ..= r11, their values in r4 ..= r7; the weights end at r2, and r1 counts up to 0.
                 ".macro one",
@@ -186,18 +183,21 @@ macro_rules! stamp {
                 "mov r6, r10",
                 "mov r7, r11",
                 "push {{r4-r7}}",
-                "sub sp, sp, #40",
-                "str r0, [sp, #24]",
-                concat!("movs r0, #", $size),
-                "muls r1, r0, r1",
-                "str r1, [sp, #28]",
-                "movs r0, #0",
-                "str r0, [sp, #4]",
-                "movs r0, #128",
-                "lsls r0, r0, #8",
-                "mov r12, r0",
-                "ldr r0, [sp, #84]",
-                "ldr r1, [sp, #88]",
+                "sub sp, sp, #48",
+                "movs r1, #0",
+                "str r1, [sp, #4]",
+                "movs r1, #128",
+                "lsls r1, r1, #8",
+                "mov r12, r1",
+                "ldmia r0!, {{r1, r2}}",
+                "str r1, [sp, #24]",
+                concat!("movs r1, #", $size),
+                "muls r2, r1, r2",
+                "str r2, [sp, #28]",
+                "ldmia r0!, {{r2-r5}}",
+                "str r4, [sp, #40]",
+                "str r5, [sp, #44]",
+                "ldmia r0, {{r0, r1}}",
                 "str r0, [sp, #8]",
                 "adds r0, r0, r1",
                 "str r0, [sp, #12]",
@@ -232,7 +232,7 @@ macro_rules! stamp {
                 "one",
                 "bne 4b",
                 "6:",
-                "ldr r1, [sp, #76]",
+                "ldr r1, [sp, #40]",
                 "adds r2, r2, r1",
                 "str r2, [sp]",
                 $($end,)+
@@ -240,12 +240,12 @@ macro_rules! stamp {
                 "adds r0, r0, #1",
                 "str r0, [sp, #4]",
                 "ldr r2, [sp]",
-                "ldr r0, [sp, #80]",
+                "ldr r0, [sp, #44]",
                 "cmp r3, r0",
                 "beq 7f",
                 "b 2b",
                 "7:",
-                "add sp, sp, #40",
+                "add sp, sp, #48",
                 "pop {{r4-r7}}",
                 "mov r8, r4",
                 "mov r9, r5",

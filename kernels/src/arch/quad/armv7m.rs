@@ -2,7 +2,7 @@
 
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, PIXELS, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -87,13 +87,11 @@ macro_rules! rounding {
 
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
-/// On the stack: x and n; after eleven saved registers, from 44 on, `next`, `end`, y and pitch.
+/// On the stack: x, n, `next`, `end`, y and pitch.
 macro_rules! stamp {
     ($name:ident, $load:literal, [$($end:literal),+]) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                 ".macro one",
@@ -111,16 +109,18 @@ macro_rules! stamp {
                 "\\round r5",
                 "\\round r6",
                 "\\round r7",
-                "ldrd r0, r1, [sp, #52]",
+                "ldrd r0, r1, [sp, #16]",
                 "add r8, r0, r1",
                 "strb r5, [r0, r1]",
                 "strb r6, [r0, r1, lsl #1]",
                 "strb r7, [r8, r1, lsl #1]",
                 "strb r4, [r0], #1",
-                "str r0, [sp, #52]",
+                "str r0, [sp, #16]",
                 ".endm",
 
-                "push {{r0, r1, r4-r11, lr}}",
+                "push {{r4-r11, lr}}",
+                "ldmia r0, {{r0-r7}}",
+                "push {{r0, r1, r4-r7}}",
                 "2:", // a channel
                 "ldmia r3!, {{r4-r7}}",
                 "ldrd r0, r1, [sp]",
@@ -141,13 +141,14 @@ macro_rules! stamp {
                 "subs r1, r1, #1",
                 "bne 5b",
                 "6:",
-                "ldr r12, [sp, #44]",
+                "ldr r12, [sp, #8]",
                 "add r2, r2, r12",
                 $($end,)+
-                "ldr r12, [sp, #48]",
+                "ldr r12, [sp, #12]",
                 "cmp r3, r12",
                 "bne 2b",
-                "pop {{r0, r1, r4-r11, pc}}",
+                "add sp, sp, #24",
+                "pop {{r4-r11, pc}}",
                 ".purgem one",
                 ".purgem double",
                 ".purgem single",

@@ -13,7 +13,7 @@
 
 #[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Loop, PIXELS, Strip, Strips, portable};
+use super::{Call, Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -83,9 +83,8 @@ mod asm {
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
     pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
-        let pair = (-offset as u16 as u32) * 0x1_0001;
         // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, pair, at % 4) };
+        unsafe { widen_all(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, offset, at % 4) };
     }
 
     /// The same for 16-bit inputs, which stay what they are.
@@ -142,12 +141,13 @@ mod asm {
     /// Four values at a time from the first of four on, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
     /// last four values start, and their end.
     #[unsafe(naked)]
-    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, pair: u32, place: usize) {
+    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
         naked_asm!(
             ".cpu cortex-m33",
             "push {{r4-r11, lr}}",
             "ldr r10, [sp, #36]",
-            "mov r12, r3",
+            "rsb r3, r3, #0",
+            "pkhbt r12, r3, r3, lsl #16",
             "mov r5, r2",
             "ldmia r1, {{r1, r2, r3, lr}}",
             "add r5, r5, r1",
@@ -230,16 +230,14 @@ mod asm {
 
     /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
     ///
-    /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, `next`, `end`, y and pitch.
+    /// On the stack: x, n, room for one word, `next`, `end`, y and pitch.
     macro_rules! stamp {
         ($name:ident,
             [$save:literal; $($load:literal),+; $restore:literal; $one:literal $size:literal],
             [$($end:literal),+]
         ) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(
-                x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-            ) {
+            unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
                     ".cpu cortex-m33",
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
@@ -270,16 +268,18 @@ mod asm {
                     "\\round r5",
                     "\\round r6",
                     "\\round r7",
-                    "ldrd r0, r1, [sp, #56]",
+                    "ldrd r0, r1, [sp, #20]",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
-                    "str r0, [sp, #56]",
+                    "str r0, [sp, #20]",
                     ".endm",
 
-                    "push {{r0-r2, r4-r11, lr}}",
+                    "push {{r4-r11, lr}}",
+                    "ldmia r0, {{r0-r7}}",
+                    "push {{r0-r2, r4-r7}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
@@ -325,13 +325,14 @@ mod asm {
                     concat!("adds r2, r2, #2*", $size),
                     "6:",
                     $restore,
-                    "ldr r12, [sp, #48]",
+                    "ldr r12, [sp, #12]",
                     "add r2, r2, r12",
                     $($end,)+
-                    "ldr r12, [sp, #52]",
+                    "ldr r12, [sp, #16]",
                     "cmp r3, r12",
                     "bne 2b",
-                    "pop {{r0-r2, r4-r11, pc}}",
+                    "add sp, sp, #28",
+                    "pop {{r4-r11, pc}}",
                     ".purgem pairs",
                     ".purgem quad",
                     ".purgem one",
@@ -738,19 +739,11 @@ mod model {
     }
 
     /// END: 0 sums, 1 outputs rounded twice, 2 once.
-    unsafe extern "C" fn run<W: Element, const END: u8>(
-        x: *const Patch,
-        n: usize,
-        w: *const (),
-        channels: *mut (),
-        next: usize,
-        end: *const (),
-        y: *mut i8,
-        pitch: usize,
-    ) {
-        let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
+    unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
         // SAFETY: the caller's.
         unsafe {
+            let &Call { x, n, w, channels, next, end, y, pitch, .. } = &*call;
+            let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
             while channel.cast_const().cast() != end {
                 let mut acc = (*channel).sums;
                 for at in (0..n).step_by(4) {

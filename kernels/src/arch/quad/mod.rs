@@ -157,9 +157,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(never)]
     fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
         if size_of::<S>() == 4 {
-            if let Some(call) = Call::new(w, run, End::Sums, self.channels.len()) {
-                // SAFETY: there are as many channels, and S has 32 bits.
-                unsafe { call.run(patch, self.channels.as_mut_ptr(), null_mut(), 0) };
+            if let Some(call) = Call::new(patch, w, run, &mut self.channels, End::Sums) {
+                // SAFETY: S has 32 bits.
+                unsafe { call.run() };
             }
             return;
         }
@@ -227,37 +227,42 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
         let n = self.channels.len();
         // All bounds of weights and outputs are checked here, once, those of inputs for each group; the loops have none.
-        let call = Call::new(w, run, self.end, n).filter(|_| count >= PIXELS && rows.len() * len == run.n);
+        let call = Call::new(patch, w, run, &mut self.channels, self.end).filter(|_| count >= PIXELS);
         let last = to + count.saturating_sub(1) * pitch + n;
-        let Some(call) = call.filter(|_| last <= y.len()) else { return };
+        let Some(mut call) = call.filter(|_| rows.len() * len == run.n && last <= y.len()) else { return };
+        call.pitch = pitch;
+        let outputs = y.as_mut_ptr().cast::<i8>().wrapping_add(to);
         let bytes = size_of::<T>() == 1 && self.end != End::Sums;
+        let last = pixels.last();
         if bytes && n <= isa::DIRECT && size_of::<W>() == 1 && rows.len() <= TAP_ROWS && run.n > 0 {
-            let y = y.get_mut(to..).unwrap_or_default();
-            if pixels.first(0) >= 0 && pixels.first(count - PIXELS) <= pixels.last() {
+            if pixels.from >= 0 && pixels.first(count - PIXELS) <= last {
                 // SAFETY: every row has `len` values of all pixels, whose outputs have room.
-                unsafe { self.direct(patch, &call, pixels, pixels.first(0) as usize, y.as_mut_ptr().cast()) };
-                return self.clamp(y, count, pitch);
+                unsafe { self.direct(patch, &call, pixels, pixels.from as usize, outputs) };
+                return self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
             }
         }
         let offset = Patch::offset::<T>(zero);
-        let inside = 0..if bytes && run.n <= CHUNK { pixels.last() + 1 } else { 0 };
-        for i in portable::groups(count) {
+        let inside = 0..if bytes && run.n <= CHUNK { last + 1 } else { 0 };
+        let mut i = 0;
+        while i < count {
+            i = i.min(count - PIXELS);
             let from = pixels.first(i);
-            if !inside.contains(&from) {
+            if inside.contains(&from) {
+                let mut at = 0;
+                for row in if len > 0 { rows } else { &[] } {
+                    let x = row.as_ptr().wrapping_add(from as usize);
+                    let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
+                    // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
+                    unsafe { patch.widen(at, &x, len, offset) };
+                    at += len;
+                }
+                call.y = outputs.wrapping_add(i * pitch);
+                // SAFETY: y has room for n outputs of each pixel.
+                unsafe { call.run() };
+            } else {
                 self.any(patch, w, run, pixels, y, i);
-                continue;
             }
-            let y = y.get_mut(to + i * pitch..).unwrap_or_default();
-            let mut at = 0;
-            for row in if len > 0 { rows } else { &[] } {
-                let x = row.as_ptr().wrapping_add(from as usize);
-                let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
-                // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
-                unsafe { patch.widen(at, &x, len, offset) };
-                at += len;
-            }
-            // SAFETY: y has room for n outputs of each pixel.
-            unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
+            i += PIXELS;
         }
         self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
     }
@@ -311,11 +316,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if self.end == End::Sums {
             self.mac(patch, w, run);
             self.requant(y, pitch);
-        } else if let Some(call) = Call::new(w, run, self.end, self.channels.len())
+        } else if let Some(call) = Call::new(patch, w, run, &mut self.channels, self.end)
             && (PIXELS - 1) * pitch + self.channels.len() <= y.len()
         {
-            // SAFETY: there are as many channels, `end` says that S has 32 bits, and y has room.
-            unsafe { call.run(patch, self.channels.as_mut_ptr(), y.as_mut_ptr().cast(), pitch) };
+            let call = Call { y: y.as_mut_ptr().cast(), pitch, ..call };
+            // SAFETY: `end` says that S has 32 bits, and y has room.
+            unsafe { call.run() };
         }
         self.again();
     }
@@ -507,42 +513,48 @@ impl Patch {
     }
 }
 
-/// A loop over channels: x, n, w, channels, weights between those of two channels in bytes, end of the channels, y, pitch.
-type Loop = unsafe extern "C" fn(*const Patch, usize, *const (), *mut (), usize, *const (), *mut i8, usize);
+/// A loop over channels.
+type Loop = unsafe extern "C" fn(*const Call);
 
-/// The products of a patch and some channels: checked weights, and the loop over them.
-#[derive(Clone, Copy)]
+/// The products of a patch and some channels, checked, and the loop over them.
+#[repr(C)]
 struct Call {
-    each: Loop,
-    w: *const (),
-    /// Values, and weights between those of one channel and the next, in bytes.
+    x: *const Patch,
     n: usize,
+    w: *const (),
+    channels: *mut (),
+    /// Weights between those of one channel and the next, in bytes.
     next: usize,
-    channels: usize,
+    /// That of the channels.
+    end: *const (),
+    /// The first output of the first pixel, and the distance of the next pixel's.
+    y: *mut i8,
+    pitch: usize,
+    each: Loop,
 }
 
 impl Call {
     /// `None` when there are too few weights, or no channels.
     #[inline(always)]
-    fn new<W: Element>(w: &[W], run: Run, end: End, channels: usize) -> Option<Self> {
+    fn new<W: Element, S>(patch: &Patch, w: &[W], run: Run, channels: &mut [Channel<S>], end: End) -> Option<Self> {
         let size = size_of::<W>();
-        let each = end.of(if size == 1 { isa::I8 } else { isa::I16 });
-        let fits = run.skip + run.n <= run.len && channels * run.len <= w.len() && channels > 0;
+        let fits = run.skip + run.n <= run.len && channels.len() * run.len <= w.len() && !channels.is_empty();
         let w = w.get(run.skip..)?.as_ptr().cast();
-        fits.then_some(Call { each, w, n: run.n, next: (run.len - run.n) * size, channels })
+        let each = end.of(if size == 1 { isa::I8 } else { isa::I16 });
+        let (n, next) = (run.n, (run.len - run.n) * size);
+        let channels = channels.as_mut_ptr_range();
+        let (channels, end) = (channels.start.cast(), channels.end.cast_const().cast());
+        fits.then_some(Call { x: patch, n, w, channels, next, end, y: null_mut(), pitch: 0, each })
     }
 
     /// The sums, or the outputs at four pixels, after these products.
     ///
     /// # Safety
-    /// `channels` holds all, with sums of 32 bits; the patch holds the values; y takes an output of each channel, if there are outputs.
+    /// There are the patch with the values and the channels, with sums of 32 bits; y takes an output of each channel, if there are outputs.
     #[inline(always)]
-    unsafe fn run<S>(&self, patch: &Patch, channels: *mut Channel<S>, y: *mut i8, pitch: usize) {
+    unsafe fn run(&self) {
         // SAFETY: as above; the loops with outputs do not write the channels.
-        unsafe {
-            let end = channels.add(self.channels).cast_const().cast();
-            (self.each)(patch, self.n, self.w, channels.cast(), self.next, end, y, pitch);
-        }
+        unsafe { (self.each)(self) };
     }
 }
 

@@ -5,7 +5,7 @@
 
 pub(super) use super::words::widen_i16;
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, PIXELS, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -118,16 +118,7 @@ macro_rules! rounding {
 macro_rules! stamp {
     ($name:ident, $load:literal $size:literal, $end:literal) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch,
-            n: usize,
-            w: *const (),
-            channels: *mut (),
-            next: usize,
-            end: *const (),
-            y: *mut i8,
-            pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 ".option push",
                 ".option arch, +m",
@@ -246,6 +237,14 @@ macro_rules! stamp {
                 ".endm",
                 concat!(".equ SIZE, ", $size),
                 "addi sp, sp, -112",
+                "lw a1, 4(a0)",
+                "lw a2, 8(a0)",
+                "lw a3, 12(a0)",
+                "lw a4, 16(a0)",
+                "lw a5, 20(a0)",
+                "lw a6, 24(a0)",
+                "lw a7, 28(a0)",
+                "lw a0, 0(a0)",
                 "sw a0, 0(sp)",
                 "sw a1, 4(sp)",
                 "sw a4, 8(sp)",
