@@ -18,7 +18,7 @@ use crate::Element;
 use core::mem::MaybeUninit;
 
 /// Values of a patch, a multiple of 4.
-pub(crate) const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 64;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
 
