@@ -216,6 +216,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::groups`]
+    #[inline(never)]
     pub(crate) fn groups<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
@@ -388,7 +389,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::pixel`]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn pixel<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
