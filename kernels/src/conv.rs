@@ -473,7 +473,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let plan = &self.plan;
         let (c, n) = (plan.input.c, plan.group_in);
         let first = part.first + (i * plan.x.in_step) as isize;
-        let channels = if i == 0 { part.skip } else { 0 }..if i + 1 == part.count { part.last } else { job.block.channels };
+        let channels =
+            if i == 0 { part.skip } else { 0 }..if i + 1 == part.count { part.last } else { job.block.channels };
         let y = cut_mut(y, (part.to + (i * part.pitch + channels.start) as isize) as usize, channels.len());
         let (before, inside) = plan.x.clip(first, part.taps);
         // Neighbouring taps that read neighbouring pixels make one piece, else each tap is a piece of its group's channels.

@@ -23,7 +23,7 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) const SUMS: usize = 16;
 
 /// Output channels whose inputs are read where they are; a patch that more of them share costs less.
-pub(crate) const DIRECT: usize = 1;
+pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = false;
 
