@@ -318,7 +318,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         let mut patch = Patch::new();
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
-        let (alike, c) = (self.alike, plan.output.c);
+        let alike = self.alike;
         let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
@@ -331,28 +331,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 n += plan.span;
             }
             let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
-            let mut job = Job::<S, A>::new(&block);
-            job.start::<T>();
-            let (channel, mut phases) = (channels.start + o, plan.x.phases());
-            for r in 0..alike.map_or(plan.x.out_step.min(plan.output.w), |_| 1) {
-                let Phase { class, taps, first } = match alike {
-                    Some(Alike { taps, first, .. }) => Phase { class: 0, taps, first },
-                    None => phases.next().unwrap_or(Phase { class: 0, taps: 0, first: 0 }), // there are as many
-                };
-                let values = taps * plan.group_in;
-                let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
-                let at = plan.packed_at(row.class, class) + channel * run.len;
-                let weights = cut(self.weights.packed, at, n * run.len);
-                let part = if let Some(alike) = alike {
-                    let (skip, to) = ((alike.skip * c).saturating_sub(o), o as isize - (alike.skip * c) as isize);
-                    let last = (alike.last * c).saturating_sub(o).min(n);
-                    Part { taps, first, group, weights, run, count: alike.count, to, pitch: width, skip, last }
-                } else {
-                    let (count, to, pitch) = (plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
-                    Part { taps, first, group, weights, run, count, to, pitch, skip: 0, last: n }
-                };
-                self.part(&row, &part, &mut job, &mut patch, y);
-            }
+            self.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span >= plan.span {
                 in_span = 0;
@@ -364,8 +343,41 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
     }
 
+    /// All column phases of some channels: those from number `o` on of the `width` that the row has, from channel `start` of the layer on.
+    /// By itself, so that what it reads of the plan is not read beforehand for the loop around it.
+    #[inline(never)]
+    fn block<S: Accumulator>(
+        &self,
+        row: &Row<'_, T>,
+        block: &Block<'_, A>,
+        [start, o, width, group]: [usize; 4],
+        patch: &mut Patch,
+        y: &mut [T],
+    ) {
+        let (plan, c, n) = (&self.plan, self.plan.output.c, block.channels);
+        let mut job = Job::<S, A>::new(block);
+        job.start::<T>();
+        let part = |Phase { class, taps, first }, count, to, pitch| {
+            let values = taps * plan.group_in;
+            let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
+            let at = plan.packed_at(row.class, class) + (start + o) * run.len;
+            let weights = cut(self.weights.packed, at, n * run.len);
+            Part { taps, first, group, weights, run, count, to, pitch, skip: 0, last: n }
+        };
+        if let Some(Alike { taps, first, count, skip, last }) = self.alike {
+            let to = o as isize - (skip * c) as isize;
+            let all = part(Phase { class: 0, taps, first }, count, to, width);
+            let (skip, last) = ((skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n));
+            return self.part(row, &Part { skip, last, ..all }, &mut job, patch, y);
+        }
+        for (r, phase) in plan.x.phases().enumerate() {
+            let one = part(phase, plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
+            self.part(row, &one, &mut job, patch, y);
+        }
+    }
+
     /// Pixels four and more at a time, as far as all their taps read inside the input, the others one by one.
-    #[inline(always)]
+    #[inline(never)]
     fn part<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
