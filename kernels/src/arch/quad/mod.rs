@@ -119,13 +119,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     pub(crate) fn start<T: Element>(&mut self) {
         let block = self.block;
         let n = block.channels.min(SUMS);
-        let (zero, mut least, mut farthest) = (block.requant.zero, i32::MAX, 0);
+        // Negative where the formulas do not hold.
+        let (half, mut sign) = (2 * block.requant.zero + 1, 0);
         let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier, bias: S| {
             let e = -i32::from(m.shift());
-            (least, farthest) = (least.min(m.q()), farthest.max((e - 1) as u32));
-            // Bounds: |zero · 2^e| <= 2^29, 2^(e − 1) <= 2^21; elsewhere it is not used.
+            sign |= (m.q() - 1) | (e - 1) | (22 - e);
+            // Bounds: |(2 zero + 1) · 2^e| <= 2^31 − 2^22; elsewhere it is not used.
             let e = e & 31;
-            let h = (1i32 << e >> 1).wrapping_add(zero << e);
+            let h = half.wrapping_shl(e as u32) >> 1;
             channel.write(Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias });
         };
         let channels = self.channels.all.iter_mut().take(n);
@@ -139,7 +140,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.channels.len = n;
         self.clamps = block.requant.clamps::<T>();
         let bits = size_of::<T>() == 1 && size_of::<S>() == 4 && size_of::<A>() == 4 && block.largest <= SMALL;
-        if bits && least > 0 && farthest < 22 {
+        if bits && sign >= 0 {
             self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
         }
     }
@@ -155,20 +156,22 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// The products of n values of a patch, then the sums of others.
-    #[inline(never)]
-    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+    #[inline(always)]
+    fn mac<W: Element>(&mut self, call: &mut Call, w: &[W], run: Run) {
         if size_of::<S>() == 4 {
-            if let Some(call) = Call::new(patch, w, run, &mut self.channels, End::Sums) {
-                // SAFETY: S has 32 bits.
-                unsafe { call.run() };
-            }
+            let each = call.each;
+            call.part(&mut self.channels, w, run);
+            call.each = End::Sums.of(Call::loops::<W>());
+            // SAFETY: S has 32 bits.
+            unsafe { call.run() };
+            call.each = each;
             return;
         }
         for (i, channel) in self.channels.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
-                    *sum = sum.mac(unsafe { patch.get(p, i) }, w.to_i32());
+                    *sum = sum.mac(unsafe { (*call.x).get(p, i) }, w.to_i32());
                 }
             }
         }
@@ -195,7 +198,16 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
         pitch: usize,
     ) {
-        self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
+        if self.end == End::Sums {
+            self.requant(y, pitch);
+        } else if let Some(mut call) = Call::new(patch, w, Run { n: 0, ..run }, &mut self.channels, self.end)
+            && (PIXELS - 1) * pitch + self.channels.len() <= y.len()
+        {
+            (call.y, call.pitch) = (y.as_mut_ptr().cast(), pitch);
+            // SAFETY: `end` says that S has 32 bits and outputs one byte, and y has room.
+            unsafe { call.run() };
+        }
+        self.again();
         self.clamp(y, PIXELS, pitch);
     }
 
@@ -230,98 +242,78 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return;
         }
         let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
-        let n = self.channels.len();
-        // All bounds of weights and outputs are checked here, once, those of inputs for each group; the loops have none.
+        // All bounds of weights and outputs are checked here, once; the loops have none.
         let call = Call::new(patch, w, run, &mut self.channels, self.end).filter(|_| count >= PIXELS);
-        let last = to + count.saturating_sub(1) * pitch + n;
-        let Some(mut call) = call.filter(|_| rows.len() * len == run.n && last <= y.len()) else { return };
+        let room = to + count.saturating_sub(1) * pitch + self.channels.len() <= y.len();
+        let Some(mut call) = call.filter(|_| room && rows.len() * len == run.n) else { return };
         call.pitch = pitch;
-        let outputs = y.as_mut_ptr().cast::<i8>().wrapping_add(to);
-        let bytes = size_of::<T>() == 1 && self.end != End::Sums;
-        let last = pixels.last();
-        let offset = Patch::offset::<T>(zero);
-        let inside = 0..if bytes && run.n <= CHUNK { last + 1 } else { 0 };
+        let (patch, offset) = (ptr::from_mut(patch), Patch::offset::<T>(zero));
+        call.x = patch;
+        // Groups all of whose values lie inside and fit the patch.
+        let plain = 0..if run.n <= CHUNK && len > 0 && self.end != End::Sums { pixels.last() + 1 } else { 0 };
         let mut i = 0;
         while i < count {
             i = i.min(count - PIXELS);
-            let from = pixels.first(i);
-            if inside.contains(&from) {
+            let (first, y_at) = (pixels.first(i), to + i * pitch);
+            if plain.contains(&first) {
                 let mut at = 0;
-                for row in if len > 0 { rows } else { &[] } {
-                    let x = row.as_ptr().wrapping_add(from as usize);
+                for row in rows {
+                    let x = row.as_ptr().wrapping_add(first as usize);
                     let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
                     // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
-                    unsafe { patch.widen(at, &x, len, offset) };
+                    unsafe { (*patch).widen(at, &x, len, offset) };
                     at += len;
                 }
-                call.y = outputs.wrapping_add(i * pitch);
-                // SAFETY: y has room for n outputs of each pixel.
+                call.y = y.as_mut_ptr().cast::<i8>().wrapping_add(y_at);
+                // SAFETY: outputs are made in registers, and y has room for those of each pixel.
                 unsafe { call.run() };
+                i += PIXELS;
+                continue;
+            }
+            let outside = [T::from_i32(zero); OUTSIDE];
+            let (mut at, mut left) = (0, run);
+            for row in rows {
+                let mut done = 0;
+                while done < len {
+                    if at == CHUNK {
+                        self.mac(&mut call, w, Run { n: at, ..left });
+                        (left.n, left.skip, at) = (left.n - at, left.skip + at, 0);
+                    }
+                    // So many values lie inside or outside at each pixel.
+                    let mut n = (len - done).min(CHUNK - at);
+                    let mut from = first + done as isize;
+                    let x = [(); PIXELS].map(|()| {
+                        let inside = usize::try_from(from).ok().and_then(|from| row.get(from..)).unwrap_or_default();
+                        let before = -from;
+                        from += step as isize;
+                        if inside.is_empty() {
+                            n = n.min(if before > 0 { OUTSIDE.min(before as usize) } else { OUTSIDE });
+                            return outside.as_ptr();
+                        }
+                        n = n.min(inside.len());
+                        inside.as_ptr()
+                    });
+                    // SAFETY: n values are there at each pixel, and the patch has room for them.
+                    unsafe { (*patch).widen(at, &x, n, offset) };
+                    (at, done) = (at + n, done + n);
+                }
+            }
+            if self.end == End::Sums {
+                self.mac(&mut call, w, left);
+                self.requant(y.get_mut(y_at..).unwrap_or_default(), pitch);
             } else {
-                self.any(patch, w, run, pixels, y, i);
+                call.y = y.as_mut_ptr().cast::<i8>().wrapping_add(y_at);
+                call.part(&mut self.channels, w, left);
+                // SAFETY: as above.
+                unsafe { call.run() };
+            }
+            if self.end == End::Sums || left.n < run.n {
+                self.again();
+                call.part(&mut self.channels, w, left);
             }
             i += PIXELS;
         }
         self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
-    }
-
-    /// A group whose values do not fit a patch or lie outside, or whose outputs are not made in registers.
-    #[inline(never)]
-    fn any<T: Element, W: Element>(
-        &mut self,
-        patch: &mut Patch,
-        w: &[W],
-        mut run: Run,
-        pixels: &Pixels<'_, T>,
-        y: &mut [T],
-        i: usize,
-    ) {
-        let &Pixels { rows, step, len, zero, to, pitch, .. } = pixels;
-        let outside = [T::from_i32(zero); OUTSIDE];
-        let mut at = 0;
-        for row in rows {
-            let mut done = 0;
-            while done < len {
-                if at == CHUNK {
-                    self.mac(patch, w, Run { n: at, ..run });
-                    (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
-                }
-                // So many values lie inside or outside at each pixel.
-                let mut n = (len - done).min(CHUNK - at);
-                let mut from = pixels.first(i) + done as isize;
-                let x = [(); PIXELS].map(|()| {
-                    let inside = usize::try_from(from).ok().and_then(|from| row.get(from..)).unwrap_or_default();
-                    from += step as isize;
-                    if inside.is_empty() {
-                        let before = step as isize - from;
-                        n = n.min(OUTSIDE).min(if before > 0 { before as usize } else { OUTSIDE });
-                        return outside.as_ptr();
-                    }
-                    n = n.min(inside.len());
-                    inside.as_ptr()
-                });
-                // SAFETY: n values are there at each pixel, and the patch has room for them.
-                unsafe { patch.widen(at, &x, n, Patch::offset::<T>(zero)) };
-                (at, done) = (at + n, done + n);
-            }
-        }
-        self.finish(patch, w, run, y.get_mut(to + i * pitch..).unwrap_or_default(), pitch);
-    }
-
-    /// The outputs after the products of what is left.
-    #[inline(always)]
-    fn finish<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
-        if self.end == End::Sums {
-            self.mac(patch, w, run);
-            self.requant(y, pitch);
-        } else if let Some(call) = Call::new(patch, w, run, &mut self.channels, self.end)
-            && (PIXELS - 1) * pitch + self.channels.len() <= y.len()
-        {
-            let call = Call { y: y.as_mut_ptr().cast(), pitch, ..call };
-            // SAFETY: `end` says that S has 32 bits, and y has room.
-            unsafe { call.run() };
-        }
-        self.again();
     }
 
     /// [`portable::Job::row`]: few channels, whose inputs are read where they are.
@@ -594,11 +586,23 @@ impl Call {
         let size = size_of::<W>();
         let fits = run.skip + run.n <= run.len && channels.len() * run.len <= w.len() && !channels.is_empty();
         let w = w.get(run.skip..)?.as_ptr().cast();
-        let each = end.of(if size == 1 { isa::I8 } else { isa::I16 });
+        let each = end.of(Call::loops::<W>());
         let (n, next) = (run.n, (run.len - run.n) * size);
         let channels = channels.as_mut_ptr_range();
         let (channels, end) = (channels.start.cast(), channels.end.cast_const().cast());
         fits.then_some(Call { x: patch, n, w, channels, next, end, y: null_mut(), pitch: 0, each })
+    }
+
+    #[inline(always)]
+    fn loops<W>() -> [Loop; 3] {
+        if size_of::<W>() == 1 { isa::I8 } else { isa::I16 }
+    }
+
+    /// Only some of the products that have been checked.
+    #[inline(always)]
+    fn part<W, S>(&mut self, channels: &mut [Channel<S>], w: &[W], run: Run) {
+        (self.n, self.w) = (run.n, w.as_ptr().wrapping_add(run.skip).cast());
+        (self.next, self.channels) = ((run.len - run.n) * size_of::<W>(), channels.as_mut_ptr().cast());
     }
 
     /// The sums, or the outputs at four pixels, after these products.
