@@ -357,22 +357,21 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (plan, c, n) = (&self.plan, self.plan.output.c, block.channels);
         let mut job = Job::<S, A>::new(block);
         job.start::<T>();
-        let part = |Phase { class, taps, first }, count, to, pitch| {
+        let mut part = |Phase { class, taps, first }, count, to, pitch, [skip, last]: [usize; 2]| {
             let values = taps * plan.group_in;
             let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
             let at = plan.packed_at(row.class, class) + (start + o) * run.len;
             let weights = cut(self.weights.packed, at, n * run.len);
-            Part { taps, first, group, weights, run, count, to, pitch, skip: 0, last: n }
+            let part = Part { taps, first, group, weights, run, count, to, pitch, skip, last };
+            self.part(row, &part, &mut job, patch, y);
         };
         if let Some(Alike { taps, first, count, skip, last }) = self.alike {
             let to = o as isize - (skip * c) as isize;
-            let all = part(Phase { class: 0, taps, first }, count, to, width);
-            let (skip, last) = ((skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n));
-            return self.part(row, &Part { skip, last, ..all }, &mut job, patch, y);
+            let some = [(skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n)];
+            return part(Phase { class: 0, taps, first }, count, to, width, some);
         }
         for (r, phase) in plan.x.phases().enumerate() {
-            let one = part(phase, plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
-            self.part(row, &one, &mut job, patch, y);
+            part(phase, plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width, [0, n]);
         }
     }
 
@@ -396,13 +395,19 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             job.subtract(rest, weights, run);
         }
         let dense = plan.dense();
-        if dense && row.lines.len() == row.inside {
-            let (rows, from, step, len) = (&row.lines[..], first * c as isize, in_step * c, taps * c);
-            let (zero, to) = (self.x_zero, (to + part.skip as isize) as usize);
-            let all = Pixels { count, rows, from, step, len, zero, to, pitch };
-            if job.row(patch, weights, run, &all, [part.skip, part.last], y) {
-                return;
-            }
+        let mut pixels = Pixels {
+            count,
+            rows: &row.lines,
+            from: first * c as isize,
+            step: in_step * c,
+            len: taps * c,
+            zero: self.x_zero,
+            to: (to + part.skip as isize) as usize,
+            pitch,
+        };
+        let at_hand = dense && row.lines.len() == row.inside;
+        if at_hand && job.row(patch, weights, run, &pixels, [part.skip, part.last], y) {
+            return;
         }
         // Those that are computed four and more at a time: the first and the last only with all channels.
         let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
@@ -428,9 +433,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             groups => end -= usize::from(groups % PIXELS == 1),
         }
         if inside < end {
-            let (from, step) = (column(inside) * c as isize, in_step * c);
-            let (count, zero, to) = (end - inside, self.x_zero, (to + (inside * pitch) as isize) as usize);
-            let mut pixels = Pixels { count, rows: &row.lines, from, step, len: taps * c, zero, to, pitch };
+            (pixels.count, pixels.from) = (end - inside, column(inside) * c as isize);
+            pixels.to = (to + (inside * pitch) as isize) as usize;
             if run.n == 0 {
                 (pixels.rows, pixels.len) = (&[], 0);
             }
