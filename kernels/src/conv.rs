@@ -5,7 +5,7 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{ALIKE, BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
-use crate::phase;
+use crate::phase::{Alike, Phase};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -142,6 +142,7 @@ macro_rules! layer {
                     x_zero: quant.x.zero,
                     requant: Requant::new(quant.rounding, quant.y.zero, quant.activation.range::<T>(quant.y)),
                     largest,
+                    alike: alike(plan),
                     element: PhantomData,
                 })
             }
@@ -215,7 +216,19 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     pub(crate) requant: Requant,
     /// No sum is larger.
     pub(crate) largest: u64,
+    alike: Option<Alike>,
     element: PhantomData<T>,
+}
+
+/// Column phases as channels, where that pays.
+const fn alike(plan: &Plan) -> Option<Alike> {
+    match plan.x.alike() {
+        Some(alike) if plan.dense() && plan.span == plan.output.c && plan.output.c.is_multiple_of(BLOCK) => {
+            let most = ALIKE[!alike.count.is_multiple_of(PIXELS) as usize];
+            if plan.output.c <= most { Some(alike) } else { None }
+        }
+        _ => None,
+    }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {
@@ -254,14 +267,14 @@ struct Row<'a, T> {
 }
 
 /// Output pixels that the same taps reach, and some of their channels.
-struct Part {
-    /// The class of the columns, their taps, and the column that the first pixel's first tap reads, inside or not.
-    class: usize,
+struct Part<'a, W> {
+    /// Their taps, the column that the first pixel's first tap reads, inside or not, and the first input channel.
     taps: usize,
     first: isize,
-    /// Where the first channel's weights lie among those of its class, and the first input channel.
-    channel: usize,
     group: usize,
+    /// Weights of the channels.
+    weights: &'a [W],
+    run: Run,
     /// Pixels, where the first one's first channel is stored, and the distance of the next one's.
     count: usize,
     to: isize,
@@ -305,10 +318,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         let mut patch = Patch::new();
         // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
-        let c = plan.output.c;
-        let whole = self.dense() && plan.span == c && c.is_multiple_of(BLOCK);
-        let alike = if whole { plan.x.alike() } else { None };
-        let alike = alike.filter(|alike| c <= ALIKE[!alike.count.is_multiple_of(PIXELS) as usize]);
+        let alike = self.alike;
         let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
@@ -321,23 +331,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 n += plan.span;
             }
             let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
-            let mut job = Job::<S, A>::new(&block);
-            job.start::<T>();
-            let channel = channels.start + o;
-            if let Some(alike) = alike {
-                let (taps, first, count, pitch) = (alike.taps, alike.first, alike.count, width);
-                let (skip, to) = ((alike.skip * c).saturating_sub(o), o as isize - (alike.skip * c) as isize);
-                let last = (alike.last * c).saturating_sub(o).min(n);
-                let part = Part { class: 0, taps, first, channel, group, count, to, pitch, skip, last };
-                self.part(&row, &part, &mut job, &mut patch, y);
-            } else {
-                for (r, columns) in plan.x.phases().enumerate() {
-                    let phase::Phase { class, taps, first } = columns;
-                    let (count, to, pitch) = (plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width);
-                    let part = Part { class, taps, first, channel, group, count, to, pitch, skip: 0, last: n };
-                    self.part(&row, &part, &mut job, &mut patch, y);
-                }
-            }
+            self.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span >= plan.span {
                 in_span = 0;
@@ -349,55 +343,83 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
     }
 
+    /// All column phases of some channels: those from number `o` on of the `width` that the row has, from channel `start` of the layer on.
+    /// By itself, so that what it reads of the plan is not read beforehand for the loop around it.
+    #[inline(never)]
+    fn block<S: Accumulator>(
+        &self,
+        row: &Row<'_, T>,
+        block: &Block<'_, A>,
+        [start, o, width, group]: [usize; 4],
+        patch: &mut Patch,
+        y: &mut [T],
+    ) {
+        let (plan, c, n) = (&self.plan, self.plan.output.c, block.channels);
+        let mut job = Job::<S, A>::new(block);
+        job.start::<T>();
+        let mut part = |Phase { class, taps, first }, count, to, pitch, [skip, last]: [usize; 2]| {
+            let values = taps * plan.group_in;
+            let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
+            let at = plan.packed_at(row.class, class) + (start + o) * run.len;
+            let weights = cut(self.weights.packed, at, n * run.len);
+            let part = Part { taps, first, group, weights, run, count, to, pitch, skip, last };
+            self.part(row, &part, &mut job, patch, y);
+        };
+        if let Some(Alike { taps, first, count, skip, last }) = self.alike {
+            let to = o as isize - (skip * c) as isize;
+            let some = [(skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n)];
+            return part(Phase { class: 0, taps, first }, count, to, width, some);
+        }
+        for (r, phase) in plan.x.phases().enumerate() {
+            part(phase, plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width, [0, n]);
+        }
+    }
+
     /// Pixels four and more at a time, as far as all their taps read inside the input, the others one by one.
     #[inline(never)]
     fn part<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
-        part: &Part,
+        part: &Part<'_, W>,
         job: &mut Job<'_, S, A>,
         patch: &mut Patch,
         y: &mut [T],
     ) {
-        let &Part { first, count, to, pitch, .. } = part;
+        let &Part { taps, first, weights, run, count, to, pitch, .. } = part;
         let (plan, n) = (&self.plan, job.block.channels);
         let (c, in_step) = (plan.input.c, plan.x.in_step);
-        let values = part.taps * plan.group_in;
-        let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
-        let at = plan.packed_at(row.class, part.class) + part.channel * run.len;
-        let weights = cut(self.weights.packed, at, n * run.len);
         // Σ (x − z)·w = Σ (x − offset)·w − (z − offset)·Σ w
         let rest = self.x_zero - Patch::offset::<T>(self.x_zero);
         if rest != 0 {
             job.start::<T>();
             job.subtract(rest, weights, run);
         }
-        if self.dense() && row.lines.len() == row.inside {
-            let (rows, from, step, len) = (&row.lines[..], first * c as isize, in_step * c, part.taps * c);
-            let (zero, to) = (self.x_zero, (to + part.skip as isize) as usize);
-            let all = Pixels { count, rows, from, step, len, zero, to, pitch };
-            if job.row(patch, weights, run, &all, [part.skip, part.last], y) {
-                return;
-            }
-        }
-        let apart;
-        let (lines, pieces, len) = if self.dense() {
-            (&row.lines[..], 1, part.taps * c)
-        } else {
-            apart = self.apart(row, part);
-            (&apart[..], part.taps, plan.group_in)
+        let dense = plan.dense();
+        let mut pixels = Pixels {
+            count,
+            rows: &row.lines,
+            from: first * c as isize,
+            step: in_step * c,
+            len: taps * c,
+            zero: self.x_zero,
+            to: (to + part.skip as isize) as usize,
+            pitch,
         };
+        let at_hand = dense && row.lines.len() == row.inside;
+        if at_hand && job.row(patch, weights, run, &pixels, [part.skip, part.last], y) {
+            return;
+        }
         // Those that are computed four and more at a time: the first and the last only with all channels.
         let (mut inside, mut end) = (usize::from(part.skip > 0), count - usize::from(part.last < n));
         let column = |i: usize| first + (i * in_step) as isize;
-        let cut_off = |i: usize| {
-            column(i) < 0 || column(i) >= plan.input.w as isize - ((part.taps - 1) * plan.x.tap_step) as isize
-        };
+        let most = plan.input.w as isize - ((taps as isize - 1) * plan.x.tap_step as isize);
+        let cut_off = |i: usize| column(i) < 0 || column(i) >= most;
         if run.n > 0 {
-            if lines.len() != row.inside * pieces {
+            let few = if dense { row.inside > TAP_ROWS } else { row.inside * taps > TAPS };
+            if few {
                 end = 0;
             }
-            let alone = n <= DIRECT || !self.dense();
+            let alone = n <= DIRECT || !dense;
             // Few channels do not share the work of a border, and a pixel or two that are left cost less alone.
             while inside < end && cut_off(inside) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
                 inside += 1;
@@ -411,63 +433,68 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             groups => end -= usize::from(groups % PIXELS == 1),
         }
         if inside < end {
-            let (rows, len) = if run.n == 0 { (&[][..], 0) } else { (lines, len) };
-            let (from, step) = (column(inside) * c as isize, in_step * c);
-            let (count, zero, to) = (end - inside, self.x_zero, (to + (inside * pitch) as isize) as usize);
-            job.groups(patch, weights, run, &Pixels { count, rows, from, step, len, zero, to, pitch }, y);
-        }
-        let mut i = 0;
-        while i < count {
-            if i == inside && i < end {
-                i = end;
-                continue;
+            (pixels.count, pixels.from) = (end - inside, column(inside) * c as isize);
+            pixels.to = (to + (inside * pitch) as isize) as usize;
+            if run.n == 0 {
+                (pixels.rows, pixels.len) = (&[], 0);
             }
-            let channels = if i == 0 { part.skip } else { 0 }..if i + 1 == count { part.last } else { n };
-            let y = cut_mut(y, (to + (i * pitch + channels.start) as isize) as usize, channels.len());
-            self.pixel(row, part, job, patch, weights, run, column(i), channels, y);
-            i += 1;
+            if dense {
+                job.groups(patch, weights, run, &pixels, y);
+            } else {
+                self.apart(row, part, job, patch, pixels, y);
+            }
+        }
+        for alone in [0..inside, end..count] {
+            for i in alone {
+                self.pixel(row, part, job, patch, i, y);
+            }
         }
     }
 
-    /// Taps whose inputs do not lie side by side, each a row of its own; none if there are too many.
+    /// Taps whose inputs do not lie side by side, each a row of its own.
     #[inline(never)]
-    fn apart<'x>(&self, row: &Row<'x, T>, part: &Part) -> Vec<&'x [T], TAPS> {
+    fn apart<S: Accumulator>(
+        &self,
+        row: &Row<'_, T>,
+        part: &Part<'_, W>,
+        job: &mut Job<'_, S, A>,
+        patch: &mut Patch,
+        pixels: Pixels<'_, T>,
+        y: &mut [T],
+    ) {
         let plan = &self.plan;
-        let mut lines = Vec::new();
-        for tap_row in 0..if row.inside * part.taps > TAPS { 0 } else { row.inside } {
+        let mut lines = Vec::<&[T], TAPS>::new();
+        for tap_row in 0..if pixels.len == 0 { 0 } else { row.inside } {
             let line = row.x.row(row.top + tap_row * plan.y.tap_step);
             for tap in 0..part.taps {
+                // No more than TAPS have been asked for.
                 let _ = lines.push(line.get(tap * plan.x.tap_step * plan.input.c + part.group..).unwrap_or_default());
             }
         }
-        lines
+        let len = if lines.is_empty() { 0 } else { plan.group_in };
+        job.groups(patch, part.weights, part.run, &Pixels { rows: &lines, len, ..pixels }, y);
     }
 
-    /// Whether neighbouring taps read neighbouring pixels, all channels of them.
-    fn dense(&self) -> bool {
-        self.plan.groups == 1 && self.plan.x.tap_step == 1
-    }
-
-    /// A single pixel, whose first tap reads column `first`, inside or not.
+    /// Pixel `i`, which may lack taps and channels.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
     fn pixel<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
-        part: &Part,
+        part: &Part<'_, W>,
         job: &mut Job<'_, S, A>,
         patch: &mut Patch,
-        weights: &[W],
-        run: Run,
-        first: isize,
-        channels: Range<usize>,
+        i: usize,
         y: &mut [T],
     ) {
         let plan = &self.plan;
         let (c, n) = (plan.input.c, plan.group_in);
+        let first = part.first + (i * plan.x.in_step) as isize;
+        let channels =
+            if i == 0 { part.skip } else { 0 }..if i + 1 == part.count { part.last } else { job.block.channels };
+        let y = cut_mut(y, (part.to + (i * part.pitch + channels.start) as isize) as usize, channels.len());
         let (before, inside) = plan.x.clip(first, part.taps);
         // Neighbouring taps that read neighbouring pixels make one piece, else each tap is a piece of its group's channels.
-        let (pieces, len) = if self.dense() { (1, inside * c) } else { (inside, n) };
+        let (pieces, len) = if plan.dense() { (1, inside * c) } else { (inside, n) };
         let pixel = Pixel {
             x: row.x,
             lines: &row.lines,
@@ -478,11 +505,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             step: plan.x.tap_step * c,
             pieces,
             len,
-            skip: run.skip + before * n,
+            skip: part.run.skip + before * n,
             row: part.taps * n,
             zero: self.x_zero,
             channels,
         };
-        job.pixel(patch, weights, run, &pixel, y);
+        job.pixel(patch, part.weights, part.run, &pixel, y);
     }
 }

@@ -85,7 +85,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     ) {
         let (plan, patch) = (&self.plan, Patch::new());
         while at.output < plan.output.c {
-            let block = self.block(at.output);
+            let block = self.block_from(at.output);
             let Channel { output: o, input: channel, in_group } = at;
             let mut job = Job::<S, A>::new(&block);
             job.start::<T>();
@@ -107,7 +107,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Channels from `o` on.
     #[inline(always)]
-    fn block(&self, o: usize) -> Block<'_, A> {
+    fn block_from(&self, o: usize) -> Block<'_, A> {
         let n = CHANNELS.min(self.plan.output.c - o);
         let (bias, multipliers) = (cut(self.weights.bias, o, n), self.multipliers);
         let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, o, n) };
@@ -242,7 +242,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     fn blocks<S: Accumulator>(&self, taps: &mut Taps<'_, T>, y: &mut [T]) -> Channel {
         let (mut lanes, mut at) = (Lanes::new(), Channel::FIRST);
         while at.output < self.plan.output.c {
-            let block = self.block(at.output);
+            let block = self.block_from(at.output);
             if !lanes.set::<T, W, S, A>(&block, self.x_zero, [self.plan.group_out, at.in_group]) {
                 break;
             }

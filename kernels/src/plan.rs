@@ -215,6 +215,11 @@ impl Plan {
         depthwise(self.groups, self.group_in)
     }
 
+    /// Whether neighbouring taps read neighbouring pixels, all channels of them.
+    pub(crate) const fn dense(&self) -> bool {
+        self.groups == 1 && self.x.tap_step == 1
+    }
+
     #[allow(clippy::too_many_arguments)]
     const fn pack_block<W: Element>(
         &self,

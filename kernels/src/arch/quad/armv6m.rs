@@ -11,7 +11,7 @@
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
@@ -22,47 +22,54 @@ pub(crate) const DIRECT: usize = 4;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+/// [`Patch::fill`] of all pixels with n values each, at least one.
 ///
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
-    if len > 0 {
-        // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, step, len, offset) };
-    }
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    // SAFETY: the caller's.
+    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }
 
 /// Pixel by pixel, each backwards.
 #[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usize, offset: i32) {
+unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
     naked_asm!(
         ".macro one at",
-        "subs r3, r3, #1",
-        "ldrsb r4, [r1, r3]",
-        "subs r4, r4, r5",
+        "subs r2, r2, #1",
+        "ldrsb r4, [r1, r2]",
+        "subs r4, r4, r3",
         "str r4, [r0, #\\at]",
         ".endm",
         "push {{r4-r7, lr}}",
-        "ldr r5, [sp, #20]",
-        "lsls r4, r3, #4",
-        "adds r0, r0, r4",
+        "movs r5, r1",
+        "movs r6, r2",
+        "lsls r4, r2, #4",
+        "mov lr, r4",
         "movs r7, #4",
-        "movs r6, r3",
         "2:",
-        "movs r3, r6",
+        "ldmia r5!, {{r1}}",
+        "movs r2, r6",
+        "add r0, r0, lr",
+        "lsls r4, r2, #30",
+        "beq 4f",
         "3:",
+        "subs r0, r0, #16",
+        "one 0",
+        "lsls r4, r2, #30",
+        "bne 3b",
+        "cmp r2, #0",
+        "beq 5f",
+        "4:",
         "subs r0, r0, #64",
         "one 48",
         "one 32",
         "one 16",
         "one 0",
-        "cmp r3, #0",
-        "bne 3b",
-        "adds r1, r1, r2",
-        "lsls r4, r6, #4",
-        "adds r0, r0, r4",
+        "cmp r2, #0",
+        "bne 4b",
+        "5:",
         "adds r0, r0, #4",
         "subs r7, r7, #1",
         "bne 2b",
@@ -127,14 +134,11 @@ macro_rules! rounding {
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
 /// On the stack: the next channel's weights at 0, index of the channel at 4, four outputs' addresses from 8 on, x and n in bytes of
-/// weights at 24 and 28, the channel's factors and their e at 32 and 36; after nine saved registers, from 76 on, `next`, `end`, y
-/// and pitch. r12 is 2^15.
+/// weights at 24 and 28, the channel's factors and their e at 32 and 36, `next` and `end` at 40 and 44. r12 is 2^15.
 macro_rules! stamp {
     ($name:ident, [$load:literal $size:literal], [$($end:literal),+]) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 // Sums of four pixels in r8 ..= r11, their values in r4 ..= r7; the weights end at r2, and r1 counts up to 0.
                 ".macro one",
@@ -179,18 +183,21 @@ macro_rules! stamp {
                 "mov r6, r10",
                 "mov r7, r11",
                 "push {{r4-r7}}",
-                "sub sp, sp, #40",
-                "str r0, [sp, #24]",
-                concat!("movs r0, #", $size),
-                "muls r1, r0, r1",
-                "str r1, [sp, #28]",
-                "movs r0, #0",
-                "str r0, [sp, #4]",
-                "movs r0, #128",
-                "lsls r0, r0, #8",
-                "mov r12, r0",
-                "ldr r0, [sp, #84]",
-                "ldr r1, [sp, #88]",
+                "sub sp, sp, #48",
+                "movs r1, #0",
+                "str r1, [sp, #4]",
+                "movs r1, #128",
+                "lsls r1, r1, #8",
+                "mov r12, r1",
+                "ldmia r0!, {{r1, r2}}",
+                "str r1, [sp, #24]",
+                concat!("movs r1, #", $size),
+                "muls r2, r1, r2",
+                "str r2, [sp, #28]",
+                "ldmia r0!, {{r2-r5}}",
+                "str r4, [sp, #40]",
+                "str r5, [sp, #44]",
+                "ldmia r0, {{r0, r1}}",
                 "str r0, [sp, #8]",
                 "adds r0, r0, r1",
                 "str r0, [sp, #12]",
@@ -225,7 +232,7 @@ macro_rules! stamp {
                 "one",
                 "bne 4b",
                 "6:",
-                "ldr r1, [sp, #76]",
+                "ldr r1, [sp, #40]",
                 "adds r2, r2, r1",
                 "str r2, [sp]",
                 $($end,)+
@@ -233,12 +240,12 @@ macro_rules! stamp {
                 "adds r0, r0, #1",
                 "str r0, [sp, #4]",
                 "ldr r2, [sp]",
-                "ldr r0, [sp, #80]",
+                "ldr r0, [sp, #44]",
                 "cmp r3, r0",
                 "beq 7f",
                 "b 2b",
                 "7:",
-                "add sp, sp, #40",
+                "add sp, sp, #48",
                 "pop {{r4-r7}}",
                 "mov r8, r4",
                 "mov r9, r5",

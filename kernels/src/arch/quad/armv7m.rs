@@ -2,7 +2,7 @@
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -13,42 +13,49 @@ pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+/// [`Patch::fill`] of all pixels with n values each, at least one.
 ///
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
-    if len > 0 {
-        // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, step, len, offset) };
-    }
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    // SAFETY: the caller's.
+    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usize, offset: i32) {
+unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
     naked_asm!(
         ".macro one",
-        "ldrsb r6, [r1, r2, lsl #1]",
-        "ldrsb r7, [r9, r2, lsl #1]",
         "ldrsb r4, [r1], #1",
-        "ldrsb r5, [r9], #1",
-        "subs r4, r4, r8",
-        "subs r5, r5, r8",
-        "subs r6, r6, r8",
-        "subs r7, r7, r8",
+        "ldrsb r5, [r8], #1",
+        "ldrsb r6, [r9], #1",
+        "ldrsb r7, [r12], #1",
+        "subs r4, r4, r3",
+        "subs r5, r5, r3",
+        "subs r6, r6, r3",
+        "subs r7, r7, r3",
         "stmia r0!, {{r4-r7}}",
         ".endm",
         "push {{r4-r9, lr}}",
-        "ldr r8, [sp, #28]",
-        "add r9, r1, r2",
+        "ldmia r1, {{r1, r8, r9, r12}}",
+        "subs r2, r2, #4",
+        "blo 3f",
         "2:",
         "one",
         "one",
         "one",
         "one",
-        "subs r3, r3, #4",
-        "bne 2b",
+        "subs r2, r2, #4",
+        "bhs 2b",
+        "3:",
+        "adds r2, r2, #4",
+        "beq 5f",
+        "4:",
+        "one",
+        "subs r2, r2, #1",
+        "bne 4b",
+        "5:",
         "pop {{r4-r9, pc}}",
         ".purgem one",
     )
@@ -80,13 +87,11 @@ macro_rules! rounding {
 
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
-/// On the stack: x and n; after eleven saved registers, from 44 on, `next`, `end`, y and pitch.
+/// On the stack: x, n, `next`, `end`, y and pitch.
 macro_rules! stamp {
     ($name:ident, $load:literal, [$($end:literal),+]) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                 ".macro one",
@@ -104,16 +109,18 @@ macro_rules! stamp {
                 "\\round r5",
                 "\\round r6",
                 "\\round r7",
-                "ldrd r0, r1, [sp, #52]",
+                "ldrd r0, r1, [sp, #16]",
                 "add r8, r0, r1",
                 "strb r5, [r0, r1]",
                 "strb r6, [r0, r1, lsl #1]",
                 "strb r7, [r8, r1, lsl #1]",
                 "strb r4, [r0], #1",
-                "str r0, [sp, #52]",
+                "str r0, [sp, #16]",
                 ".endm",
 
-                "push {{r0, r1, r4-r11, lr}}",
+                "push {{r4-r11, lr}}",
+                "ldmia r0, {{r0-r7}}",
+                "push {{r0, r1, r4-r7}}",
                 "2:", // a channel
                 "ldmia r3!, {{r4-r7}}",
                 "ldrd r0, r1, [sp]",
@@ -134,13 +141,14 @@ macro_rules! stamp {
                 "subs r1, r1, #1",
                 "bne 5b",
                 "6:",
-                "ldr r12, [sp, #44]",
+                "ldr r12, [sp, #8]",
                 "add r2, r2, r12",
                 $($end,)+
-                "ldr r12, [sp, #48]",
+                "ldr r12, [sp, #12]",
                 "cmp r3, r12",
                 "bne 2b",
-                "pop {{r0, r1, r4-r11, pc}}",
+                "add sp, sp, #24",
+                "pop {{r4-r11, pc}}",
                 ".purgem one",
                 ".purgem double",
                 ".purgem single",

@@ -13,17 +13,17 @@
 
 #[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Loop, PIXELS, Strip, Strips, portable};
+use super::{Call, Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
 /// Values of a patch, a multiple of 4.
-pub(crate) const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 64;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
 
 /// Output channels whose inputs are read where they are; a patch that more of them share costs less.
-pub(crate) const DIRECT: usize = 1;
+pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = false;
 
@@ -46,35 +46,12 @@ impl Patch {
     }
 
     /// Pixel `p` has the inputs `x` from value `at` on.
-    #[cfg(not(target_arch = "arm"))]
     #[inline(always)]
-    pub(crate) fn fill<T: Element>(&mut self, p: usize, mut at: usize, mut x: &[T], offset: i32) {
-        while !at.is_multiple_of(4)
-            && let [first, rest @ ..] = x
-        {
-            self.set(p, at, first.to_i32() - offset);
-            (x, at) = (rest, at + 1);
-        }
-        let (quads, rest) = x.as_chunks::<4>();
-        for (to, x) in self.x.get_mut(at / 4..).unwrap_or_default().iter_mut().zip(quads) {
-            let [a, b, c, d] = x.map(|x| (x.to_i32() - offset) as i16);
-            for (half, pair) in to.iter_mut().zip([[a, c], [b, d]]) {
-                if let Some(to) = half.get_mut(p) {
-                    *to = pair.map(MaybeUninit::new);
-                }
+    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
+        for (at, x) in (at..).zip(x) {
+            if let Some(quad) = self.x.get_mut(at / 4) {
+                quad[at % 2][p % PIXELS][at / 2 % 2] = MaybeUninit::new((x.to_i32() - offset) as i16);
             }
-        }
-        for (i, x) in rest.iter().enumerate() {
-            self.set(p, at + quads.len() * 4 + i, x.to_i32() - offset);
-        }
-    }
-
-    #[cfg(not(target_arch = "arm"))]
-    #[inline(always)]
-    fn set(&mut self, p: usize, at: usize, value: i32) {
-        let pair = self.x.get_mut(at / 4).and_then(|quad| quad.get_mut(at % 2)).and_then(|half| half.get_mut(p));
-        if let Some(to) = pair.and_then(|pair| pair.get_mut(at / 2 % 2)) {
-            *to = MaybeUninit::new(value as i16);
         }
     }
 
@@ -108,31 +85,14 @@ mod asm {
     use super::*;
     use core::arch::naked_asm;
 
-    /// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+    /// [`Patch::fill`] of all pixels with n values each, at least one.
     ///
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    pub(in super::super) unsafe fn widen(
-        patch: &mut Patch,
-        at: usize,
-        x: *const i8,
-        step: usize,
-        len: usize,
-        offset: i32,
-    ) {
-        if len > 0 {
-            // SAFETY: the caller's.
-            unsafe {
-                widen_quads(
-                    patch.x.as_mut_ptr().add(at / 4).cast(),
-                    x,
-                    step,
-                    len / 4,
-                    (-offset as u16 as u32) * 0x1_0001,
-                );
-            }
-        }
+    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+        // SAFETY: the caller's.
+        unsafe { widen_all(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, offset, at % 4) };
     }
 
     /// The same for 16-bit inputs, which stay what they are.
@@ -143,61 +103,72 @@ mod asm {
     pub(in super::super) unsafe fn widen_i16(
         patch: &mut Patch,
         at: usize,
-        x: *const i16,
-        step: usize,
-        len: usize,
-        _: i32,
+        x: &[*const i16; PIXELS],
+        n: usize,
+        offset: i32,
     ) {
-        if len > 0 {
+        let quads = if at.is_multiple_of(4) { n / 4 } else { 0 };
+        if quads > 0 {
             // SAFETY: the caller's.
-            unsafe { pair_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, 2 * step, len / 4) };
+            unsafe { pair_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, quads) };
+        }
+        let done = 4 * quads;
+        for (p, &x) in x.iter().enumerate().take(if done < n { PIXELS } else { 0 }) {
+            // SAFETY: the caller's.
+            patch.fill(p, at + done, unsafe { core::slice::from_raw_parts(x.add(done), n - done) }, offset);
         }
     }
 
     #[unsafe(naked)]
-    unsafe extern "C" fn pair_quads(to: *mut (), x: *const i16, step: usize, quads: usize) {
+    unsafe extern "C" fn pair_quads(to: *mut (), x: &[*const i16; PIXELS], quads: usize) {
         naked_asm!(
             ".cpu cortex-m33",
-            ".macro pair a, b", // (0, 1) in b and (2, 3) in a become (0, 2) and (1, 3)
-            "pkhbt r12, \\b, \\a, lsl #16",
-            "pkhtb \\b, \\a, \\b, asr #16",
-            "mov \\a, r12",
+            ".macro pair x, a, b", // (0, 1) and (2, 3) become (0, 2) and (1, 3)
+            "ldr \\a, [\\x], #4",
+            "ldr r12, [\\x], #4",
+            "pkhtb \\b, r12, \\a, asr #16",
+            "pkhbt \\a, \\a, r12, lsl #16",
             ".endm",
-            "push {{r4-r11, lr}}",
-            "add lr, r1, r2",
+            "push {{r2, r4-r11, lr}}",
+            "ldmia r1, {{r1, r2, r3, lr}}",
             "2:",
-            "ldr r10, [r1, r2, lsl #1]",
-            "ldr r11, [lr, r2, lsl #1]",
-            "ldr r8, [r1], #4",
-            "ldr r9, [lr], #4",
-            "ldr r6, [r1, r2, lsl #1]",
-            "ldr r7, [lr, r2, lsl #1]",
-            "ldr r4, [r1], #4",
-            "ldr r5, [lr], #4",
-            "pair r4, r8",
-            "pair r5, r9",
-            "pair r6, r10",
-            "pair r7, r11",
-            "subs r3, r3, #1",
+            "pair r1, r4, r8",
+            "pair r2, r5, r9",
+            "pair r3, r6, r10",
+            "pair lr, r7, r11",
             "stmia r0!, {{r4-r11}}",
+            "ldr r12, [sp]",
+            "subs r12, r12, #1",
+            "str r12, [sp]",
             "bne 2b",
-            "pop {{r4-r11, pc}}",
+            "pop {{r2, r4-r11, pc}}",
             ".purgem pair",
         )
     }
 
+    /// Four values at a time from the first of four on, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
+    /// last four values start, and their end.
     #[unsafe(naked)]
-    unsafe extern "C" fn widen_quads(to: *mut (), x: *const i8, step: usize, quads: usize, pair: u32) {
+    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
         naked_asm!(
             ".cpu cortex-m33",
             "push {{r4-r11, lr}}",
-            "ldr r12, [sp, #36]",
-            "add lr, r1, r2",
+            "ldr r10, [sp, #36]",
+            "rsb r3, r3, #0",
+            "pkhbt r12, r3, r3, lsl #16",
+            "mov r5, r2",
+            "ldmia r1, {{r1, r2, r3, lr}}",
+            "add r5, r5, r1",
+            "sub r4, r5, #4",
+            "push {{r4, r5}}",
+            "cmp r10, #0",
+            "bne 4f",
+            "b 6f",
             "2:",
-            "ldr r10, [r1, r2, lsl #1]",
-            "ldr r11, [lr, r2, lsl #1]",
             "ldr r8, [r1], #4",
-            "ldr r9, [lr], #4",
+            "ldr r9, [r2], #4",
+            "ldr r10, [r3], #4",
+            "ldr r11, [lr], #4",
             "sxtab16 r4, r12, r8",
             "sxtab16 r5, r12, r9",
             "sxtab16 r6, r12, r10",
@@ -206,9 +177,40 @@ mod asm {
             "sxtab16 r9, r12, r9, ror #8",
             "sxtab16 r10, r12, r10, ror #8",
             "sxtab16 r11, r12, r11, ror #8",
-            "subs r3, r3, #1",
             "stmia r0!, {{r4-r11}}",
-            "bne 2b",
+            "6:",
+            "ldr r11, [sp]",
+            "cmp r1, r11",
+            "bls 2b",
+            "mov r10, #0",
+            "3:",
+            "ldr r11, [sp, #4]",
+            "cmp r1, r11",
+            "beq 5f",
+            "4:",
+            "and r8, r10, #1",
+            "and r9, r10, #2",
+            "add r9, r9, r8, lsl #4",
+            "add r9, r9, r0",
+            "ldrsb r4, [r1], #1",
+            "ldrsb r5, [r2], #1",
+            "ldrsb r6, [r3], #1",
+            "ldrsb r7, [lr], #1",
+            "add r4, r4, r12",
+            "add r5, r5, r12",
+            "add r6, r6, r12",
+            "add r7, r7, r12",
+            "strh r4, [r9]",
+            "strh r5, [r9, #4]",
+            "strh r6, [r9, #8]",
+            "strh r7, [r9, #12]",
+            "add r10, r10, #1",
+            "ands r10, r10, #3",
+            "bne 3b",
+            "add r0, r0, #32",
+            "b 6b",
+            "5:",
+            "add sp, sp, #8",
             "pop {{r4-r11, pc}}",
         )
     }
@@ -270,16 +272,14 @@ mod asm {
 
     /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
     ///
-    /// On the stack: x and n at 0 and 4, room for one word at 8; after twelve saved registers, from 48 on, `next`, `end`, y and pitch.
+    /// On the stack: x, n, room for one word, `next`, `end`, y and pitch.
     macro_rules! stamp {
         ($name:ident,
             [$save:literal; $($load:literal),+; $restore:literal; $one:literal $size:literal],
             [$($end:literal),+]
         ) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(
-                x: *const Patch, n: usize, w: *const (), channels: *mut (), next: usize, end: *const (), y: *mut i8, pitch: usize,
-            ) {
+            unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
                     ".cpu cortex-m33",
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
@@ -310,16 +310,18 @@ mod asm {
                     "\\round r5",
                     "\\round r6",
                     "\\round r7",
-                    "ldrd r0, r1, [sp, #56]",
+                    "ldrd r0, r1, [sp, #20]",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
-                    "str r0, [sp, #56]",
+                    "str r0, [sp, #20]",
                     ".endm",
 
-                    "push {{r0-r2, r4-r11, lr}}",
+                    "push {{r4-r11, lr}}",
+                    "ldmia r0, {{r0-r7}}",
+                    "push {{r0-r2, r4-r7}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
@@ -331,41 +333,48 @@ mod asm {
                     "quad",
                     "subs r1, r1, #8",
                     "bhs 3b",
-                    "4:", // n mod 8: bit 2 into the carry, the others to the top
-                    "lsls r1, r1, #30",
-                    "bcc 5f",
-                    "quad",
+                    "4:", // n mod 8
+                    "and r1, r1, #7",
+                    "tbb [pc, r1]",
                     "5:",
-                    "bne 7f",
-                    "6:",
-                    $restore,
-                    "ldr r12, [sp, #48]",
-                    "add r2, r2, r12",
-                    $($end,)+
-                    "ldr r12, [sp, #52]",
-                    "cmp r3, r12",
-                    "bne 2b",
-                    "pop {{r0-r2, r4-r11, pc}}",
-
-                    "7:", // up to three values more: bit 31 of r1 is two of them, bit 30 one
+                    ".byte (6f-5b)/2, (11f-5b)/2, (12f-5b)/2, (13f-5b)/2",
+                    ".byte (14f-5b)/2, (14f-5b)/2, (14f-5b)/2, (14f-5b)/2",
+                    "14:",
+                    "quad",
+                    "ands r1, r1, #3",
+                    "beq 6f",
+                    "cmp r1, #2",
+                    "beq 12f",
+                    "blo 11f",
+                    "13:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
-                    "cmp r1, #0",
-                    "bmi 8f",
-                    concat!("adds r2, r2, #", $size),
-                    "b 6b",
-                    "8:",
-                    "lsls r1, r1, #1",
-                    "beq 9f",
                     "one t, 2",
-                    "9:",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 1",
+                    concat!("adds r2, r2, #3*", $size),
+                    "b 6f",
+                    "11:",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 0",
+                    concat!("adds r2, r2, #", $size),
+                    "b 6f",
+                    "12:",
+                    "ldmia r0!, {{r8-r11}}",
+                    "one b, 0",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 1",
                     concat!("adds r2, r2, #2*", $size),
-                    "cmp r1, #0",
-                    "beq 6b",
-                    concat!("adds r2, r2, #", $size),
-                    "b 6b",
+                    "6:",
+                    $restore,
+                    "ldr r12, [sp, #12]",
+                    "add r2, r2, r12",
+                    $($end,)+
+                    "ldr r12, [sp, #16]",
+                    "cmp r3, r12",
+                    "bne 2b",
+                    "add sp, sp, #28",
+                    "pop {{r4-r11, pc}}",
                     ".purgem pairs",
                     ".purgem quad",
                     ".purgem one",
@@ -762,21 +771,14 @@ mod model {
         (smmla(acc << 1, q, h, !single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
     }
 
-    /// [`Patch::fill`] of all pixels, `step` values apart.
+    /// [`Patch::fill`] of all pixels with n values each.
     ///
     /// # Safety
     /// The inputs can be read.
-    pub(in super::super) unsafe fn widen(
-        patch: &mut Patch,
-        at: usize,
-        x: *const i8,
-        step: usize,
-        len: usize,
-        offset: i32,
-    ) {
-        for p in 0..PIXELS {
+    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+        for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
         }
     }
 
@@ -787,31 +789,22 @@ mod model {
     pub(in super::super) unsafe fn widen_i16(
         patch: &mut Patch,
         at: usize,
-        x: *const i16,
-        step: usize,
-        len: usize,
+        x: &[*const i16; PIXELS],
+        n: usize,
         offset: i32,
     ) {
-        for p in 0..PIXELS {
+        for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
         }
     }
 
     /// END: 0 sums, 1 outputs rounded twice, 2 once.
-    unsafe extern "C" fn run<W: Element, const END: u8>(
-        x: *const Patch,
-        n: usize,
-        w: *const (),
-        channels: *mut (),
-        next: usize,
-        end: *const (),
-        y: *mut i8,
-        pitch: usize,
-    ) {
-        let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
+    unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
         // SAFETY: the caller's.
         unsafe {
+            let &Call { x, n, w, channels, next, end, y, pitch, .. } = &*call;
+            let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
             while channel.cast_const().cast() != end {
                 let mut acc = (*channel).sums;
                 for at in (0..n).step_by(4) {

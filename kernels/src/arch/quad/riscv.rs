@@ -5,7 +5,7 @@
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Loop, Strip, Strips};
+use super::{Call, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -16,52 +16,66 @@ pub(crate) const DIRECT: usize = 3;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` values, a multiple of 4.
+/// [`Patch::fill`] of all pixels with n values each, at least one.
 ///
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: *const i8, step: usize, len: usize, offset: i32) {
-    if len > 0 {
-        // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, step, len, offset) };
-    }
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    // SAFETY: the caller's.
+    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }
 
 #[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: *const i8, step: usize, len: usize, offset: i32) {
+unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
     naked_asm!(
         ".macro one at",
         "lb t0, \\at(a1)",
         "lb t1, \\at(a5)",
         "lb t2, \\at(a6)",
         "lb t3, \\at(a7)",
-        "sub t0, t0, a4",
-        "sub t1, t1, a4",
-        "sub t2, t2, a4",
-        "sub t3, t3, a4",
+        "sub t0, t0, a3",
+        "sub t1, t1, a3",
+        "sub t2, t2, a3",
+        "sub t3, t3, a3",
         "sw t0, 16*(\\at)(a0)",
         "sw t1, 16*\\at+4(a0)",
         "sw t2, 16*\\at+8(a0)",
         "sw t3, 16*\\at+12(a0)",
         ".endm",
-        "add a5, a1, a2",
-        "add a6, a5, a2",
-        "add a7, a6, a2",
+        ".macro next n",
+        "addi a0, a0, 16*\\n",
+        "addi a1, a1, \\n",
+        "addi a5, a5, \\n",
+        "addi a6, a6, \\n",
+        "addi a7, a7, \\n",
+        ".endm",
+        "lw a5, 4(a1)",
+        "lw a6, 8(a1)",
+        "lw a7, 12(a1)",
+        "lw a1, 0(a1)",
+        "andi a4, a2, 3",
+        "sub a2, a2, a4",
+        "beqz a2, 3f",
         "2:",
         "one 0",
         "one 1",
         "one 2",
         "one 3",
-        "addi a0, a0, 64",
-        "addi a1, a1, 4",
-        "addi a5, a5, 4",
-        "addi a6, a6, 4",
-        "addi a7, a7, 4",
-        "addi a3, a3, -4",
-        "bnez a3, 2b",
+        "next 4",
+        "addi a2, a2, -4",
+        "bnez a2, 2b",
+        "3:",
+        "beqz a4, 5f",
+        "4:",
+        "one 0",
+        "next 1",
+        "addi a4, a4, -1",
+        "bnez a4, 4b",
+        "5:",
         "ret",
         ".purgem one",
+        ".purgem next",
     )
 }
 
@@ -104,16 +118,7 @@ macro_rules! rounding {
 macro_rules! stamp {
     ($name:ident, $load:literal $size:literal, $end:literal) => {
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(
-            x: *const Patch,
-            n: usize,
-            w: *const (),
-            channels: *mut (),
-            next: usize,
-            end: *const (),
-            y: *mut i8,
-            pitch: usize,
-        ) {
+        unsafe extern "C" fn $name(call: *const Call) {
             naked_asm!(
                 ".option push",
                 ".option arch, +m",
@@ -232,6 +237,14 @@ macro_rules! stamp {
                 ".endm",
                 concat!(".equ SIZE, ", $size),
                 "addi sp, sp, -112",
+                "lw a1, 4(a0)",
+                "lw a2, 8(a0)",
+                "lw a3, 12(a0)",
+                "lw a4, 16(a0)",
+                "lw a5, 20(a0)",
+                "lw a6, 24(a0)",
+                "lw a7, 28(a0)",
+                "lw a0, 0(a0)",
                 "sw a0, 0(sp)",
                 "sw a1, 4(sp)",
                 "sw a4, 8(sp)",

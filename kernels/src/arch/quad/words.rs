@@ -31,9 +31,7 @@ impl Patch {
     #[inline(always)]
     pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
         for (to, x) in self.x.get_mut(at..).unwrap_or_default().iter_mut().zip(x) {
-            if let Some(to) = to.get_mut(p) {
-                *to = MaybeUninit::new(x.to_i32() - offset);
-            }
+            to[p % PIXELS] = MaybeUninit::new(x.to_i32() - offset);
         }
     }
 
@@ -47,13 +45,13 @@ impl Patch {
     }
 }
 
-/// [`Patch::fill`] of all pixels, `step` values apart, with `len` 16-bit values.
+/// [`Patch::fill`] of all pixels with n 16-bit values each.
 ///
 /// # Safety
 /// The inputs can be read.
-pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: *const i16, step: usize, len: usize, offset: i32) {
-    for p in 0..PIXELS {
+pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32) {
+    for (p, &x) in x.iter().enumerate() {
         // SAFETY: the caller's.
-        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x.add(p * step), len) }, offset);
+        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
     }
 }
