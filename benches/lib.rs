@@ -21,7 +21,8 @@ macro_rules! layers {
     };
 }
 
-/// The layers by name: T transposed convolution, C convolution, R bilinear, N nearest, D depth-to-space are those of the peers.
+/// The layers by name: T transposed convolution, C convolution, R bilinear, N nearest, D depth-to-space are those of the peers. S are signals: the last
+/// layer of a decoder by 8, and the last one, a middle one and the resizes of the electrocardiogram's.
 pub const LAYERS: &[Layer] = layers! {
     "T1": "conv_transpose 8x8x64 k2 s2 c32",
     "T2": "conv_transpose 16x16x32 k2 s2 c16",
@@ -55,6 +56,12 @@ pub const LAYERS: &[Layer] = layers! {
     "T4 rows": "conv_transpose 8x8x32 k4 s2 p1 c16 rows",
     "depthwise": "conv 16x16x32 k3 p1 g32 c32",
     "depthwise up": "conv_transpose 8x8x32 k4 s2 p1 g32 c32",
+    "S1": "conv_transpose 64x1x16 k16x1 s8x1 c1",
+    "S2": "conv 256x1x8 k3x1 p1,0,1,0 c1",
+    "S3": "conv_transpose 64x1x16 k4x1 s2x1 p1,0,1,0 c12",
+    "S3 i16x8": "conv_transpose 64x1x16 k4x1 s2x1 p1,0,1,0 c12 i16x8",
+    "SR": "upsample bilinear 128x1x16 256x1",
+    "SN": "upsample nearest 128x1x16 256x1",
 };
 
 /// Two neighbouring shapes; the first one may cost at most [`targets::CLIFF`] times as much per MAC or output value.

@@ -297,11 +297,13 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Some output channels of one row, from one span's start to another's; `y` has that many channels.
     pub(crate) fn channels(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
-        match (self.plan.depthwise(), self.largest <= i32::MAX as u64) {
-            (true, true) => self.depthwise::<i32>(oy, x, y),
-            (true, false) => self.depthwise::<A>(oy, x, y),
-            (false, true) => self.phases::<i32>(oy, x, channels, y),
-            (false, false) => self.phases::<A>(oy, x, channels, y),
+        match (self.plan.depthwise(), self.plan.output.w, self.largest <= i32::MAX as u64) {
+            (true, _, true) => self.depthwise::<i32>(oy, x, y),
+            (true, _, false) => self.depthwise::<A>(oy, x, y),
+            (_, 1, true) => self.single::<i32>(oy, x, channels, y),
+            (_, 1, false) => self.single::<A>(oy, x, channels, y),
+            (_, _, true) => self.phases::<i32>(oy, x, channels, y),
+            (_, _, false) => self.phases::<A>(oy, x, channels, y),
         }
     }
 

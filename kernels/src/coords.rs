@@ -425,6 +425,11 @@ impl Affine {
         if repeats && self.output as u64 == f * self.input as u64 { f as usize } else { 0 }
     }
 
+    /// Whether position i is i, and there are as many as inputs.
+    pub(crate) const fn is_identity(&self) -> bool {
+        self.start == 0 && self.step == self.den as u64 && self.output == self.input
+    }
+
     /// The whole factor F of half-pixel positions `(2i + 1) / 2F − 1/2`, where it is 2, 4 or 8; else 0.
     pub(crate) const fn half_pixel_factor(&self) -> usize {
         let f = self.den / 2;

@@ -72,6 +72,7 @@ mod reads;
 mod real;
 mod rows;
 mod shape;
+mod single;
 #[cfg(feature = "embedded-hal")]
 pub mod sink;
 mod unpool;

@@ -343,6 +343,9 @@ impl Axis {
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
     #[inline]
     pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+        if first >= 0 && first as usize + taps * self.tap_step < self.input + self.tap_step {
+            return (0, taps);
+        }
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;

@@ -3,6 +3,7 @@
 use crate::arch::BLOCK;
 use crate::phase::{Axis, HEIGHT, WIDTH};
 use crate::shape::{INPUT, OUTPUT};
+use crate::single::Column;
 use crate::{Element, Error, Geometry, Shape};
 
 /// The order of an unpacked weight tensor.
@@ -28,6 +29,8 @@ pub struct Plan {
     pub(crate) group_out: usize,
     /// No block of output channels crosses a multiple of this: a divisor of `group_out`, or all channels of a depthwise layer.
     pub(crate) span: usize,
+    /// Of the first output column.
+    pub(crate) column: Column,
     transposed: bool,
 }
 
@@ -72,7 +75,8 @@ impl Plan {
             return Err(Error::Range { what, got, min: 1, max: most as i64 });
         }
         let span = if depthwise(g.groups, group_in) { out_channels } else { group_out };
-        Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span, transposed })
+        let column = Column::new(&x, [input.c, out_channels], g.groups);
+        Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span, column, transposed })
     }
 
     /// The input's shape.

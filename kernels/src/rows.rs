@@ -80,6 +80,34 @@ impl<'a, T> Window<'a, T> {
         let slot = if slot >= self.capacity { slot - self.capacity } else { slot };
         cut(self.data, slot * self.row_len, self.row_len)
     }
+
+    /// Hands on values `from .. from + len` of so many rows, the first of which is `y`, `step` apart. Not all, and false, where the window does
+    /// not hold them.
+    #[inline(always)]
+    #[allow(dead_code)] // backends ask it
+    pub(crate) fn pieces(
+        &self,
+        y: usize,
+        step: usize,
+        count: usize,
+        from: usize,
+        len: usize,
+        mut to: impl FnMut(&'a [T]),
+    ) -> bool {
+        let ahead = y.wrapping_sub(self.origin);
+        let ends = (count * step).saturating_sub(step);
+        if ahead >= self.capacity || ahead + ends >= self.capacity || from + len > self.row_len {
+            return false;
+        }
+        let mut slot = self.slot + ahead;
+        for _ in 0..count {
+            slot = if slot >= self.capacity { slot - self.capacity } else { slot };
+            let Some(x) = self.data.get(slot * self.row_len + from..).and_then(|x| x.get(..len)) else { return false };
+            to(x);
+            slot += step;
+        }
+        true
+    }
 }
 
 /// `s[from..][..len]`, empty where that does not exist.

@@ -5,6 +5,7 @@
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
 //! | `Job::row`: two and more, any border  | -            | -                                                              | the same, with int16 outputs |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
+//! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!
 //! | loop                          | every target        | replaced                                                     |
 //! |-------------------------------|---------------------|--------------------------------------------------------------|
@@ -42,7 +43,7 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS};
+pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS, alone};
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::depth as vectors;
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};

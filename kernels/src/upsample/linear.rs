@@ -39,7 +39,7 @@ pub struct Bilinear {
     y: Affine,
     x: Affine,
     ties_away: bool,
-    /// The columns' factor where it is 2, 4 or 8 and `dy` divides 16, else 0.
+    /// The columns' factor where it is 1, 2, 4 or 8 and `dy` divides 16, else 0.
     factor: usize,
     /// Divides by `dy * dx`: sums of 32 bits, if it can, and of 64.
     by: Option<Divide>,
@@ -69,7 +69,11 @@ impl Bilinear {
         }
         // Where TFLite's positions are all whole there are no ties; elsewhere its area is an even power of two.
         let ties_away = ties_away && area > 1;
-        let factor = if matches!(y.den(), 1 | 2 | 4 | 8 | 16) { x.half_pixel_factor() } else { 0 };
+        let factor = match y.den() {
+            1 | 2 | 4 | 8 | 16 if x.is_identity() => 1,
+            1 | 2 | 4 | 8 | 16 => x.half_pixel_factor(),
+            _ => 0,
+        };
         let (by, by_area) = (Divide::new(area as u32), Reciprocal::new(area as u32));
         Ok(Bilinear { channels: input.c, y, x, ties_away, factor, by, by_area })
     }
@@ -120,12 +124,25 @@ impl<T: Element> Layer<T> for Bilinear {
         if self.factor > 0 {
             // Bounds: the denominator divides 16.
             let scale = 4 - den.trailing_zeros().min(4);
-            RowPair { weights: rows.weights.map(|w| w << scale), ..rows }.repeat(&self.x, self.factor, y);
+            let rows = RowPair { weights: rows.weights.map(|w| w << scale), ..rows };
+            if self.factor > 1 { rows.repeat(&self.x, self.factor, y) } else { downwards(&rows, y) }
         } else if let Some(by) = self.by.filter(|by| by.gives(u8::BITS * size_of::<T>() as u32)) {
             rows.any(&self.x, by, y);
         } else {
             self.wide(&rows, y);
         }
+    }
+}
+
+/// Columns as they are, as of a signal: `(w₀ a + w₁ b + 8) >> 4`, ties away: 7, and 1 more where the sum is not negative.
+#[inline(always)]
+fn downwards<T: Element>(rows: &RowPair<'_, T>, y: &mut [T]) {
+    let ([near, far], [w0, w1]) = (rows.rows, rows.weights.map(|w| w as i32));
+    let half = 8 - i32::from(rows.away);
+    for ((y, a), b) in y.iter_mut().zip(near).zip(far) {
+        let sum = a.to_i32() * w0 + b.to_i32() * w1;
+        let up = i32::from(rows.away && sum >= 0);
+        *y = T::from_i32((sum + half + up) >> 4);
     }
 }
 

@@ -89,6 +89,9 @@ impl<T: Element> Layer<T> for Nearest {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = x.row(self.y.nearest(self.y.at(oy)));
+        if self.factor == 1 {
+            return y.iter_mut().zip(row).for_each(|(y, x)| *y = *x);
+        }
         if self.factor > 0 {
             return repeat_pixels(row, self.channels, self.x.input, self.factor, y);
         }

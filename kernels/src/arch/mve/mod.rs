@@ -25,6 +25,7 @@
 //! quotient. Bounds: q is in [0, 2^31), so |x| <= 2^31 − 1 but for acc = −2^31 at most 2^31; x − 1 >= −2^31 there, too, as
 //! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
 
+mod alone;
 pub(crate) mod depth;
 mod isa;
 
@@ -33,6 +34,7 @@ use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
 use crate::quant::{Accumulator, Multiplier};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
+pub(crate) use alone::alone;
 use core::mem::MaybeUninit;
 use core::ptr::{null, null_mut};
 use isa::{Loop, VECTORS};
@@ -1146,6 +1148,13 @@ mod tests {
             job.pixel(&mut Patch::new(), &w, run, &one, &mut ours);
             portable::pixel::<T, W, i32, A, BLOCK>(&block, &w, run, &one, &mut theirs);
             assert!(ours == theirs, "case {case}: {asked:?} of a pixel of {channels} channels of {n} values");
+
+            // The same as a row.
+            let one = Pixel { channels: 0..channels, ..one };
+            let (mut ours, mut theirs) = (vec![T::default(); channels], vec![T::default(); channels]);
+            alone::<T, W, i32, A>(&block, &w, run, &one, &mut ours);
+            portable::pixel::<T, W, i32, A, BLOCK>(&block, &w, run, &one, &mut theirs);
+            assert!(ours == theirs, "case {case}: a row of {channels} channels of {n} values");
         }
         assert!(cfg!(miri) || bordered > 200, "{bordered}");
     }

@@ -10,6 +10,7 @@
 //!
 //! which is TFLite's, for factors below 1/2 and sums below 2^30.
 
+mod alone;
 #[cfg_attr(upconv_backend = "armv6m", path = "armv6m.rs")]
 #[cfg_attr(upconv_backend = "armv7m", path = "armv7m.rs")]
 #[cfg_attr(upconv_backend = "riscv", path = "riscv.rs")]
@@ -19,11 +20,12 @@ mod isa;
 mod words;
 
 use super::depth::Sums;
-use super::portable::{self, Block, Pixel, Pixels, Run};
+use super::portable::{self, Block, PIECES, Piece, Pixel, Pixels, Run};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
+pub(crate) use alone::alone;
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, null_mut};
@@ -508,18 +510,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// Values outside that are brought to a patch in one call.
 const OUTSIDE: usize = 32;
-/// Pieces whose products are added in one call.
-const PIECES: usize = 16;
 /// Rows whose inputs are read where they are.
 const TAP_ROWS: usize = 8;
-
-/// Neighbouring inputs, and the weights of the first channel for them.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Piece {
-    x: *const (),
-    w: *const (),
-}
 
 /// Dot products of inputs where they are; the loops change it.
 ///
@@ -765,6 +757,12 @@ mod tests {
             job.start::<T>();
             job.pixel(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixel, &mut theirs);
             assert!(ours == theirs, "case {case}: {count} of {all} channels, {rows} x {pieces} pieces of {len} values");
+
+            let pixel = Pixel { channels: 0..all, ..pixel };
+            let (mut ours, mut theirs) = (vec![T::default(); all], vec![T::default(); all]);
+            alone::<T, W, i32, i32>(&block, &w, run, &pixel, &mut ours);
+            portable::pixel::<T, W, i32, i32, BLOCK>(&block, &w, run, &pixel, &mut theirs);
+            assert!(ours == theirs, "case {case}: a row of {all} channels, {rows} x {pieces} pieces of {len} values");
         }
     }
 
