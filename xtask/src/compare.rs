@@ -95,15 +95,16 @@ const FIGURES: &str = "
 fn text(answers: &[Answer]) -> Result<String> {
     let mut text = format!("{HEAD}{}{FIGURES}", decide::list(answers));
     for answer in answers {
-        writeln!(text, "\n## {}\n\n{}\n\n{}", answer.task.name(), answer.quality_table(), answer.verdict())?;
+        let (quality, verdict, decided) = (answer.quality_table(), answer.verdict(), decide::alone(answer));
+        writeln!(text, "\n## {}\n\n{quality}\n\n{verdict}\n{decided}", answer.task.name())?;
         for table in [answer.cost_table(), answer.gain_table(), answer.spectrum_table()] {
-            writeln!(text, "\n{table}")?;
+            writeln!(text, "{table}\n")?;
         }
         if answer.task == Task::Digits {
-            writeln!(text, "\n{}", shown_table(answer.task)?)?;
+            writeln!(text, "{}\n", shown_table(answer.task)?)?;
         }
     }
-    Ok(text)
+    Ok(text.trim_end().to_string() + "\n")
 }
 
 /// The figure of merit of every decoder, format and seed: where the whole test set is committed int8 and int16x8 by the kernels on this host.

@@ -184,7 +184,7 @@ impl Answer {
 
     pub fn cost_table(&self) -> String {
         let count = |n: u64| HumanCount(n).to_string();
-        let heads = ["network", "weights in flash", "RAM streamed", "RAM whole", "MACs"];
+        let heads = ["costs of one input", "weights in flash", "RAM streamed", "RAM whole", "MACs"];
         let mut rows = vec![heads.map(String::from).to_vec()];
         rows[0].extend(CORES.iter().map(|core| core.name.to_string()));
         for cost in &self.costs {

@@ -27,20 +27,27 @@ const FLASH: Bound = Bound { name: "Flash", unit: "bytes of weights", of: |cost|
 pub fn list(answers: &[Answer]) -> String {
     let kept = kept(answers);
     let mut text = format!(
-        "Costs in int8, of a whole network. A tie is a difference of at most {:.0} %; over several tasks and cores, of the geometric mean. Quality is lost where the seeds show it (95 %, see below).\n\n",
+        "Costs are of whole networks in int8. A tie is a difference of at most {:.0} %, over several tasks and cores of the geometric mean. A network loses quality where the seeds show it to be worse
+than the best (95 %, see below); the others are not shown to be equal.\n\n",
         100.0 * TIE
     );
-    text += &open(answers, &kept);
+    text += &open("Nothing binds", answers);
+    text += &quality(answers, &kept);
     for bound in [TIME, RAM, FLASH] {
         text += &bound.sentence(answers, &kept);
     }
     text += &flat(answers, &kept);
-    text += &quality(answers, &kept);
     text += &cores(answers, &kept);
     text += &formats(answers);
     text += &folding(answers);
     text += "- **Not decided here**: larger networks, losses that judge texture, training for int8, and any difference smaller than its margin.\n";
     text
+}
+
+/// The same for one task alone.
+pub fn alone(answer: &Answer) -> String {
+    let answers = std::slice::from_ref(answer);
+    open("Take", answers) + &cores(answers, &kept(answers))
 }
 
 /// Decoders by one name in all tasks: along a signal, bilinear is linear.
@@ -114,13 +121,13 @@ impl Bound {
         let first = self.least(answers, &names);
         let mut text =
             format!("- **{}**: take {}. {}", self.name, join(&first, "or"), self.told(answers, &first, &names));
-        let lost: Vec<_> = first.iter().filter(|name| !kept.contains(name)).collect();
-        for name in &lost {
-            _ = write!(text, " Quality that `{name}` loses: {}.", losses(answers, name));
-        }
-        if !lost.is_empty() && !kept.is_empty() {
-            let second = self.least(answers, kept);
-            _ = write!(text, " With none lost: {}. {}", join(&second, "or"), self.told(answers, &second, kept));
+        let lost: Vec<_> = first.iter().copied().filter(|name| !kept.contains(name)).collect();
+        if !lost.is_empty() {
+            _ = write!(text, " It loses quality.");
+            if !kept.is_empty() {
+                let second = self.least(answers, kept);
+                _ = write!(text, " Without loss: {}. {}", join(&second, "or"), self.told(answers, &second, kept));
+            }
         }
         text + "\n"
     }
@@ -166,42 +173,36 @@ fn capital(text: &str) -> String {
     text[..1].to_uppercase() + &text[1..]
 }
 
-/// In which tasks a network is shown to be worse than the best, and by how much.
-fn losses(answers: &[Answer], name: &str) -> String {
-    let (mut shown, mut open) = (Vec::new(), Vec::new());
-    for answer in answers {
-        let (merit, task) = (answer.task.merit(), answer.task.name());
-        match answer.behind(particular(answer, name)) {
-            Some(behind) if behind.is_shown() => {
-                shown.push(format!("{task} {} {}", behind.told(merit.digits), merit.name));
-            }
-            _ => open.push(task),
-        }
-    }
-    if !open.is_empty() {
-        shown.push(format!("none that is shown in {}", open.join(" and ")));
-    }
-    shown.join(", ")
+/// How far a network is from the best in each task.
+fn behind(answers: &[Answer], name: &str) -> String {
+    let told = |answer: &Answer| {
+        let behind = answer.behind(particular(answer, name))?;
+        let bold = if behind.is_shown() { "**" } else { "" };
+        Some(format!("{} {bold}{}{bold}", answer.task.name(), behind.told(answer.task.merit().digits)))
+    };
+    answers.iter().filter_map(told).collect::<Vec<_>>().join(", ")
 }
 
 /// What is left to choose between when nothing binds.
-fn open(answers: &[Answer], kept: &[&'static str]) -> String {
-    // Folding changes no output; which of the two forms is a matter of costs.
-    let mut text = format!("- **Nothing binds**: no task shows {} to lose quality", join(kept, "or"));
-    if kept.len() < 2 {
-        return text + ".\n";
+fn open(title: &str, answers: &[Answer]) -> String {
+    let kept = kept(answers);
+    let least = |bound: &Bound| join(&bound.least(answers, &kept), "or");
+    if kept.is_empty() {
+        return format!("- **{title}**: every network loses quality somewhere.\n");
     }
-    let flat: Vec<_> = kept.iter().copied().filter(|name| ripple(answers, name) <= FLAT).collect();
-    let least = |bound: &Bound| join(&bound.least(answers, kept), "or");
-    _ = writeln!(
-        text,
-        "; between them the seeds do not decide, but costs do: least time {}, least RAM {}, least flash {}, flat areas stay flat with {}.",
-        least(&TIME),
-        least(&RAM),
-        least(&FLASH),
-        join(&flat, "or")
-    );
-    text
+    let mut text = format!("- **{title}**: {}, the fewest instructions without loss of quality", least(&TIME));
+    if kept.len() > 1 {
+        let flat: Vec<_> = kept.iter().copied().filter(|name| ripple(answers, name) <= FLAT).collect();
+        _ = write!(
+            text,
+            ". Between {} the seeds do not decide, but costs do: least RAM {}, least flash {}; flat areas stay flat with {}",
+            join(&kept, "and"),
+            least(&RAM),
+            least(&FLASH),
+            join(&flat, "or")
+        );
+    }
+    text + ".\n"
 }
 
 /// The largest ripple of a network's in all tasks.
@@ -225,31 +226,47 @@ fn flat(answers: &[Answer], kept: &[&'static str]) -> String {
         let not: Vec<_> = not.iter().map(each).collect();
         _ = write!(text, ". It does not with {} (of the outputs' standard deviation)", not.join("; "));
     }
-    let candidates: Vec<_> = flat.iter().copied().filter(|name| kept.contains(name)).collect();
-    if candidates.len() > 1 && candidates.len() <= flat.len() {
-        let least = |bound: &Bound| join(&bound.least(answers, &candidates), "or");
+    text += ".";
+    if !flat.is_empty() {
+        let least = |bound: &Bound| join(&bound.least(answers, &flat), "or");
         _ = write!(
             text,
-            ". Of those that lose no quality: least time {}, least RAM {}, least flash {}",
+            " Of the flat ones: least time {}, least RAM {}, least flash {}.",
             least(&TIME),
             least(&RAM),
             least(&FLASH)
         );
+        let (first, others) = (TIME.least(answers, &flat)[0], TIME.least(answers, kept));
+        if let Some(other) = others.first().filter(|name| !flat.contains(name)) {
+            let ratio = |a: &Answer| {
+                let pairs = zip(needs(a, first, TIME.of), needs(a, other, TIME.of));
+                format!("{} {}", a.task.name(), range(&pairs.map(|(a, b)| a / b).collect::<Vec<_>>()))
+            };
+            let ratios: Vec<_> = answers.iter().map(ratio).collect();
+            _ = write!(text, " `{first}` takes, of the instructions of `{other}`, {}.", ratios.join(", "));
+        }
+        let lossy: Vec<_> = flat.iter().copied().filter(|name| !kept.contains(name)).collect();
+        if !lossy.is_empty() {
+            _ = write!(
+                text,
+                " Some quality {} lose{} (above).",
+                join(&lossy, "and"),
+                if lossy.len() == 1 { "s" } else { "" }
+            );
+        }
     }
-    text + ".\n"
+    text + "\n"
 }
 
 fn quality(answers: &[Answer], kept: &[&'static str]) -> String {
-    let worse = all(answers).into_iter().filter(|name| !kept.contains(name) && trained(name) == *name);
-    let worse: Vec<_> = worse.map(|name| format!("`{name}` {}", losses(answers, name))).collect();
     let mut text = format!("- **Quality**: take {}", join(kept, "or"));
     if kept.len() > 1 {
         text += "; which of them is the best the seeds do not show";
     }
-    if !worse.is_empty() {
-        _ = write!(text, ". Shown to be worse, in int8: {}", worse.join("; "));
-    }
-    text + ".\n"
+    let names = all(answers).into_iter().filter(|name| trained(name) == *name);
+    let names: Vec<_> = names.map(|name| format!("`{name}` {}", behind(answers, name))).collect();
+    let merits: Vec<_> = answers.iter().map(|a| a.task.merit().name).collect();
+    text + &format!(". From each task's best ({}): {}.\n", merits.join("; "), names.join("; "))
 }
 
 /// Which core asks for which network.
@@ -266,11 +283,9 @@ fn cores(answers: &[Answer], kept: &[&'static str]) -> String {
     }
     let told: Vec<_> =
         groups.iter().map(|(names, cores)| format!("{} on {}", join(names, "or"), cores.join(", "))).collect();
-    let same = if groups.len() == 1 { "the core does not change the choice; " } else { "" };
-    format!(
-        "- **Which core**: {same}of those that lose no quality, the fewest instructions need {}.\n",
-        told.join("; ")
-    )
+    let same = format!("{} on every core", groups.first().map_or(String::new(), |(names, _)| join(names, "or")));
+    let told = if groups.len() == 1 { same } else { told.join("; ") };
+    format!("- **Which core**: the fewest instructions without loss of quality takes {told}.\n")
 }
 
 /// What quantisation costs, and int16x8 in instructions.
@@ -303,7 +318,7 @@ fn formats(answers: &[Answer]) -> String {
     let instructions: Vec<_> =
         CORES.iter().enumerate().map(|(i, core)| format!("{} {}", core.name, range(&ratio(i)))).collect();
     format!(
-        "- **int8 or int16x8**: against f32 the worst decoder changes by, {}. int16x8 takes twice the RAM, and times the instructions: {}.\n",
+        "- **int8 or int16x8**: the most that a decoder loses against f32: {}. int16x8 takes twice the RAM, and so many times the instructions: {}.\n",
         parts.join("; "),
         instructions.join(", ")
     )
@@ -406,22 +421,33 @@ mod tests {
         let line =
             |name: &str| text.lines().find(|line| line.starts_with(&format!("- **{name}**"))).unwrap().to_string();
         let has = |name: &str, part: &str| assert!(line(name).contains(part), "{part}\n{}", line(name));
-        has("Nothing binds", "no task shows `k4s2p1`, `nearest` or `folded` to lose quality");
-        has("Nothing binds", "least time `k4s2p1` or `folded`, least RAM `k4s2p1` or `folded`, least flash `nearest`");
-        has("Nothing binds", "flat areas stay flat with `nearest` or `folded`");
+        has("Nothing binds", "**: `k4s2p1` or `folded`, the fewest instructions without loss");
+        has("Nothing binds", "Between `k4s2p1`, `nearest` and `folded` the seeds do not decide, but costs do: ");
+        has(
+            "Nothing binds",
+            "least RAM `k4s2p1` or `folded`, least flash `nearest`; flat areas stay flat with `nearest` or `folded`",
+        );
+        has("Quality", "take `k4s2p1`, `nearest` or `folded`; which of them is the best the seeds do not show");
+        has("Quality", "`bilinear` digits -0.50 ± 1.24, ecg **+0.90 ± 0.00**");
         has("Time", "take `k2s2`. Instructions of `k2s2` as a share of `k4s2p1`, the next: digits 0.50, ecg 0.50.");
-        has("Time", "With none lost: `k4s2p1` or `folded`.");
+        has("Time", "It loses quality. Without loss: `k4s2p1` or `folded`.");
         has(
             "RAM, streamed",
             "take `k2s2`. Bytes of activations of `k2s2` (and as a share of `k4s2p1`, the next): digits 10 (0.50)",
         );
-        has("Flash", "With none lost: `nearest`.");
+        has("Flash", "Without loss: `nearest`.");
         has("Flat backgrounds, checkerboards", "take `bilinear`, `nearest` or `folded`");
         has("Flat backgrounds, checkerboards", "`k4s2p1` digits 0.040, ecg 0.010");
-        has("Flat backgrounds, checkerboards", "least time `folded`, least RAM `folded`, least flash `nearest`");
-        has("Quality", "take `k4s2p1`, `nearest` or `folded`; which of them is the best the seeds do not show");
-        has("Quality", "`bilinear` ecg +0.90");
-        has("Which core", "the core does not change the choice");
+        has(
+            "Flat backgrounds, checkerboards",
+            "least time `folded`, least RAM `folded`, least flash `bilinear` or `nearest`",
+        );
+        has(
+            "Flat backgrounds, checkerboards",
+            "`folded` takes, of the instructions of `k4s2p1`, digits 1.00, ecg 1.00",
+        );
+        has("Flat backgrounds, checkerboards", "Some quality `bilinear` loses");
+        has("Which core", "takes `folded` or `k4s2p1` on every core");
         has("Folding", "digits: instructions m0 0.67");
         assert!(!answers[0].is_worse("bilinear"));
     }

@@ -154,12 +154,7 @@ fn shares(answer: &Answer, name: &str) -> Vec<(&'static str, f64)> {
 
 fn costs(canvas: &mut Canvas, answer: &Answer, floor: Point, axis: &Axis) {
     const GROUP: i32 = 44;
-    axis.draw(
-        canvas,
-        floor,
-        &format!("int8: RAM streamed, flash, and instructions on each core; `{ONE}` is 1"),
-        &FONT_7X13,
-    );
+    axis.draw(canvas, floor, &format!("int8: RAM, flash, instructions on each core; {ONE} is 1"), &FONT_7X13);
     for (d, name) in answer.names().into_iter().enumerate() {
         for (g, (what, share)) in shares(answer, name).into_iter().enumerate() {
             let left = floor + Point::new(4 + g as i32 * GROUP, 0);
