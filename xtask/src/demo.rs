@@ -197,7 +197,13 @@ impl Shown {
         for format in once("f32").chain(FORMATS) {
             row(format!("{}, {format}, over {}", merit.name, self.task.judged_on()), &|name| {
                 let folded = name == "folded" && format != "int8";
-                Ok((!folded).then_some(format!("{:.*}", merit.digits, self.model.figure(name, format, merit.key)?)))
+                // The pictures above are all.
+                let same = self.task == Task::Bigpicture && format != "f32";
+                Ok((!folded && !same).then_some(format!(
+                    "{:.*}",
+                    merit.digits,
+                    self.model.figure(name, format, merit.key)?
+                )))
             })?;
         }
         let folded = names.contains(&"folded").then(|| FOLDED.to_string());
@@ -205,7 +211,12 @@ impl Shown {
             let bytes = HumanCount(n.ram as u64);
             format!("{} ran on this host: its {bytes} bytes of activations do not fit the board", n.format())
         };
+        let torch = self.model.torch(names[0])?.is_empty().then(|| {
+            "f32: the figure of PyTorch's network as the training script printed it; its pictures are not committed"
+                .to_string()
+        });
         let notes = NOTES.into_iter().map(String::from).chain(folded).chain(self.on_host().into_iter().map(host));
+        let notes = notes.chain(torch);
         let notes: Vec<_> = notes.map(|note| format!("- {note}")).collect();
         Ok(format!("{}\n\n{}", markdown(&rows), notes.join("\n")))
     }
