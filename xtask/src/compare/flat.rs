@@ -252,3 +252,40 @@ impl Answer {
         self.flat.iter().find(|flat| flat.name == name).map(|flat| mean(&flat.ripple))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last stage of each digits decoder, which has no activation: `y = bias + Σ gain x` for a flat x, in each phase.
+    #[test]
+    fn gains_are_those_of_the_kernels() {
+        const X: i16 = 1024;
+        let (task, real) = (Task::Digits, |v: &Value| v["int16x8"]["scale"].as_f64().unwrap());
+        let model = Model::read(task, 0).unwrap();
+        let bias = task.file("seed0/bias.f32").unwrap();
+        for network in task.seeds()[0].networks.iter().filter(|n| n.format() == "int16x8") {
+            let Layers::Int16x8(_, operators) = network.layers else { unreachable!() };
+            let (stages, layers) = (gains(task, 0, &model, network).unwrap(), model.layers(network.name).unwrap());
+            let stage = if layers.last().unwrap()["op"] == "conv" { 2 } else { 1 };
+            let mut y = vec![X; operators[operators.len() - stage].input().len()];
+            for operator in &operators[operators.len() - stage..] {
+                y = run(*operator, &y).unwrap();
+            }
+            let [x_scale, y_scale] = [stage + 1, 1].map(|back| real(&layers[layers.len() - back]["y"]));
+            let at = 4 * layers.last().unwrap()["channels"]["offset"].as_u64().unwrap() as usize;
+            let bias = f64::from(f32::from_le_bytes(bias[at..at + 4].try_into().unwrap()));
+            for (phase, gains) in stages[1].iter().enumerate() {
+                let ours = bias + gains.iter().sum::<f64>() * f64::from(X) * x_scale;
+                let theirs = f64::from(y[(14 + phase / 2) * 28 + 14 + phase % 2]) * y_scale;
+                // TFLite's multiplier has 16 bits: a part in 2^15 of the value, and the rounding.
+                let most = 2.0 * y_scale + ours.abs() / 16384.0;
+                assert!(
+                    (ours - theirs).abs() < most,
+                    "{} phase {phase}: {ours}, the kernel has {theirs}",
+                    network.name
+                );
+            }
+        }
+    }
+}
