@@ -364,8 +364,10 @@ mod tests {
     use super::*;
     use crate::models::Task;
 
-    /// Figures of a task: of each decoder its name, three merits, instructions, RAM, flash and ripple.
-    fn answer(task: Task, of: &[(&'static str, [f64; 3], u64, usize, usize, f64)]) -> Answer {
+    /// A decoder's name, three merits, instructions, RAM, flash and ripple.
+    type Figures = (&'static str, [f64; 3], u64, usize, usize, f64);
+
+    fn answer(task: Task, of: &[Figures]) -> Answer {
         let mut answer = Answer { task, rows: Vec::new(), flat: Vec::new(), costs: Vec::new() };
         for (name, merits, instructions, ram, flash, ripple) in of.iter().copied() {
             for format in FORMATS.iter().copied().filter(|format| name != "folded" || *format == "int8") {
