@@ -133,7 +133,7 @@ impl Shown {
         self.runs.iter().find(|run| run.network == at)
     }
 
-    /// Formats that do not fit the board.
+    /// Networks that the board did not run: they do not fit, or it runs one only.
     fn on_host(&self) -> Vec<&'static Network> {
         let ran = |at: usize| self.runs.iter().any(|run| run.network == at);
         self.networks().iter().enumerate().filter(|(at, _)| !ran(*at)).map(|(_, network)| network).collect()
@@ -145,7 +145,7 @@ impl Shown {
         int8.map(|n| n.name).filter(|n| folded || *n != "folded").collect()
     }
 
-    /// Real outputs of a decoder: f32, on the board, or on this host where they do not fit the board.
+    /// Real outputs of a decoder: f32, on the board, or on this host where the board did not run it.
     fn real(&self, name: &str, format: &str) -> Result<Option<Vec<Vec<f64>>>> {
         if format == "f32" {
             let torch = self.model.torch(name)?;
@@ -209,7 +209,7 @@ impl Shown {
         let folded = names.contains(&"folded").then(|| FOLDED.to_string());
         let host = |n: &Network| {
             let bytes = HumanCount(n.ram as u64);
-            format!("{} ran on this host: its {bytes} bytes of activations do not fit the board", n.format())
+            format!("{} was computed on this host, not on the board: {bytes} bytes of activations", n.format())
         };
         let torch = self.model.torch(names[0])?.is_empty().then(|| {
             "f32: the figure of PyTorch's network as the training script printed it; its pictures are not committed"
