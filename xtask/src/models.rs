@@ -113,6 +113,31 @@ impl Task {
         }
     }
 
+    /// What its figure of merit is over.
+    pub fn judged_on(self) -> &'static str {
+        match self {
+            Task::Digits => "10,000 test images",
+            Task::Nuclei => "16 test tiles",
+            Task::Ecg => "75 s held out",
+            Task::Bigpicture => "the pictures it was trained on",
+        }
+    }
+
+    /// What the networks of a seed have in common.
+    pub fn trained_how(self) -> &'static str {
+        match self {
+            Task::Digits | Task::Ecg => {
+                "One encoder and its four decoders are trained together: within a seed all decoders read the same codes."
+            }
+            Task::Nuclei => {
+                "Each network is trained apart, its encoder with it, from the same start and on the same tiles: within a seed the encoders differ too, and so may be the reason of a difference."
+            }
+            Task::Bigpicture => {
+                "The network was trained on exactly these four pictures and knows them by heart: the 12 numbers choose one of them."
+            }
+        }
+    }
+
     /// The figure that single outputs have: of digits the PSNR, because an ELBO is one of many drawn codes.
     pub fn shown_merit(self) -> Merit {
         match self {
@@ -183,7 +208,10 @@ impl Task {
         }
         ensure!(device.len() == host.len(), "{name}: networks are missing");
         let model = Model::read(self, 0)?;
-        device.iter().try_for_each(|run| model.check(run))?;
+        let key = if model.json["window"].is_null() { "crc32" } else { "window_crc32" };
+        for run in &device {
+            model.check(&self.seeds()[0].networks[run.network], &run.outputs, key)?;
+        }
         Ok(device)
     }
 
@@ -312,7 +340,7 @@ impl Model {
 
     /// Raw outputs as real values.
     pub fn real(&self, network: &Network, bytes: &[u8]) -> Result<Vec<f64>> {
-        let last = self.decoder(network.name)?["layers"].as_array().and_then(|l| l.last()).context("no layers")?;
+        let last = self.layers(network.name)?.last().context("no layers")?;
         let y = &last["y"][network.format()];
         let (scale, zero) = (y["scale"].as_f64().context("no scale")?, y["zero"].as_f64().context("no zero")?);
         let raw: Vec<f64> = match network.layers {
@@ -338,15 +366,18 @@ impl Model {
         Ok((0..samples).map(|s| values[(at * samples + s) * len..][..len].to_vec()).collect())
     }
 
-    /// Whether outputs are those of the training script's integer implementation, by their CRC-32.
-    fn check(&self, run: &Run) -> Result<()> {
-        let network = &self.task.seeds()[0].networks[run.network];
-        let decoder = self.decoder(network.name)?;
-        let key = if self.json["window"].is_null() { "crc32" } else { "window_crc32" };
-        for (i, output) in run.outputs.iter().enumerate() {
-            let (crc, name) = (format!("{:08x}", crc32fast::hash(output)), network.name);
-            let expected = &decoder[key][network.format()][i];
-            ensure!(*expected == crc, "{name} {}, input {i}: CRC {crc}, NumPy's is {expected}", network.format());
+    /// A decoder's layers.
+    pub fn layers(&self, network: &str) -> Result<&[Value]> {
+        Ok(self.decoder(network)?["layers"].as_array().context("no layers")?)
+    }
+
+    /// Whether outputs are those of the training script's integer implementation, by their CRC-32 under a key.
+    pub fn check(&self, network: &Network, outputs: &[Vec<u8>], key: &str) -> Result<()> {
+        let (name, format) = (network.name, network.format());
+        let expected = &self.decoder(name)?[key][format];
+        for (i, output) in outputs.iter().enumerate() {
+            let crc = format!("{:08x}", crc32fast::hash(output));
+            ensure!(expected[i] == crc, "{name} {format}, input {i}: CRC {crc}, NumPy's is {}", expected[i]);
         }
         Ok(())
     }
