@@ -79,10 +79,14 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its next row, the slot for it, and the rows of its (only) input that it waits for.
+    /// Its next row, and the slot for it.
     next: usize,
     slot: usize,
+    /// The rows of each input that it waits for, all of an input that has fewer; and the part of one more.
     want: usize,
+    part: u16,
+    /// The node that asked for its row.
+    asker: u16,
 }
 
 /// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
@@ -230,38 +234,44 @@ impl<T: Element> Parts<'_, '_, T> {
         (self.filled, self.open) = (0, self.endless);
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
-            let want = self.wanted(n, 0);
+            let (want, part) = match ring.reach {
+                Some(reach) => (reach.first.into(), reach.part),
+                None => (self.asked(n, 0), 0),
+            };
             if let Some(s) = state.get_mut(n) {
-                *s = State { next, slot: 0, want };
+                *s = State { next, slot: 0, want, part, asker: 0 };
             }
         }
     }
 
-    /// The rows of its only input that a layer waits for before its row `oy`.
+    /// The rows of its only input that a layer without a formula waits for before its row `oy`.
     #[inline(never)]
-    fn wanted(&self, n: usize, oy: usize) -> usize {
+    fn asked(&self, n: usize, oy: usize) -> usize {
         let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
         match node.op {
-            Op::Layer(layer, from) if oy < ring.height => match self.rings.get(from) {
-                Some(input) if input.whole => input.height,
-                _ if self.open => layer.reads(oy).end.max(ring.known(oy)),
-                _ => layer.reads(oy).end,
-            },
+            Op::Layer(layer, _) if oy < ring.height => {
+                let end = layer.reads(oy).end;
+                if self.open { end.max(ring.known(oy)) } else { end }
+            }
             _ => 0,
         }
     }
 
     /// The first of the nodes that `n` reads which lacks rows.
-    #[inline(never)]
+    #[inline]
     fn lacking(&self, state: &[State], n: usize) -> Option<usize> {
         let now = state.get(n)?;
+        let lacks = |from: usize, want: usize| {
+            let (Some(input), Some(has)) = (self.rings.get(from), state.get(from)) else { return false };
+            has.next < if input.whole { input.height } else { want.min(input.height) }
+        };
         match self.nodes.get(n)?.op {
-            Op::Layer(_, from) => (state.get(from)?.next < now.want).then_some(from),
-            Op::Join(join, from) => from.iter().enumerate().find_map(|(k, &from)| {
-                let input = self.rings.get(from)?;
-                let want = if input.whole { input.height } else { join.reads(k, now.next).end };
-                (state.get(from)?.next < want).then_some(from)
-            }),
+            Op::Layer(_, from) => lacks(from, now.want).then_some(from),
+            Op::Join(join, from) => {
+                let formula = self.rings.get(n)?.reach.is_some();
+                let want = |k| if formula { now.want } else { join.reads(k, now.next).end };
+                from.iter().enumerate().find_map(|(k, &from)| lacks(from, want(k)).then_some(from))
+            }
             _ => None,
         }
     }
@@ -273,87 +283,93 @@ impl<T: Element> Parts<'_, '_, T> {
         if state.get(last)?.next >= self.rings.last()?.height {
             return None;
         }
+        let mut n = last;
         loop {
-            let mut n = last;
+            // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
             while let Some(from) = self.lacking(state, n) {
+                state.get_mut(from)?.asker = n as u16;
                 n = from;
             }
-            let State { next, slot, .. } = *state.get(n)?;
-            if !self.row(state, n, pushed) {
-                return None;
-            }
-            let rows = if n == last { self.y_rows } else { self.rings.get(n)?.rows };
-            let want = self.wanted(n, next + 1);
-            let after = if slot + 1 >= rows { 0 } else { slot + 1 };
-            *state.get_mut(n)? = State { next: next + 1, slot: after, want };
+            let slot = self.row(state, n, pushed)?;
             if n == last {
                 if self.open {
                     self.shift(state);
                 }
                 return Some(slot);
             }
+            n = state.get(n)?.asker.into();
         }
     }
 
-    /// Computes the next row of node `n`; false when it is an input that has none.
-    #[inline(never)]
-    fn row(&mut self, state: &[State], n: usize, pushed: &mut &[T]) -> bool {
-        let (Some(node), Some(ring), Some(now)) = (self.nodes.get(n), self.rings.get(n), state.get(n)) else {
-            return false;
-        };
-        let (before, mine, after) = if n + 1 == self.nodes.len() {
-            (&*self.memory, &mut *self.y, &[][..])
+    /// Computes the next row of node `n`; answers its slot, nothing when it is an input that has none.
+    #[inline]
+    fn row(&mut self, state: &mut [State], n: usize, pushed: &mut &[T]) -> Option<usize> {
+        let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
+        let len = ring.rows * ring.row_len;
+        let (before, mine, after, rows) = if n + 1 == self.nodes.len() {
+            (&*self.memory, &mut *self.y, &[][..], self.y_rows)
         } else {
-            let Some((before, rest)) = self.memory.split_at_mut_checked(ring.at) else { return false };
-            let Some((mine, after)) = rest.split_at_mut_checked(ring.rows * ring.row_len) else { return false };
-            (&*before, mine, &*after)
+            let (before, rest) = self.memory.split_at_mut_checked(ring.at)?;
+            let (mine, after) = rest.split_at_mut_checked(len)?;
+            (&*before, mine, &*after, ring.rows)
         };
-        let end = ring.at + ring.rows * ring.row_len;
+        let end = ring.at + len;
         let y = cut_mut(mine, now.slot * ring.row_len, ring.row_len);
         let (rings, inputs) = (self.rings, &mut *self.inputs);
         match node.op {
             Op::Layer(layer, from) => {
-                let window = window(rings, inputs, state, from, layer.input(), (before, after, end));
+                let window = window(rings, inputs, state, from, node.spec.input(0), (before, after, end));
                 layer.row(now.next, &window, y);
             }
             Op::Join(join, from) => {
-                let window = |k, from| window(rings, inputs, state, from, join.input(k), (before, after, end));
+                let window = |k, from| window(rings, inputs, state, from, node.spec.input(k), (before, after, end));
                 join_row(now.next, join, from, window, y);
             }
             Op::Rows => match inputs.get_mut(ring.input) {
                 // A source that has given all its rows is not asked for more: nothing reads them.
-                Some(Input::Rows(source)) => return source.next_row(y),
+                Some(Input::Rows(source)) => {
+                    if !source.next_row(y) {
+                        return None;
+                    }
+                }
                 Some(Input::Pushed) => {
                     let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
-                    let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
+                    let (taken, rest) = pushed.split_at_checked(count)?;
                     for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
                         *y = *x;
                     }
                     *pushed = rest;
                     self.filled += count;
                     if self.filled < ring.row_len {
-                        return false;
+                        return None;
                     }
                     self.filled = 0;
                 }
-                _ => return false,
+                _ => return None,
             },
-            Op::Whole => return false,
+            Op::Whole => return None,
         }
-        true
+        let next = now.next + 1;
+        let (want, part) = match ring.reach {
+            Some(r) if now.part + r.rest < r.q => (now.want + usize::from(r.step), now.part + r.rest),
+            Some(r) => (now.want + usize::from(r.step) + 1, now.part + r.rest - r.q),
+            None => (self.asked(n, next), 0),
+        };
+        let slot = if now.slot + 1 >= rows { 0 } else { now.slot + 1 };
+        *state.get_mut(n)? = State { next, slot, want, part, asker: now.asker };
+        Some(now.slot)
     }
 
     /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
     fn shift(&self, state: &mut [State]) {
-        if !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
+        // The last node is the last one that does.
+        if !state.iter().zip(self.rings).rev().all(|(s, r)| s.next >= r.first + r.period) {
             return;
         }
         for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
             s.next -= ring.period;
-            if let Op::Layer(_, from) = node.op {
-                // A row that reads nothing wants none.
-                s.want = s.want.saturating_sub(self.rings.get(from).map_or(0, |r| r.period));
-            }
+            // A row that reads nothing wants none.
+            s.want = s.want.saturating_sub(self.input_period(node));
         }
     }
 
@@ -374,12 +390,20 @@ impl<T: Element> Parts<'_, '_, T> {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
         self.open = false;
-        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
+        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
             s.next += laps * ring.period;
-            // Fewer rows now, where the end cuts them off.
-            s.want = self.wanted(n, s.next);
+            s.want = match ring.reach {
+                Some(_) => s.want + laps * self.input_period(node),
+                // Fewer rows now, where the end cuts them off.
+                None => self.asked(n, s.next),
+            };
         }
         Ok(())
+    }
+
+    /// The period of what a node reads; all inputs of a join have the same.
+    fn input_period(&self, node: &Node<'_, T>) -> usize {
+        node.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
     }
 }
 
