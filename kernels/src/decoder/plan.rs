@@ -208,7 +208,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
     }
 
-    /// Plans a decoder for a signal without end along the height: its one input is [`Node::rows`].
+    /// Plans a decoder for a signal without end along the height. It has one input, a [`Node::rows`]: there is no skip from outside.
     ///
     /// The nodes are planned at some height, which serves as the pattern: rows away from both ends repeat with a period, so that a signal of
     /// `height + n·period` rows gives what nodes planned at that height would give. The period is 1 input row for a decoder that only
