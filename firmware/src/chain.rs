@@ -95,15 +95,8 @@ const STAGE_NODES: [Node<'static, i8>; 5] = [
     JOIN.node(&[1, 2]),
     MIX.node(3),
 ];
-const SIGNAL_NODES: [Node<'static, i8>; 7] = [
-    Node::rows(Shape::new(128, 1, 4)),
-    S1.node(0),
-    S2.node(1),
-    S3.node(2),
-    S4.node(3),
-    S5.node(4),
-    S6.node(5),
-];
+const SIGNAL_NODES: [Node<'static, i8>; 7] =
+    [Node::rows(Shape::new(128, 1, 4)), S1.node(0), S2.node(1), S3.node(2), S4.node(3), S5.node(4), S6.node(5)];
 
 /// The chain.
 pub static CHAIN: Network<5, 1> = Network {

@@ -158,7 +158,8 @@ fn group(name: &str, device: &Result<Vec<Report<'_>>>, host: &[Report<'_>]) -> R
 /// Counts every layer of the bench on every core; each core is a test.
 fn budgets() -> Vec<Trial> {
     let measured = bench::measure(CORES.iter().collect(), bench::all_layers());
-    let dear = |core: &Core| measured.as_ref().map(|m| m.streams_dearly(core.name)).map_err(|error| format!("{error:#}"));
+    let dear =
+        |core: &Core| measured.as_ref().map(|m| m.streams_dearly(core.name)).map_err(|error| format!("{error:#}"));
     let streams = CORES.iter().map(|core| {
         let dear = dear(core);
         trial(core.name, "streaming costs little more than whole tensors", move || {
@@ -236,7 +237,6 @@ fn demos() -> Vec<Trial> {
     }));
     trials
 }
-
 
 /// Bytes of activations and scratch, stack included, of the chain by rows and whole, then of the U-Net stage.
 fn chain() -> Result<[usize; 4]> {

@@ -248,7 +248,12 @@ impl<'a, T: Element + Sync> Net<'a, T> {
                 O::Unshuffle(PixelUnshuffle::plan(x, 2, wide(2), ShuffleOrder::Dcr)?)
             }
             10 if !signal => {
-                let plan = SubPixel::plan(x, a % 2 + 1, 2, Geometry::new(b % 3 + 1, 3).padding(Padding { top: c % 2, bottom: d % 2, left: 1, right: 1 }))?;
+                let plan = SubPixel::plan(
+                    x,
+                    a % 2 + 1,
+                    2,
+                    Geometry::new(b % 3 + 1, 3).padding(Padding { top: c % 2, bottom: d % 2, left: 1, right: 1 }),
+                )?;
                 O::SubPixel(SubPixel::new(conv(plan)?, 2)?)
             }
             // Upside down, its columns twice.
