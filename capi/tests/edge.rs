@@ -343,5 +343,5 @@ fn every_status_has_its_name() {
     assert_eq!(name(upconv_status::Ok as i32), "UPCONV_STATUS_OK");
     assert_eq!(name(upconv_status::NotDivisible as i32), "UPCONV_STATUS_NOT_DIVISIBLE");
     assert_eq!(name(upconv_status::Other as i32), "UPCONV_STATUS_OTHER");
-    assert_eq!((name(17), name(-1)), ("not a status", "not a status"));
+    assert_eq!((name(18), name(-1)), ("not a status", "not a status"));
 }

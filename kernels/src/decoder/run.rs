@@ -448,8 +448,11 @@ impl<T: Element> Parts<'_, '_, T> {
             (self.memory.get(x)?, cut_mut(self.y, at, ring.row_len))
         } else {
             let at = ring.at + at;
-            let [x, y] = self.memory.get_disjoint_mut([x, at..at + ring.row_len]).ok()?;
-            (&*x, y)
+            match self.memory.get_disjoint_mut([x, at..at + ring.row_len]) {
+                Ok([x, y]) => (&*x, y),
+                // A row that reads nothing may lie where rows were that nobody needs any more.
+                Err(_) => (&[][..], cut_mut(self.memory, at, ring.row_len)),
+            }
         };
         if let (0, Some(Input::Whole(all))) = (x_len, self.inputs.get(input.input)) {
             x = all;
