@@ -279,9 +279,9 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
         if self.parts.open {
             return Err(Error::Unsupported { what: "the end of a signal that goes on" });
         }
-        let last = self.state.iter().zip(self.parts.rings).last();
-        match last.map_or((0, 0), |(now, ring)| (now.next, ring.height)) {
-            (got, need) if got < need => Err(Error::Rows { got, need }),
+        let rings = self.parts.rings;
+        match (rings.last(), self.state.get(rings.len().saturating_sub(1))) {
+            (Some(ring), Some(now)) if now.next < ring.height => Err(Error::Rows { got: now.next, need: ring.height }),
             _ => Ok(()),
         }
     }
