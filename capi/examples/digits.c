@@ -81,6 +81,7 @@ static uint32_t decode(const network *n, size_t sample, int draw) {
         }
     }
     if (status != UPCONV_STATUS_NO_ROW) must(status);
+    must(upconv_complete(&bound, why)); /* an input that is too short would end here */
     return ~crc;
 }
 

@@ -43,28 +43,28 @@
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 248
+#define UPCONV_DECODER_WORDS 272
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 496
+#define UPCONV_DECODER_WORDS 528
 #endif
 
 #if defined(UPCONV_POINTERS_32)
 /**
  * 8-byte words of a bound decoder.
  */
-#define UPCONV_BOUND_WORDS 56
+#define UPCONV_BOUND_WORDS 64
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a bound decoder.
  */
-#define UPCONV_BOUND_WORDS 112
+#define UPCONV_BOUND_WORDS 128
 #endif
 
 /**
@@ -114,7 +114,7 @@ enum upconv_status
    */
   UPCONV_STATUS_OK = 0,
   /**
-   * There is no row: it was the last one, or an input has none for now.
+   * There is no row: it was the last one, or an input has none for now. `upconv_complete` knows which.
    */
   UPCONV_STATUS_NO_ROW = 1,
   /**
@@ -174,9 +174,13 @@ enum upconv_status
    */
   UPCONV_STATUS_UNSUPPORTED = 15,
   /**
+   * An input of a decoder ended, or has no more rows for now, before all output rows were computed.
+   */
+  UPCONV_STATUS_ROWS = 16,
+  /**
    * An error that this version of the library has no number for; its sentence says what it is.
    */
-  UPCONV_STATUS_OTHER = 16,
+  UPCONV_STATUS_OTHER = 17,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -739,6 +743,13 @@ upconv_status upconv_push_i16(struct upconv_bound *bound,
                               const int16_t **values,
                               size_t *len,
                               const int16_t **row,
+                              char *why);
+
+/**
+ * Whether the last row of an int8 or int16 decoder is out: after NO_ROW, the difference between the end and an input that has no more for now. Errors: ROWS,
+ * whose sentence says how many rows of how many have been computed; OBJECT.
+ */
+upconv_status upconv_complete(struct upconv_bound *bound,
                               char *why);
 
 /**

@@ -38,17 +38,17 @@ pub struct upconv_node {
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 248;
+pub const UPCONV_DECODER_WORDS: usize = 272;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 496;
+pub const UPCONV_DECODER_WORDS: usize = 528;
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a bound decoder.
-pub const UPCONV_BOUND_WORDS: usize = 56;
+pub const UPCONV_BOUND_WORDS: usize = 64;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a bound decoder.
-pub const UPCONV_BOUND_WORDS: usize = 112;
+pub const UPCONV_BOUND_WORDS: usize = 128;
 
 /// A planned decoder. The memory is the caller's; nodes and layers have to live as long as it does.
 #[repr(C)]
@@ -463,6 +463,17 @@ pub unsafe extern "C" fn upconv_push_i16(
 ) -> upconv_status {
     // SAFETY: the caller hands over a bound decoder, `*len` values at `*values`, and room for a pointer.
     row_answer(unsafe { push(bound, values, len, row) }, why)
+}
+
+/// Whether the last row of an int8 or int16 decoder is out: after NO_ROW, the difference between the end and an input that has no more for now. Errors: ROWS,
+/// whose sentence says how many rows of how many have been computed; OBJECT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn upconv_complete(bound: *mut upconv_bound, why: *mut c_char) -> upconv_status {
+    // SAFETY: the caller hands over a bound decoder.
+    let narrow = unsafe { running::<i8>(bound) }.map(|decoder| decoder.complete());
+    // SAFETY: the same.
+    let both = narrow.or_else(|_| unsafe { running::<i16>(bound) }.map(|decoder| decoder.complete()));
+    answer(both.and_then(|complete| Ok(complete?)), why)
 }
 
 /// Starts an int8 or int16 decoder again with the first row.

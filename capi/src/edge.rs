@@ -11,7 +11,7 @@ use upconv::Error;
 pub enum upconv_status {
     /// Done.
     Ok = 0,
-    /// There is no row: it was the last one, or an input has none for now.
+    /// There is no row: it was the last one, or an input has none for now. `upconv_complete` knows which.
     NoRow = 1,
     /// A pointer is NULL.
     Null = 2,
@@ -41,14 +41,16 @@ pub enum upconv_status {
     Memory = 14,
     /// A combination that upconv does not offer.
     Unsupported = 15,
+    /// An input of a decoder ended, or has no more rows for now, before all output rows were computed.
+    Rows = 16,
     /// An error that this version of the library has no number for; its sentence says what it is.
-    Other = 16,
+    Other = 17,
 }
 
 /// The name of a status, such as "UPCONV_STATUS_RANGE"; of any other number "not a status". It lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn upconv_status_name(status: i32) -> *const c_char {
-    const NAMES: [&CStr; 17] = [
+    const NAMES: [&CStr; 18] = [
         c"UPCONV_STATUS_OK",
         c"UPCONV_STATUS_NO_ROW",
         c"UPCONV_STATUS_NULL",
@@ -65,6 +67,7 @@ pub extern "C" fn upconv_status_name(status: i32) -> *const c_char {
         c"UPCONV_STATUS_NODE",
         c"UPCONV_STATUS_MEMORY",
         c"UPCONV_STATUS_UNSUPPORTED",
+        c"UPCONV_STATUS_ROWS",
         c"UPCONV_STATUS_OTHER",
     ];
     const { assert!(upconv_status::Other as usize + 1 == NAMES.len()) };
@@ -138,6 +141,7 @@ fn status_of(error: &Error) -> upconv_status {
         Error::Node { .. } => upconv_status::Node,
         Error::Memory { .. } => upconv_status::Memory,
         Error::Unsupported { .. } => upconv_status::Unsupported,
+        Error::Rows { .. } => upconv_status::Rows,
         _ => upconv_status::Other,
     }
 }

@@ -186,6 +186,7 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         }
         refused(upconv_status::NoRow, "", |why| upconv_next_row_i8(bound, &mut y, why));
         assert!(y.is_null());
+        done(|why| upconv_complete(bound, why));
 
         // What is bound is not among what it writes, and an input is of one kind.
         let inside = bound.cast::<i8>();
@@ -226,7 +227,16 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
             assert_eq!((left, at), (0, piece.as_ptr().add(piece.len())));
         }
         assert_eq!(made, [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
+        done(|why| upconv_complete(bound, why));
         done(|why| upconv_restart(bound, why));
+        // Half of the values are half of a picture.
+        let (mut at, mut left) = (values.as_ptr(), 3);
+        for _ in 0..2 {
+            done(|why| upconv_push_i8(bound, &mut at, &mut left, &mut y, why));
+        }
+        refused(upconv_status::NoRow, "", |why| upconv_push_i8(bound, &mut at, &mut left, &mut y, why));
+        let sentence = "an input has no more rows: 2 of 4 output rows were computed";
+        refused(upconv_status::Rows, sentence, |why| upconv_complete(bound, why));
 
         // Somewhere else it would point to where it was.
         let mut moved = MaybeUninit::<upconv_bound>::uninit();
@@ -333,5 +343,5 @@ fn every_status_has_its_name() {
     assert_eq!(name(upconv_status::Ok as i32), "UPCONV_STATUS_OK");
     assert_eq!(name(upconv_status::NotDivisible as i32), "UPCONV_STATUS_NOT_DIVISIBLE");
     assert_eq!(name(upconv_status::Other as i32), "UPCONV_STATUS_OTHER");
-    assert_eq!((name(17), name(-1)), ("not a status", "not a status"));
+    assert_eq!((name(18), name(-1)), ("not a status", "not a status"));
 }

@@ -1,5 +1,5 @@
-//! What streaming saves and costs, by rows and with every tensor whole: four transposed convolutions, 4x4x64 to 64x64x1, and a stage of a U-Net
-//! with its skip, 16x16x16 beside 32x32x8 to 32x32x8.
+//! What streaming saves and costs, by rows and with every tensor whole: four transposed convolutions, 4x4x64 to 64x64x1; a stage of a U-Net
+//! with its skip, 16x16x16 beside 32x32x8 to 32x32x8; and the ECG's decoder, 128 codes of 4 numbers to 2048 samples.
 
 use crate::Board;
 use crate::report::{Report, send};
@@ -50,15 +50,39 @@ layer!(MIX = Conv(32 x 32 x 16 to 8, Geometry::square(3).pad(1)), 0.001126);
 static JOIN: Concat<i8, 2> =
     must!(Concat::plan(Along::Channels, [(Shape::new(32, 32, 8), Q); 2], Q, Rounding::TfliteDouble));
 
+const SLOWLY: Geometry = Geometry::new(4, 1).stride(2, 1).padding(Padding { top: 1, left: 0, bottom: 1, right: 0 });
+const ALONG: Geometry = Geometry::new(3, 1).padding(Padding { top: 1, left: 0, bottom: 1, right: 0 });
+
+layer!(S1 = Conv(128 x 1 x 4 to 16, ALONG), 0.0039);
+layer!(S2 = ConvTranspose(128 x 1 x 16 to 16, SLOWLY), 0.00239);
+layer!(S3 = ConvTranspose(256 x 1 x 16 to 12, SLOWLY), 0.00239);
+layer!(S4 = ConvTranspose(512 x 1 x 12 to 8, SLOWLY), 0.00276);
+layer!(S5 = ConvTranspose(1024 x 1 x 8 to 8, SLOWLY), 0.00338);
+layer!(S6 = Conv(2048 x 1 x 8 to 1, ALONG), 0.00276);
+
 /// A network in both ways, and its inputs.
-pub struct Network<const K: usize> {
+pub struct Network<const N: usize, const K: usize> {
     /// By rows.
-    pub rows: Decoder<'static, i8, 5>,
+    pub rows: Decoder<'static, i8, N>,
     /// Tensor by tensor.
-    pub whole: Decoder<'static, i8, 5>,
-    /// All values of each.
+    pub whole: Decoder<'static, i8, N>,
+    /// What computes, in order.
+    pub operators: &'static [Operator],
+    /// All values of each input.
     pub inputs: [&'static [i8]; K],
+    /// ... and how they come: whole, or pushed.
+    pub input: fn(&'static [i8]) -> Input<'static, i8>,
 }
+
+/// One of a network's operators; it reads what the one before it, or the first input, gives.
+pub enum Operator {
+    /// A layer.
+    Layer(&'static (dyn Layer<i8> + Sync)),
+    /// A concatenation with the second input.
+    Skip(&'static Concat<i8, 2>),
+}
+
+use Operator::{Layer as L, Skip};
 
 static VALUES: [i8; 32 * 32 * 8] = values();
 
@@ -71,19 +95,34 @@ const STAGE_NODES: [Node<'static, i8>; 5] = [
     JOIN.node(&[1, 2]),
     MIX.node(3),
 ];
+const SIGNAL_NODES: [Node<'static, i8>; 7] =
+    [Node::rows(Shape::new(128, 1, 4)), S1.node(0), S2.node(1), S3.node(2), S4.node(3), S5.node(4), S6.node(5)];
 
 /// The chain.
-pub static CHAIN: Network<1> = Network {
+pub static CHAIN: Network<5, 1> = Network {
     rows: must!(Decoder::plan(CHAIN_NODES)),
     whole: must!(Decoder::layer_by_layer(CHAIN_NODES)),
+    operators: &[L(&L1), L(&L2), L(&L3), L(&L4)],
     inputs: [VALUES.split_at(4 * 4 * 64).0],
+    input: Input::Whole,
 };
 
 /// The stage: transposed convolution, concatenation with the skip, convolution.
-pub static STAGE: Network<2> = Network {
+pub static STAGE: Network<5, 2> = Network {
     rows: must!(Decoder::plan(STAGE_NODES)),
     whole: must!(Decoder::layer_by_layer(STAGE_NODES)),
+    operators: &[L(&UP), Skip(&JOIN), L(&MIX)],
     inputs: [VALUES.split_at(16 * 16 * 16).0, &VALUES],
+    input: Input::Whole,
+};
+
+/// The signal, without end.
+pub static SIGNAL: Network<7, 1> = Network {
+    rows: must!(Decoder::endless(SIGNAL_NODES)),
+    whole: must!(Decoder::layer_by_layer(SIGNAL_NODES)),
+    operators: &[L(&S1), L(&S2), L(&S3), L(&S4), L(&S5), L(&S6)],
+    inputs: [VALUES.split_at(128 * 4).0],
+    input: |_| Input::Pushed,
 };
 
 /// Decodes the chain by rows and whole, as networks 0 and 1, then the stage as 2 and 3.

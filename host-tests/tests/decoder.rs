@@ -47,7 +47,7 @@ fn chain<const N: usize>(nodes: [Node<'_, i8>; N], layers: &[&dyn Layer<i8>]) ->
         let decoder = plan(nodes).unwrap();
         let (mut memory, mut y) = (vec![0x55; decoder.need()], vec![0x55; tensor.len()]);
         let mut inputs = [Input::Whole(&x)];
-        decoder.bind(&mut inputs, &mut memory, &mut y).unwrap().run();
+        decoder.bind(&mut inputs, &mut memory, &mut y).unwrap().run().unwrap();
         assert_eq!(y, tensor);
         decoder.peak()
     })
@@ -273,6 +273,91 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(missing.to_string(), "the decoder needs 16 bytes of RAM, 1 more than there are");
     let sentence = node("values of what it reads", 1, 48, 32).to_string();
     assert_eq!(sentence, "node 1: 48 values of what it reads, but it needs 32");
+}
+
+/// Gives the rows of a tensor; before the third one it has none for now, once.
+struct Slow<'a>(Tensor<'a>, bool);
+
+impl RowSource<i8> for Slow<'_> {
+    fn next_row(&mut self, row: &mut [i8]) -> bool {
+        let waits = self.0.asked == 2 && !std::mem::replace(&mut self.1, true);
+        !waits && !self.0.rest.is_empty() && self.0.next_row(row)
+    }
+}
+
+/// Counts what it gets.
+#[derive(Default)]
+struct Heard(usize, usize, bool);
+
+impl RowSink<i8> for Heard {
+    type Error = &'static str;
+
+    fn begin(&mut self, _: Shape) -> Result<(), &'static str> {
+        self.0 += 1;
+        Ok(())
+    }
+
+    fn row(&mut self, y: usize, _: &[i8]) -> Result<(), &'static str> {
+        self.1 += 1;
+        if y == 5 { Err("the display is gone") } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<(), &'static str> {
+        self.2 = true;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_picture_that_is_cut_off_is_told() {
+    let up = Upsample::nearest(Shape::new(4, 1, 1), 2, 1).unwrap();
+    let decoder = Decoder::<i8, 2>::plan([Node::rows(Shape::new(4, 1, 1)), up.node(0)]).unwrap();
+    let rows = |got| Error::Rows { got, need: 8 };
+    assert_eq!(rows(4).to_string(), "an input has no more rows: 4 of 8 output rows were computed");
+    let source = |rest| Slow(Tensor { rest, asked: 0 }, false);
+
+    // The output keeps what it was from there on, and goes on when it is asked again.
+    let (mut memory, mut y) = ([0; 1], [9; 8]);
+    let mut slow = source(&[1, 2, 3, 4]);
+    let mut inputs = [Input::Rows(&mut slow)];
+    let mut bound = decoder.bind(&mut inputs, &mut memory, &mut y).unwrap();
+    assert_eq!(bound.complete(), Err(rows(0)));
+    assert_eq!((bound.run(), bound.complete()), (Err(rows(4)), Err(rows(4))));
+    while bound.next_row().is_some() {}
+    assert_eq!(bound.complete(), Ok(()));
+    // Nobody rewinds a source.
+    assert_eq!(bound.run(), Err(rows(0)));
+    assert_eq!(y, [1, 1, 2, 2, 3, 3, 4, 4]);
+
+    let sent = |rest: &'static [i8]| {
+        let (mut slow, mut memory, mut row, mut heard) = (source(rest), [0; 1], [0; 1], Heard::default());
+        let mut inputs = [Input::Rows(&mut slow)];
+        let sent = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap().send(&mut heard);
+        (sent, heard.0, heard.1, heard.2)
+    };
+    assert_eq!(sent(&[1, 2]), (Err(SendError::Decoder(rows(4))), 1, 4, false));
+    for (len, expected) in [(5, Ok(())), (6, Err(SendError::Sink("the display is gone")))] {
+        let up = Upsample::nearest(Shape::new(1, 1, 1), len, 1).unwrap();
+        let decoder = Decoder::<i8, 2>::plan([Node::whole(Shape::new(1, 1, 1)), up.node(0)]).unwrap();
+        let (mut row, mut heard) = ([0; 1], Heard::default());
+        let sent = decoder.bind(&mut [Input::Whole(&[1])], &mut [], &mut row).unwrap().send(&mut heard);
+        assert_eq!((sent, heard.1, heard.2), (expected, len, len == 5));
+    }
+
+    // What can never come in one call does not start.
+    let refused = |decoder: &Decoder<'_, i8, 2>, what| {
+        let (mut memory, mut row, mut heard) = (vec![0; decoder.need()], [0; 1], Heard::default());
+        let mut inputs = [Input::Pushed];
+        let mut bound = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+        let error = Error::Unsupported { what };
+        assert_eq!(bound.run(), Err(error));
+        assert_eq!((bound.send(&mut heard), heard.0), (Err(SendError::Decoder(error)), 0));
+        bound.complete()
+    };
+    assert_eq!(refused(&decoder, "a pushed input in one call"), Err(rows(0)));
+    let endless = Decoder::endless([Node::rows(Shape::new(4, 1, 1)), up.node(0)]).unwrap();
+    let open = Error::Unsupported { what: "the end of a signal that goes on" };
+    assert_eq!(refused(&endless, "a signal without end in one call"), Err(open));
 }
 
 #[test]

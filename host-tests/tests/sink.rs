@@ -2,12 +2,12 @@
 
 use embedded_hal_mock::eh1::{i2c, spi};
 use upconv::sink::{Bus, Spi, Writer};
-use upconv::{Decoder, Input, Nearest, Node, RowSink, Shape, Upsample, must};
+use upconv::{Decoder, Input, Nearest, Node, RowSink, SendError, Shape, Upsample, must};
 
 static UP: Nearest = must!(Upsample::nearest(Shape::new(2, 1, 1), 1, 3));
 static DECODER: Decoder<i8, 2> = must!(Decoder::plan([Node::whole(Shape::new(2, 1, 1)), UP.node(0)]));
 
-fn send<S: RowSink<i8>>(sink: &mut S) -> Result<(), S::Error> {
+fn send<S: RowSink<i8>>(sink: &mut S) -> Result<(), SendError<S::Error>> {
     DECODER.bind(&mut [Input::Whole(&[5, -1])], &mut [], &mut [0; 3]).unwrap().send(sink)
 }
 

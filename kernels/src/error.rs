@@ -90,6 +90,13 @@ pub enum Error {
         /// The bytes that there are.
         bytes: usize,
     },
+    /// A decoder whose input ended, or has no more for now, before all output rows were computed.
+    Rows {
+        /// The rows that were computed.
+        got: usize,
+        /// The rows that the output has.
+        need: usize,
+    },
     /// A combination that upconv does not offer.
     Unsupported {
         /// Which.
@@ -139,6 +146,12 @@ impl Error {
                 .str(" bytes of RAM, ")
                 .uint(need.saturating_sub(bytes) as u64)
                 .str(" more than there are"),
+            Error::Rows { got, need } => m
+                .str("an input has no more rows: ")
+                .uint(got as u64)
+                .str(" of ")
+                .uint(need as u64)
+                .str(" output rows were computed"),
             Error::Unsupported { what } => m.str(what).str(" is not supported"),
             Error::Scale { what } => m.str(what).str(" must be finite, above 0 and below 2^30"),
         }

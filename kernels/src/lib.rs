@@ -82,7 +82,7 @@ pub use activation::{Elementwise, Gate16, LeakyRelu, Pointwise, Requantize, Tabl
 pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};
-pub use decoder::{BoundDecoder, Decoder, Input, Node, RowSink, RowSource};
+pub use decoder::{BoundDecoder, Decoder, Input, Node, RowSink, RowSource, SendError};
 pub use element::Element;
 pub use error::{Error, Message};
 pub use fold::{BatchNorm, FoldNearest, SubPixel, crd_to_dcr, quantize_bias, quantize_bias_wide};

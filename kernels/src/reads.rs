@@ -122,6 +122,14 @@ impl<'a> Spec<'a> {
         axis.clip(phase.first, phase.taps).1 < phase.taps
     }
 
+    /// The rows of every input (p) and of the output (q) that go by in the same time.
+    pub(crate) const fn slope(&self) -> Option<(usize, usize)> {
+        match self.rows {
+            Rows::Each => Some((1, 1)),
+            _ => self.period(),
+        }
+    }
+
     /// The period (p, q) of the rows that are away from the borders: `reads(oy + q) = reads(oy) + p`, with the same weights, on an input of any
     /// height. None when the operator has no such period.
     pub(crate) const fn period(&self) -> Option<(usize, usize)> {

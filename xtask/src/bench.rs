@@ -78,6 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if !asked {
         println!("{}", measured.cliff_table());
+        println!("{}", measured.streaming_table());
     }
     println!("{}", measured.summary_of_targets());
     if let Some(path) = &options.json {
@@ -164,12 +165,18 @@ fn cores(names: &[String]) -> Result<Vec<&'static Core>> {
 /// Every layer that has a budget, each once.
 pub fn all_layers() -> Vec<String> {
     let mut all: Vec<String> = LAYERS.iter().map(|layer| layer.spec.into()).collect();
-    for layer in cliffs().into_iter().flat_map(|cliff| [cliff.odd, cliff.even]) {
+    let decoders = targets::STREAMED.iter().flat_map(|(decoder, _)| [decoder.to_string(), by_rows(decoder)]);
+    for layer in cliffs().into_iter().flat_map(|cliff| [cliff.odd, cliff.even]).chain(decoders) {
         if !all.contains(&layer) {
             all.push(layer);
         }
     }
     all
+}
+
+/// The line that streams a decoder.
+fn by_rows(decoder: &str) -> String {
+    format!("{decoder} rows")
 }
 
 /// Runs layers on the host, then on the cores, whose outputs must be the host's: one build and one run for each core.
@@ -231,7 +238,7 @@ pub fn name(line: &str) -> Option<&'static str> {
 
 /// MACs, or output values where there are none: what «per unit» means. An interpolation's multiplications are nobody's MACs.
 pub fn units(line: &str, cost: &Cost) -> u64 {
-    let counts_macs = line.starts_with("conv") || line.starts_with("fold");
+    let counts_macs = ["conv", "fold", "decoder"].iter().any(|operator| line.starts_with(operator));
     if counts_macs && cost.macs > 0 { cost.macs } else { u64::from(cost.outputs) }.max(1)
 }
 
@@ -383,6 +390,46 @@ impl Measured {
             targets::CLIFF,
             markdown(&rows)
         )
+    }
+
+    /// What a decoder costs on a core row by row, and on whole tensors.
+    fn streaming(&self, decoder: &str, core: &str) -> Option<[u64; 2]> {
+        let instructions = |line: &str| Some(self.cost(line, core)?.instructions);
+        Some([instructions(&by_rows(decoder))?, instructions(decoder)?])
+    }
+
+    /// Both of every decoder and core.
+    fn streaming_table(&self) -> String {
+        let mut rows = vec![vec!["decoder, row by row".to_string(), "at most".to_string()]];
+        rows[0].extend(self.cores.iter().map(|core| core.name.to_string()));
+        for (decoder, limit) in targets::STREAMED {
+            let cell = |core: &&Core| {
+                let text = |[rows, whole]: [u64; 2]| {
+                    let count = |n| HumanCount(n).to_string();
+                    format!("{} / {} = {:.3}", count(rows), count(whole), rows as f64 / whole as f64)
+                };
+                self.streaming(decoder, core.name).map_or(String::new(), text)
+            };
+            let mut row = vec![decoder.to_string(), format!("{limit:.2}")];
+            row.extend(self.cores.iter().map(cell));
+            rows.push(row);
+        }
+        format!(
+            "Instructions of decoders row by row / of the same operators on whole tensors, one after the other\n\n{}\n",
+            markdown(&rows)
+        )
+    }
+
+    /// The decoders whose streaming costs more than it may on a core.
+    pub fn streams_dearly(&self, core: &str) -> Vec<String> {
+        let over = |(decoder, limit): (&str, f64)| {
+            let Some([rows, whole]) = self.streaming(decoder, core) else {
+                return Some(format!("`{decoder}` was not counted"));
+            };
+            let ratio = rows as f64 / whole as f64;
+            (ratio > limit).then(|| format!("`{decoder}` takes {ratio:.3} of whole tensors, at most {limit:.2}"))
+        };
+        targets::STREAMED.into_iter().filter_map(over).collect()
     }
 
     /// Every verdict and the line that a list of misses has for it.

@@ -6,11 +6,13 @@
 //! range with few saturated: M = d / (a·b·√terms)·(1/2 .. 3/2) with a, b the standard deviations of inputs and weights and d a third of the output's
 //! half range. The host runs the same code and must get the same digest.
 
+mod decoder;
 mod spec;
 
-pub use spec::{GRAMMAR, Mode, Numbers, Operator, Spec, SpecError};
+pub use spec::{GRAMMAR, Mode, Network, Numbers, Operator, Spec, SpecError};
 
 use crate::Board;
+use crate::chain::{CHAIN, SIGNAL, STAGE};
 use crate::report::{Report, send};
 use crate::suite::Random;
 use bytemuck::Pod;
@@ -112,6 +114,9 @@ pub fn measure(board: &mut impl Board, spec: &Spec, arena: &mut [u64]) -> Result
             let conv = Conv::plan(up.output_shape(), channels, geometry)?;
             folded(board, spec, &fold, &up, &conv, &mut arena)
         }
+        Operator::Decoder(Network::Chain) => decoder::measure(board, &CHAIN, spec.rows, &mut arena),
+        Operator::Decoder(Network::Stage) => decoder::measure(board, &STAGE, spec.rows, &mut arena),
+        Operator::Decoder(Network::Signal) => decoder::measure(board, &SIGNAL, spec.rows, &mut arena),
         Operator::Resize { .. } | Operator::DepthToSpace { .. } => match spec.numbers {
             Numbers::I16 => without_weights::<i16>(board, spec, &mut arena),
             _ => without_weights::<i8>(board, spec, &mut arena),

@@ -11,13 +11,16 @@ fold nearestF+convK HxWxC cN [pP] [gG] [rows]
 upsample nearest|bilinear|bicubic|area HxWxC HxW [half_pixel|align_corners|asymmetric|
                pytorch_half_pixel|half_pixel_symmetric] [tflite] [i8|i16] [rows]
 depth_to_space HxWxC R [dcr|crd] [i8|i16] [rows]
+decoder        chain|stage|signal [rows]
 
 HxWxC is the input, cN the output channels, HxW the output of a resize.
 K, S, O, D, F, R are one number for both axes, or HEIGHTxWIDTH (op also HEIGHT,WIDTH).
 P is one number for all edges, or TOP,LEFT,BOTTOM,RIGHT.
 Without a word: s1 p0 op0 d1 g1 i8; fold p(K-1)/2; half_pixel, nearest asymmetric; dcr.
 i16x8 has int16 activations and int8 weights, i8x16 int8 activations and int16 weights.
-tflite rounds a bilinear resize as TFLite does; rows hands out row by row what is else one whole tensor.";
+tflite rounds a bilinear resize as TFLite does; rows hands out row by row what is else one whole tensor; of a decoder every tensor.
+chain is four transposed convolutions (k4 s2 p1), 4x4x64 to 64x64x1; stage a U-Net's with its skip, 16x16x16 and
+32x32x8 to 32x32x8; signal the ECG's decoder k4s2p1, 128 codes to 2048 samples, all pushed at once.";
 
 /// A layer to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,19 @@ pub enum Operator {
         /// Order of the channels.
         order: ShuffleOrder,
     },
+    /// A whole decoder.
+    Decoder(Network),
+}
+
+/// A decoder of [`chain`](crate::chain).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Four transposed convolutions.
+    Chain,
+    /// A stage of a U-Net.
+    Stage,
+    /// A signal without end.
+    Signal,
 }
 
 /// How a resize interpolates.
@@ -131,13 +147,14 @@ impl fmt::Display for SpecError<'_> {
 
 impl core::error::Error for SpecError<'_> {}
 
-const OPERATOR: &str = "conv_transpose, conv, fold, upsample or depth_to_space";
+const OPERATOR: &str = "conv_transpose, conv, fold, upsample, depth_to_space or decoder";
 const INPUT: &str = "an input shape such as 8x8x64";
 const CONVOLUTION: &str = "one of the words kK, sS, pP, opO, dD, gG, cN, i8, i16x8, i8x16 and rows";
 const PLAIN: &str = "one of the words kK, sS, pP, dD, gG, cN, i8, i16x8, i8x16 and rows";
 const FOLD: &str = "nearestF+convK such as nearest2+conv3x3";
 const FOLDED: &str = "one of the words cN, pP, gG, i8 and rows";
 const RESIZE: &str = "one of the words half_pixel, align_corners, asymmetric, pytorch_half_pixel, half_pixel_symmetric, tflite, i8, i16 and rows";
+const DECODER: &str = "chain, stage or signal";
 const SHUFFLE: &str = "one of the words dcr, crd, i8, i16 and rows";
 
 impl Spec {
@@ -212,6 +229,16 @@ impl Spec {
                     Options::read(words, SHUFFLE, |kind| matches!(kind, Kind::Order | Kind::Numbers | Kind::Rows))?;
                 let order = options.order;
                 options.spec(Operator::DepthToSpace { block, order }, input, SHUFFLE)
+            }
+            "decoder" => {
+                const ROWS: &str = "the word rows";
+                let (network, input) = read(next(DECODER)?, DECODER, |word| match word {
+                    "chain" => Some((Network::Chain, Shape::new(4, 4, 64))),
+                    "stage" => Some((Network::Stage, Shape::new(16, 16, 16))),
+                    "signal" => Some((Network::Signal, Shape::new(128, 1, 4))),
+                    _ => None,
+                })?;
+                Options::read(words, ROWS, |kind| kind == Kind::Rows)?.spec(Operator::Decoder(network), input, ROWS)
             }
             _ => Err(SpecError::Word { word, expected: OPERATOR }),
         }
@@ -434,6 +461,8 @@ mod tests {
             ("upsample bilinear 8x8x1 16", "16"),
             ("upsample nearest 8x8x1 16x16 tflite", "tflite"),
             ("depth_to_space 8x8x4 2 dcr crd", "crd"),
+            ("decoder unet", "unet"),
+            ("decoder chain i16", "i16"),
         ];
         for (line, word) in wrong {
             assert!(says(line).starts_with(&format!("`{word}` ")), "{line}: {}", says(line));

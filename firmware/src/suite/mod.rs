@@ -89,8 +89,10 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("tables i16", activation::tables_16),
     ("leaky relu, requantise i8", activation::integers::<i8>),
     ("leaky relu, requantise i16", activation::integers::<i16>),
-    ("decoders, pictures", decoder::pictures),
-    ("decoders, signals", decoder::signals),
+    ("decoders, pictures i8", decoder::pictures::<i8>),
+    ("decoders, pictures i16", decoder::pictures::<i16>),
+    ("decoders, signals i8", decoder::signals::<i8>),
+    ("decoders, signals i16", decoder::signals::<i16>),
 ];
 
 /// Runs every group and reports each.

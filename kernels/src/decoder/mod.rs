@@ -14,4 +14,4 @@ mod run;
 
 pub use node::Node;
 pub use plan::Decoder;
-pub use run::{BoundDecoder, Input, RowSink, RowSource};
+pub use run::{BoundDecoder, Input, RowSink, RowSource, SendError};

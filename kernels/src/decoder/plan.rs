@@ -4,8 +4,9 @@ use super::Node;
 use super::node::Op;
 use super::run::JOINED;
 use crate::phase::{Reciprocal, gcd};
-use crate::plan::{div, length};
-use crate::{Element, Error, Shape};
+use crate::plan::{div, length, rem};
+use crate::reads::Spec;
+use crate::{Element, Error, MAX_SIDE, Shape};
 
 /// What is kept of a node's tensor.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,49 @@ pub(super) struct Ring {
     pub(super) period: usize,
     /// ... and some rows read less than what shows that the signal is long enough to have them.
     pub(super) late: Option<Late>,
+    /// How many rows of each input must be there, where a formula says so; else the operator is asked.
+    pub(super) reach: Option<Reach>,
+}
+
+/// The input rows that must be there for a row `oy`, if there are so many: `⌊(c + oy·p) / q⌋`, which the run counts up without a division.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// `⌊c / q⌋` and the rest.
+    pub(super) first: u16,
+    pub(super) part: u16,
+    /// `⌊p / q⌋` and the rest.
+    pub(super) step: u16,
+    pub(super) rest: u16,
+    pub(super) q: u16,
+}
+
+impl Reach {
+    /// The formula of an operator, if it has one that holds for every row.
+    const fn of(spec: &Spec<'_>) -> Option<Self> {
+        // Bounds: p, q <= MAX_SIDE, so every number below is under 2^31.
+        let Some((p, q)) = spec.slope() else { return None };
+        if p > MAX_SIDE || q == 0 || q > MAX_SIDE {
+            return None;
+        }
+        let (mut least, mut below, mut oy) = (0, i64::MAX, 0);
+        while oy < spec.output.h {
+            let mut k = 0;
+            while k < spec.inputs() {
+                let (end, before) = (spec.reads(k, oy).end, (oy * p) as i64);
+                let (from, to) = ((end * q) as i64 - before, ((end + 1) * q) as i64 - before);
+                least = if from > least { from } else { least };
+                below = if end < spec.input(k).h && to < below { to } else { below };
+                k += 1;
+            }
+            oy += 1;
+        }
+        if least >= below || least > (MAX_SIDE * q) as i64 {
+            return None;
+        }
+        let c = least as usize;
+        let (first, part) = (div(c, q) as u16, rem(c, q) as u16);
+        Some(Reach { first, part, step: div(p, q) as u16, rest: rem(p, q) as u16, q: q as u16 })
+    }
 }
 
 /// When a row is known to exist: height and period of the input, and the period of the node.
@@ -149,7 +193,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             }
             i += 1;
         }
-        Ok(best)
+        Ok(best.reaching())
     }
 
     /// Plans the same decoder layer by layer: every tensor but the output is whole before it is read, and tensors that are no longer needed
@@ -158,10 +202,13 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// Those of [`plan`](Self::plan).
     pub const fn layer_by_layer(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        Self::place(N, nodes, [true; N])
+        match Self::place(N, nodes, [true; N]) {
+            Ok(d) => Ok(d.reaching()),
+            Err(e) => Err(e),
+        }
     }
 
-    /// Plans a decoder for a signal without end along the height: its one input is [`Node::rows`].
+    /// Plans a decoder for a signal without end along the height. It has one input, a [`Node::rows`]: there is no skip from outside.
     ///
     /// The nodes are planned at some height, which serves as the pattern: rows away from both ends repeat with a period, so that a signal of
     /// `height + n·period` rows gives what nodes planned at that height would give. The period is 1 input row for a decoder that only
@@ -179,7 +226,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         };
         d.endless = true;
         match d.repeat() {
-            Ok(()) => Ok(d),
+            Ok(()) => Ok(d.reaching()),
             Err(e) => Err(e),
         }
     }
@@ -290,8 +337,18 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         if let Err(e) = Self::check(len, &nodes) {
             return Err(e);
         }
-        let nothing =
-            Ring { height: 0, rows: 0, row_len: 0, at: 0, whole: false, input: 0, first: 0, period: 0, late: None };
+        let nothing = Ring {
+            height: 0,
+            rows: 0,
+            row_len: 0,
+            at: 0,
+            whole: false,
+            input: 0,
+            first: 0,
+            period: 0,
+            late: None,
+            reach: None,
+        };
         let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, need: 0 };
         let (len, mut n) = (d.len(), 0);
         while n < len {
@@ -321,6 +378,17 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         d.pack(&play.born, &play.died);
         Ok(d)
+    }
+
+    /// Tells the run what it would else ask the operators.
+    const fn reaching(mut self) -> Self {
+        let (len, mut n) = (self.len(), 0);
+        while n < len {
+            let ring = &mut self.rings[n];
+            ring.reach = if ring.late.is_some() { None } else { Reach::of(&self.nodes[n].spec) };
+            n += 1;
+        }
+        self
     }
 
     /// Places the rings, the largest first, each at the lowest place that no ring takes which lives at the same time.

@@ -5,18 +5,21 @@ use super::plan::Ring;
 use super::{Decoder, Node};
 use crate::plan::length;
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Error, Join, Shape, Window};
+use crate::{Element, Error, Join, Layer, Shape, Window};
+use core::fmt;
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
 
 /// Where an input's rows come from, one after the other.
 pub trait RowSource<T> {
-    /// Writes the next row and answers true, or answers false while there is none; it is then asked again for the next row of the output.
+    /// Writes the next row and answers true, or answers false while there is none: then [`next_row`](BoundDecoder::next_row) answers `None`, and its next
+    /// call asks again; [`run`](BoundDecoder::run) and [`send`](BoundDecoder::send) end with [`Error::Rows`].
     fn next_row(&mut self, row: &mut [T]) -> bool;
 }
 
-/// Where a decoder's rows go: a display, a UART, a file.
+/// Where a decoder's rows go: a display, a UART, a file. A row is the decoder's again when [`row`](Self::row) returns; what is still being sent then,
+/// by DMA, has to be a copy, as [`BoundDecoder::next_row`] shows.
 ///
 /// ```
 /// use upconv::{Decoder, Input, Node, RowSink, Shape, Upsample};
@@ -66,6 +69,33 @@ pub trait RowSink<T> {
     }
 }
 
+/// Why a decoder's rows did not all get to a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SendError<E> {
+    /// The sink failed.
+    Sink(E),
+    /// The decoder refused to start, or an input had too few rows.
+    Decoder(Error),
+}
+
+impl<E> From<Error> for SendError<E> {
+    fn from(error: Error) -> Self {
+        SendError::Decoder(error)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for SendError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Sink(error) => error.fmt(f),
+            SendError::Decoder(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for SendError<E> {}
+
 /// An input of a decoder.
 pub enum Input<'a, T> {
     /// A whole tensor, in flash or in RAM, for [`Node::whole`].
@@ -79,10 +109,14 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its next row, the slot for it, and the rows of its (only) input that it waits for.
+    /// Its next row, and the slot for it.
     next: usize,
     slot: usize,
+    /// The rows of each input that it waits for, all of an input that has fewer; and the part of one more.
     want: usize,
+    part: u16,
+    /// The node that asked for its row.
+    asker: u16,
 }
 
 /// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
@@ -157,7 +191,40 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
         self.parts.start(&mut self.state);
     }
 
-    /// Computes the next row and lends it out; `None` after the last one, or when an input has no more rows for now.
+    /// Computes the next row and lends it out; `None` after the last one, or when an input has no more rows for now: [`complete`](Self::complete) knows
+    /// which.
+    ///
+    /// The next call writes over the row. So a transfer that goes on meanwhile (DMA) takes two buffers by turns:
+    ///
+    /// ```
+    /// # use upconv::{Decoder, Input, Node, Shape, Upsample};
+    /// # #[derive(Default)]
+    /// # struct Dma(Vec<i8>);
+    /// # impl Dma {
+    /// #     fn wait(&mut self) {}
+    /// #     fn start(&mut self, row: &[i8]) {
+    /// #         self.0.extend(row);
+    /// #     }
+    /// # }
+    /// # let mut dma = Dma::default();
+    /// let up = Upsample::nearest(Shape::new(3, 1, 1), 1, 4)?;
+    /// let decoder = Decoder::plan([Node::whole(Shape::new(3, 1, 1)), up.node(0)])?;
+    /// let (mut inputs, mut row) = ([Input::Whole(&[1, 2, 3])], [0; 4]);
+    /// let mut decoder = decoder.bind(&mut inputs, &mut [], &mut row)?;
+    ///
+    /// let (mut buffers, mut turn) = ([[0; 4]; 2], 0);
+    /// // While a row is computed, the one before leaves.
+    /// while let Some(row) = decoder.next_row() {
+    ///     buffers[turn].copy_from_slice(row);
+    ///     dma.wait();
+    ///     dma.start(&buffers[turn]);
+    ///     turn ^= 1;
+    /// }
+    /// dma.wait();
+    /// decoder.complete()?;
+    /// # assert_eq!(dma.0, [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
     pub fn next_row(&mut self) -> Option<&[T]> {
         self.push(&mut &[][..])
     }
@@ -203,66 +270,118 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
         self.parts.finish(&mut self.state)
     }
 
+    /// Whether the last row is out: after a `None` the difference between the end and an input that has no more for now.
+    ///
+    /// # Errors
+    /// [`Error::Rows`] says how many rows of how many have been computed (of a signal, of its pattern); [`Error::Unsupported`] for a signal that has not
+    /// been [finished](Self::finish).
+    pub fn complete(&self) -> Result<(), Error> {
+        if self.parts.open {
+            return Err(Error::Unsupported { what: "the end of a signal that goes on" });
+        }
+        let rings = self.parts.rings;
+        match (rings.last(), self.state.get(rings.len().saturating_sub(1))) {
+            (Some(ring), Some(now)) if now.next < ring.height => Err(Error::Rows { got: now.next, need: ring.height }),
+            _ => Ok(()),
+        }
+    }
+
     /// Computes all rows from the first one on. With room for one row only, the last one remains.
-    pub fn run(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`], before anything is computed, for a pushed input and for an endless decoder, whose rows cannot come in one call;
+    /// [`Error::Rows`] when a source has too few, even if only for now. [`next_row`](Self::next_row) goes on from there.
+    pub fn run(&mut self) -> Result<(), Error> {
+        self.parts.at_once()?;
         self.restart();
         while self.next_row().is_some() {}
+        self.complete()
     }
 
     /// Computes all rows from the first one on and hands each to a sink.
     ///
     /// # Errors
-    /// The sink's; it gets no further rows then.
-    pub fn send<S: RowSink<T>>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    /// [`SendError::Sink`] when the sink fails, [`SendError::Decoder`] for what [`run`](Self::run) refuses. The sink gets nothing further then, and does
+    /// not hear of an end.
+    ///
+    /// ```
+    /// use upconv::{Decoder, Error, Input, Node, RowSink, RowSource, SendError, Shape, Upsample};
+    /// /// A camera that stops after two rows.
+    /// struct Camera(i8);
+    /// impl RowSource<i8> for Camera {
+    ///     fn next_row(&mut self, row: &mut [i8]) -> bool {
+    ///         self.0 += 1;
+    ///         row.fill(self.0);
+    ///         self.0 <= 2
+    ///     }
+    /// }
+    /// struct Display;
+    /// impl RowSink<i8> for Display {
+    ///     type Error = core::convert::Infallible;
+    ///     fn row(&mut self, y: usize, row: &[i8]) -> Result<(), Self::Error> {
+    ///         assert_eq!(row, [y as i8 / 2 + 1; 8]);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let up = Upsample::nearest(Shape::new(4, 4, 1), 2, 2)?;
+    /// let decoder = Decoder::plan([Node::rows(Shape::new(4, 4, 1)), up.node(0)])?;
+    /// let (mut camera, mut memory, mut row) = (Camera(0), [0; 4], [0; 8]);
+    /// let mut inputs = [Input::Rows(&mut camera)];
+    /// let sent = decoder.bind(&mut inputs, &mut memory, &mut row)?.send(&mut Display);
+    /// assert_eq!(sent, Err(SendError::Decoder(Error::Rows { got: 4, need: 8 })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn send<S: RowSink<T>>(&mut self, sink: &mut S) -> Result<(), SendError<S::Error>> {
+        self.parts.at_once()?;
         self.restart();
-        sink.begin(self.parts.nodes.last().map_or(Shape::new(0, 0, 0), |n| n.spec.output))?;
+        let shape = self.parts.nodes.last().map_or(Shape::new(0, 0, 0), |n| n.spec.output);
+        sink.begin(shape).map_err(SendError::Sink)?;
         let mut y = 0;
         while let Some(row) = self.next_row() {
-            sink.row(y, row)?;
+            sink.row(y, row).map_err(SendError::Sink)?;
             y += 1;
         }
-        sink.end()
+        self.complete()?;
+        sink.end().map_err(SendError::Sink)
     }
 }
 
 impl<T: Element> Parts<'_, '_, T> {
+    /// Refuses to compute all rows in one call where they cannot all come.
+    fn at_once(&self) -> Result<(), Error> {
+        if self.endless {
+            return Err(Error::Unsupported { what: "a signal without end in one call" });
+        }
+        if self.inputs.iter().any(|input| matches!(input, Input::Pushed)) {
+            return Err(Error::Unsupported { what: "a pushed input in one call" });
+        }
+        Ok(())
+    }
+
     fn start(&mut self, state: &mut [State]) {
         (self.filled, self.open) = (0, self.endless);
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
-            let want = self.wanted(n, 0);
+            let (want, part) = match ring.reach {
+                Some(reach) => (reach.first.into(), reach.part),
+                None => (self.asked(n, 0), 0),
+            };
             if let Some(s) = state.get_mut(n) {
-                *s = State { next, slot: 0, want };
+                *s = State { next, slot: 0, want, part, asker: 0 };
             }
         }
     }
 
-    /// The rows of its only input that a layer waits for before its row `oy`.
+    /// The rows of its only input that a layer without a formula waits for before its row `oy`.
     #[inline(never)]
-    fn wanted(&self, n: usize, oy: usize) -> usize {
+    fn asked(&self, n: usize, oy: usize) -> usize {
         let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
         match node.op {
-            Op::Layer(layer, from) if oy < ring.height => match self.rings.get(from) {
-                Some(input) if input.whole => input.height,
-                _ if self.open => layer.reads(oy).end.max(ring.known(oy)),
-                _ => layer.reads(oy).end,
-            },
+            Op::Layer(layer, _) if oy < ring.height => {
+                let end = layer.reads(oy).end;
+                if self.open { end.max(ring.known(oy)) } else { end }
+            }
             _ => 0,
-        }
-    }
-
-    /// The first of the nodes that `n` reads which lacks rows.
-    #[inline(never)]
-    fn lacking(&self, state: &[State], n: usize) -> Option<usize> {
-        let now = state.get(n)?;
-        match self.nodes.get(n)?.op {
-            Op::Layer(_, from) => (state.get(from)?.next < now.want).then_some(from),
-            Op::Join(join, from) => from.iter().enumerate().find_map(|(k, &from)| {
-                let input = self.rings.get(from)?;
-                let want = if input.whole { input.height } else { join.reads(k, now.next).end };
-                (state.get(from)?.next < want).then_some(from)
-            }),
-            _ => None,
         }
     }
 
@@ -270,90 +389,148 @@ impl<T: Element> Parts<'_, '_, T> {
     #[inline(never)]
     fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<usize> {
         let last = self.nodes.len().checked_sub(1)?;
-        if state.get(last)?.next >= self.rings.last()?.height {
-            return None;
-        }
+        let mut n = last;
         loop {
-            let mut n = last;
-            while let Some(from) = self.lacking(state, n) {
-                n = from;
-            }
-            let State { next, slot, .. } = *state.get(n)?;
-            if !self.row(state, n, pushed) {
+            let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
+            if now.next >= ring.height {
                 return None;
             }
-            let rows = if n == last { self.y_rows } else { self.rings.get(n)?.rows };
-            let want = self.wanted(n, next + 1);
-            let after = if slot + 1 >= rows { 0 } else { slot + 1 };
-            *state.get_mut(n)? = State { next: next + 1, slot: after, want };
+            // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
+            let lacking = match node.op {
+                Op::Layer(layer, from) => {
+                    let (input, has) = (self.rings.get(from)?, state.get(from)?);
+                    if input.lack(has.next, now.want) {
+                        Some(from)
+                    } else {
+                        self.layer(n == last, layer, (node, ring, now), (input, has))?;
+                        None
+                    }
+                }
+                Op::Join(join, from) => self.join(state, n, join, from)?,
+                Op::Rows if !self.input(ring, now.slot, pushed) => return None,
+                Op::Rows | Op::Whole => None,
+            };
+            if let Some(from) = lacking {
+                state.get_mut(from)?.asker = n as u16;
+                n = from;
+                continue;
+            }
+            let (next, rows) = (now.next + 1, if n == last { self.y_rows } else { ring.rows });
+            let (want, part) = match ring.reach {
+                Some(r) if now.part + r.rest < r.q => (now.want + usize::from(r.step), now.part + r.rest),
+                Some(r) => (now.want + usize::from(r.step) + 1, now.part + r.rest - r.q),
+                None => (self.asked(n, next), 0),
+            };
+            let slot = if now.slot + 1 >= rows { 0 } else { now.slot + 1 };
+            *state.get_mut(n)? = State { next, slot, want, part, asker: now.asker };
             if n == last {
                 if self.open {
                     self.shift(state);
                 }
-                return Some(slot);
+                return Some(now.slot);
             }
+            n = now.asker.into();
         }
     }
 
-    /// Computes the next row of node `n`; false when it is an input that has none.
-    #[inline(never)]
-    fn row(&mut self, state: &[State], n: usize, pushed: &mut &[T]) -> bool {
-        let (Some(node), Some(ring), Some(now)) = (self.nodes.get(n), self.rings.get(n), state.get(n)) else {
-            return false;
+    /// Computes the next row of a layer.
+    #[inline]
+    fn layer(
+        &mut self,
+        last: bool,
+        layer: &dyn Layer<T>,
+        (node, ring, now): (&Node<'_, T>, &Ring, State),
+        (input, has): (&Ring, &State),
+    ) -> Option<()> {
+        let (x_len, at) = (input.rows * input.row_len, now.slot * ring.row_len);
+        let x = input.at..input.at + x_len;
+        let (mut x, y) = if last {
+            (self.memory.get(x)?, cut_mut(self.y, at, ring.row_len))
+        } else {
+            let at = ring.at + at;
+            match self.memory.get_disjoint_mut([x, at..at + ring.row_len]) {
+                Ok([x, y]) => (&*x, y),
+                // A row that reads nothing may lie where rows were that nobody needs any more.
+                Err(_) => (&[][..], cut_mut(self.memory, at, ring.row_len)),
+            }
         };
+        if let (0, Some(Input::Whole(all))) = (x_len, self.inputs.get(input.input)) {
+            x = all;
+        }
+        layer.row(now.next, &input.window(x, node.spec.input(0), has), y);
+        Some(())
+    }
+
+    /// Computes the next row of a join, or answers the first of the nodes that it reads which lacks rows.
+    #[inline(never)]
+    fn join(&mut self, state: &[State], n: usize, join: &dyn Join<T>, from: &[usize]) -> Option<Option<usize>> {
+        let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, state.get(n)?);
+        for (k, &from) in from.iter().enumerate() {
+            let want = if ring.reach.is_some() { now.want } else { join.reads(k, now.next).end };
+            if self.rings.get(from)?.lack(state.get(from)?.next, want) {
+                return Some(Some(from));
+            }
+        }
+        let len = ring.rows * ring.row_len;
         let (before, mine, after) = if n + 1 == self.nodes.len() {
             (&*self.memory, &mut *self.y, &[][..])
         } else {
-            let Some((before, rest)) = self.memory.split_at_mut_checked(ring.at) else { return false };
-            let Some((mine, after)) = rest.split_at_mut_checked(ring.rows * ring.row_len) else { return false };
+            let (before, rest) = self.memory.split_at_mut_checked(ring.at)?;
+            let (mine, after) = rest.split_at_mut_checked(len)?;
             (&*before, mine, &*after)
         };
-        let end = ring.at + ring.rows * ring.row_len;
         let y = cut_mut(mine, now.slot * ring.row_len, ring.row_len);
-        let (rings, inputs) = (self.rings, &mut *self.inputs);
-        match node.op {
-            Op::Layer(layer, from) => {
-                let window = window(rings, inputs, state, from, layer.input(), (before, after, end));
-                layer.row(now.next, &window, y);
-            }
-            Op::Join(join, from) => {
-                let window = |k, from| window(rings, inputs, state, from, join.input(k), (before, after, end));
-                join_row(now.next, join, from, window, y);
-            }
-            Op::Rows => match inputs.get_mut(ring.input) {
-                // A source that has given all its rows is not asked for more: nothing reads them.
-                Some(Input::Rows(source)) => return source.next_row(y),
-                Some(Input::Pushed) => {
-                    let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
-                    let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
-                    for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
-                        *y = *x;
-                    }
-                    *pushed = rest;
-                    self.filled += count;
-                    if self.filled < ring.row_len {
-                        return false;
-                    }
+        let end = ring.at + len;
+        let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
+        for (k, (slot, &from)) in windows.iter_mut().zip(from).enumerate() {
+            let (input, has) = (self.rings.get(from)?, state.get(from)?);
+            let len = input.rows * input.row_len;
+            let x = match self.inputs.get(input.input) {
+                Some(Input::Whole(all)) if len == 0 => all,
+                _ if input.at < before.len() => cut(before, input.at, len),
+                _ => cut(after, input.at.wrapping_sub(end), len),
+            };
+            *slot = input.window(x, node.spec.input(k), has);
+        }
+        join.row(now.next, cut(&windows, 0, from.len()), y);
+        Some(None)
+    }
+
+    /// Takes the next row of an input; false when there is none.
+    #[inline(never)]
+    fn input(&mut self, ring: &Ring, slot: usize, pushed: &mut &[T]) -> bool {
+        let y = cut_mut(self.memory, ring.at + slot * ring.row_len, ring.row_len);
+        match self.inputs.get_mut(ring.input) {
+            // A source that has given all its rows is not asked for more: nothing reads them.
+            Some(Input::Rows(source)) => source.next_row(y),
+            Some(Input::Pushed) => {
+                let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
+                let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
+                for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
+                    *y = *x;
+                }
+                *pushed = rest;
+                self.filled += count;
+                let full = self.filled >= ring.row_len;
+                if full {
                     self.filled = 0;
                 }
-                _ => return false,
-            },
-            Op::Whole => return false,
+                full
+            }
+            _ => false,
         }
-        true
     }
 
     /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
     fn shift(&self, state: &mut [State]) {
-        if !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
+        // The last node is the last one that does.
+        if !state.iter().zip(self.rings).rev().all(|(s, r)| s.next >= r.first + r.period) {
             return;
         }
         for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
             s.next -= ring.period;
-            if let Op::Layer(_, from) = node.op {
-                // A row that reads nothing wants none.
-                s.want = s.want.saturating_sub(self.rings.get(from).map_or(0, |r| r.period));
-            }
+            // A row that reads nothing wants none.
+            s.want = s.want.saturating_sub(self.input_period(node));
         }
     }
 
@@ -374,51 +551,37 @@ impl<T: Element> Parts<'_, '_, T> {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
         self.open = false;
-        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
+        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
             s.next += laps * ring.period;
-            // Fewer rows now, where the end cuts them off.
-            s.want = self.wanted(n, s.next);
+            s.want = match ring.reach {
+                Some(_) => s.want + laps * self.input_period(node),
+                // Fewer rows now, where the end cuts them off.
+                None => self.asked(n, s.next),
+            };
         }
         Ok(())
     }
-}
 
-/// Apart, so that the windows of all inputs lie on no other node's stack.
-#[inline(never)]
-fn join_row<'w, T: Element>(
-    oy: usize,
-    join: &dyn Join<T>,
-    from: &[usize],
-    window: impl Fn(usize, usize) -> Window<'w, T>,
-    y: &mut [T],
-) {
-    let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
-    for (k, (slot, from)) in windows.iter_mut().zip(from).enumerate() {
-        *slot = window(k, *from);
+    /// The period of what a node reads; all inputs of a join have the same.
+    fn input_period(&self, node: &Node<'_, T>) -> usize {
+        node.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
     }
-    join.row(oy, cut(&windows, 0, from.len()), y);
 }
 
-/// The rows of node `from`, which lie before or after (that is, from `end` on) those of the node that reads them, or with the caller.
-#[inline]
-fn window<'w, T>(
-    rings: &[Ring],
-    inputs: &'w [Input<'_, T>],
-    state: &[State],
-    from: usize,
-    shape: Shape,
-    (before, after, end): (&'w [T], &'w [T], usize),
-) -> Window<'w, T> {
-    let (Some(ring), Some(now)) = (rings.get(from), state.get(from)) else { return Window::of(&[], 0, 0, 0, 0) };
-    let len = ring.rows * ring.row_len;
-    let data = match inputs.get(ring.input) {
-        Some(Input::Whole(x)) if ring.rows == 0 => x,
-        _ if ring.at < before.len() => cut(before, ring.at, len),
-        _ => cut(after, ring.at.wrapping_sub(end), len),
-    };
-    if ring.whole {
-        Window::of(data, shape.row_len(), shape.h, 0, 0)
-    } else {
-        Window::of(data, ring.row_len, ring.rows, now.next.wrapping_sub(ring.rows), now.slot)
+impl Ring {
+    /// Whether this input has too few rows for a node that wants so many.
+    #[inline]
+    fn lack(&self, rows: usize, want: usize) -> bool {
+        rows < if self.whole { self.height } else { want.min(self.height) }
+    }
+
+    /// The rows `x` of this input, as a node reads them that asks for a shape.
+    #[inline]
+    fn window<'w, T>(&self, x: &'w [T], shape: Shape, now: &State) -> Window<'w, T> {
+        if self.whole {
+            Window::of(x, shape.row_len(), shape.h, 0, 0)
+        } else {
+            Window::of(x, self.row_len, self.rows, now.next.wrapping_sub(self.rows), now.slot)
+        }
     }
 }

@@ -211,7 +211,8 @@ fn planned<T: Element>(decoder: Decoder<'_, T, 6>) -> Result<(), Error> {
     black_box(bound.push(&mut values));
     bound.finish()?;
     bound.restart();
-    bound.run();
+    bound.complete()?;
+    bound.run()?;
     let sink: &mut Sink = unknown();
     if bound.send(sink).is_err() {
         black_box(());
