@@ -724,8 +724,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                     if out == 0 && skip > 0 {
                         call.spots[0] = spot(own[0].as_mut_ptr());
                     }
-                    if out + copies == outside && end < call.count {
-                        call.spots[copies - 1] = spot(own[1].as_mut_ptr());
+                    if out + copies == outside
+                        && end < call.count
+                        && let Some(to) = call.spots.get_mut(copies - 1)
+                    {
+                        *to = spot(own[1].as_mut_ptr());
                     }
                     pieces.borders(patch, span, &group, copies);
                 }
