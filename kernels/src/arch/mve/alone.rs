@@ -3,8 +3,9 @@
 //! Inputs and weights are multiplied as they lie; `zero · Σ w` comes off a sum when it is complete. The outputs of four channels are one vector,
 //! by the formulas of the other loops, which hold where all shifts are below 0.
 
+use super::depth::ZERO;
 use super::portable::{self, Block, Piece, Pixel, Run};
-use super::{BLOCK, SUMS, ZERO};
+use super::{BLOCK, SUMS};
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;

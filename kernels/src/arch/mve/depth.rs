@@ -29,6 +29,9 @@ const TAPS: usize = 49;
 /// Strips at a time.
 const STRIPS: usize = 8;
 
+/// A bias where there is none.
+pub(super) static ZERO: i32 = 0;
+
 /// Eight channels: their sums before any product, q and −e of the formulas of [`mve`](super), for the even channels and then for the odd ones; in which place, in
 /// bytes, each one's input lies; and the clamp.
 #[repr(C)]
@@ -81,7 +84,7 @@ impl Lanes {
         let mut from = From {
             multipliers: multipliers.as_ptr(),
             step: if multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
-            bias: if bias.is_empty() { (&raw const super::ZERO).cast() } else { bias.as_ptr().cast() },
+            bias: if bias.is_empty() { (&raw const ZERO).cast() } else { bias.as_ptr().cast() },
             hop: if bias.is_empty() { 0 } else { size_of::<A>() },
             channels: n,
             wide: (size_of::<A>() == 8).into(),

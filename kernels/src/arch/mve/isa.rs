@@ -1,9 +1,9 @@
 //! The instructions, and a model of them for hosts.
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{copy, edge, pick, scale, subtract, widen};
+pub(super) use asm::{border, carry, copy, pick, put, subtract, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{copy, edge, output, pick, scale, subtract, widen};
+pub(super) use model::{border, carry, copy, output, pick, put, subtract, widen};
 
 use super::Call;
 
@@ -22,9 +22,8 @@ pub(super) const VECTORS: usize = 8;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Total};
+    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Total};
     use super::{Loop, VECTORS};
-    use crate::quant::Requant;
     use core::arch::naked_asm;
     use core::mem::offset_of;
 
@@ -97,42 +96,92 @@ mod asm {
         )
     }
 
-    /// Writes the word `zero` to `before` bytes, copies `inside` bytes behind them, and writes the word to `after` more.
+    /// Copies n bytes.
     #[unsafe(naked)]
-    pub(in super::super) unsafe extern "C" fn edge(
-        to: *mut u8,
-        x: *const u8,
-        zero: u32,
-        before: usize,
-        inside: usize,
-        after: usize,
+    pub(in super::super) unsafe extern "C" fn carry(to: *mut u8, x: *const u8, n: usize) {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r7, lr}}",
+            "wlstp.8 lr, r2, 3f",
+            "2:",
+            "vldrb.u8 q0, [r1], #16",
+            "vstrb.8 q0, [r0], #16",
+            "letp lr, 2b",
+            "3:",
+            "pop {{r7, pc}}",
+        )
+    }
+
+    /// Writes the places of a group's pixels in n rows, at least one, and where their outputs go.
+    #[unsafe(naked)]
+    pub(in super::super) unsafe extern "C" fn put(
+        to: *mut Piece,
+        rows: *const *const (),
+        n: usize,
+        group: *const Group,
+        spots: *mut [usize; PIXELS],
     ) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4, lr}}",
-            "ldrd r4, r12, [sp, #8]",
-            "vdup.32 q0, r2",
-            "mov r2, r0",
-            "add r0, r0, r3",
-            "wlstp.8 lr, r3, 3f",
+            "push {{r4-r8, lr}}",
+            "ldr r8, [sp, #24]",
+            "vldrw.u32 q0, [r3]",
+            "add r3, r3, #16",
+            "ldmia r3, {{r4-r7}}",
+            "vmul.i32 q1, q0, r6",
+            "vstrw.32 q1, [r8]",
+            "vmul.i32 q0, q0, r4",
+            "vadd.i32 q0, q0, r5",
+            "dls lr, r2",
             "2:",
-            "vstrb.8 q0, [r2], #16",
-            "letp lr, 2b",
+            "ldr r3, [r1], #4",
+            "vadd.i32 q1, q0, r3",
+            "vstrw.32 q1, [r0]",
+            "add r0, r0, r7",
+            "le lr, 2b",
+            "pop {{r4-r8, pc}}",
+        )
+    }
+
+    /// Copies a pixel's values of all rows with what lies around them, and writes where they are, `back` bytes before. Where the copies end.
+    #[unsafe(naked)]
+    pub(in super::super) unsafe extern "C" fn border(border: *const Border) -> *mut u8 {
+        naked_asm!(
+            ".cpu cortex-m55",
+            "push {{r4-r11, lr}}",
+            "ldmia.w r0, {{r0-r10}}",
+            "vdup.32 q0, r4",
+            "2:",
+            "sub r4, r0, r10",
+            "str r4, [r8]",
+            "add r8, r8, r9",
+            "mov r4, r0",
+            "add r0, r0, r5",
+            "wlstp.8 lr, r5, 4f",
             "3:",
-            "mov r2, r0",
-            "add r0, r0, r4",
-            "wlstp.8 lr, r4, 5f",
+            "vstrb.8 q0, [r4], #16",
+            "letp lr, 3b",
             "4:",
-            "vldrb.u8 q1, [r1], #16",
-            "vstrb.8 q1, [r2], #16",
-            "letp lr, 4b",
+            "ldr r4, [r1], #4",
+            "add r4, r4, r3",
+            "mov r11, r0",
+            "add r0, r0, r6",
+            "wlstp.8 lr, r6, 6f",
             "5:",
-            "wlstp.8 lr, r12, 7f",
+            "vldrb.u8 q1, [r4], #16",
+            "vstrb.8 q1, [r11], #16",
+            "letp lr, 5b",
             "6:",
-            "vstrb.8 q0, [r0], #16",
-            "letp lr, 6b",
+            "mov r11, r0",
+            "add r0, r0, r7",
+            "wlstp.8 lr, r7, 8f",
             "7:",
-            "pop {{r4, pc}}",
+            "vstrb.8 q0, [r11], #16",
+            "letp lr, 7b",
+            "8:",
+            "subs r2, r2, #1",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
         )
     }
 
@@ -165,69 +214,6 @@ mod asm {
         if x == 1 { widen_i8 } else { widen_i16 }
     }
 
-    type Scale = unsafe extern "C" fn(*const [i32; PIXELS], *const Pair<i32>, *mut (), usize, *const Requant);
-
-    /// Stamps the outputs of a single pixel's channels, at most four of two pairs: what is done to sums, and how outputs are stored.
-    macro_rules! scale {
-        ($name:ident [$($product:literal),+] $y:literal) => {
-            #[unsafe(naked)]
-            unsafe extern "C" fn $name(
-                sums: *const [i32; PIXELS],
-                pairs: *const Pair<i32>,
-                y: *mut (),
-                count: usize,
-                requant: *const Requant,
-            ) {
-                naked_asm!(
-                    ".cpu cortex-m55",
-                    "vldrw.u32 q0, [r0]",
-                    "adr.w r0, 2f",
-                    "vldrw.u32 q3, [r0]",
-                    "vctp.32 r3",
-                    "ldr r0, [sp]",
-                    "add r3, r1, #32",
-                    "adds r1, r1, #36",
-                    "vpstt",
-                    "vldrwt.u32 q1, [r3, q3]",
-                    "vldrwt.u32 q2, [r1, q3]",
-                    $($product,)+
-                    "vrshl.s32 q0, q0, q2",
-                    "ldr r1, [r0, #{low}]",
-                    "ldr r3, [r0, #{high}]",
-                    "ldr r0, [r0, #{zero}]",
-                    "vdup.32 q1, r1",
-                    "vdup.32 q2, r3",
-                    "vmax.s32 q0, q0, q1",
-                    "vmin.s32 q0, q0, q2",
-                    "vadd.i32 q0, q0, r0",
-                    "vpst",
-                    concat!("vstr", $y, "t.32 q0, [r2]"),
-                    "bx lr",
-                    ".p2align 2",
-                    "2:",
-                    ".word 0, 8, {pair}, {pair} + 8",
-                    low = const offset_of!(Requant, low),
-                    high = const offset_of!(Requant, high),
-                    zero = const offset_of!(Requant, zero),
-                    pair = const size_of::<Pair<i32>>(),
-                )
-            }
-        };
-    }
-    scale!(scale_double_8 ["vshr.s32 q3, q0, #31", "vqrdmulh.s32 q0, q0, q1", "vadd.i32 q0, q0, q3"] "b");
-    scale!(scale_double_16 ["vshr.s32 q3, q0, #31", "vqrdmulh.s32 q0, q0, q1", "vadd.i32 q0, q0, q3"] "h");
-    scale!(scale_single_8 ["vqdmulh.s32 q0, q0, q1"] "b");
-    scale!(scale_single_16 ["vqdmulh.s32 q0, q0, q1"] "h");
-
-    pub(in super::super) fn scale<T>(end: End) -> Scale {
-        match (end, size_of::<T>()) {
-            (End::Double, 1) => scale_double_8,
-            (End::Double, _) => scale_double_16,
-            (_, 1) => scale_single_8,
-            _ => scale_single_16,
-        }
-    }
-
     /// Stamps `sums = bias − low · Σ w` of all channels: lanes, and how weights are loaded.
     macro_rules! subtract {
         ($name:ident, $lanes:literal, $w:literal) => {
@@ -235,8 +221,8 @@ mod asm {
             unsafe extern "C" fn $name(total: *const Total) {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    "push {{r4-r10, lr}}",
-                    "ldmia r0, {{r1-r8}}",
+                    "push {{r4-r9, lr}}",
+                    "ldmia r0, {{r1, r2, r4-r8}}",
                     "movs r9, #16",
                     "2:",
                     "movs r0, #0",
@@ -245,17 +231,16 @@ mod asm {
                     concat!($w, " q0, [r4], #16"),
                     concat!("vaddva.s", $lanes, " r0, q0"),
                     "letp lr, 3b",
-                    "ldr r10, [r2]",
-                    "add r2, r2, r3",
+                    "ldr r3, [r2], #4",
                     "add r4, r4, r6",
-                    "mls r0, r0, r7, r10",
+                    "mls r0, r0, r7, r3",
                     "vdup.32 q0, r0",
                     "vstrw.32 q0, [r1]",
                     "add r1, r1, r9",
                     "rsb r9, r9, #{pair}", // the other of the pair, the next pair
                     "subs r8, r8, #1",
                     "bne 2b",
-                    "pop {{r4-r10, pc}}",
+                    "pop {{r4-r9, pc}}",
                     pair = const size_of::<Pair<i32>>(),
                 )
             }
@@ -408,13 +393,11 @@ mod asm {
                     "20:",
                     "push {{r4-r11, lr}}",
                     "vpush {{d8-d15}}",
-                    "add r1, r0, #{pitch}",
-                    "ldmia r1, {{r2-r5}}",
+                    "add r1, r0, #{low}",
+                    "ldmia r1, {{r3-r5}}",
                     "vdup.32 q2, r3",
                     "vdup.32 q3, r4",
-                    "movs r6, #0",
-                    "vidup.u32 q4, r6, #1",
-                    "vmul.i32 q4, q4, r2",
+                    "vldrw.u32 q4, [r0, #{spots}]",
                     concat!("movs r6, #", $y_by),
                     "vadd.i32 q7, q4, r6",
                     concat!("vctp.", $lanes, " r5"),
@@ -449,7 +432,8 @@ mod asm {
                     channels = const offset_of!(Call, channels),
                     leap = const offset_of!(Call, leap),
                     last = const offset_of!(Call, last),
-                    pitch = const offset_of!(Call, pitch),
+                    low = const offset_of!(Call, low),
+                    spots = const offset_of!(Call, spots),
                 )
             }
 
@@ -489,6 +473,38 @@ mod asm {
                     // The ends, in the order of their names.
                     "b.w 31f",
                     "b.w 32f",
+                    "b.w 33f",
+                    "b.w 34f",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "ldr r1, [r10, #{at}]",
+                    "vldrw.u32 q5, [r1, q4]",
+                    "vshr.s32 q1, q0, #31",
+                    "vqrdmulh.s32 q0, q0, q5",
+                    "vadd.i32 q1, q1, q0",
+                    "5:",
+                    "add r3, r1, #4",
+                    "vldrb.s32 q5, [r3, q4]", // a byte is all that a multiplier has
+                    "vrshl.s32 q1, q1, q5",
+                    "vmax.s32 q1, q1, q2",
+                    "vmin.s32 q1, q1, q3",
+                    "ldr r3, [r10, #{zero}]",
+                    "vadd.i32 q1, q1, r3",
+                    "ldr r3, [r10, #{leap}]", // four outputs, which are not of the loop's inputs
+                    "mov r0, r12",
+                    "cmp r3, #4",
+                    "beq 8f",
+                    "vstrh.32 q1, [r0]",
+                    "b 12f",
+                    "8:",
+                    "vstrb.32 q1, [r0]",
+                    "12:",
+                    "ldr r3, [r10, #{gap}]",
+                    "add r1, r1, r3",
+                    "str r1, [r10, #{at}]",
+                    "add r11, r11, #16",
+                    "b 7f",
+                    "33:",
                     "vmov q0[2], q0[0], r0, r4",
                     "vmov q0[3], q0[1], r2, r6",
                     "ldrd r1, r3, [r11, #32]",
@@ -501,6 +517,7 @@ mod asm {
                     "ldr r1, [r10, #{zero}]",
                     "vadd.i32 q1, q1, r1",
                     concat!("vstr", $y, ".32 q1, [r12, q4]"),
+                    "7:",
                     "subs.w lr, lr, #1",
                     "beq 9f",
                     "ldrd r1, r5, [r10, #{leap}]",
@@ -529,17 +546,22 @@ mod asm {
                     "ldrd r1, r3, [r11, #32]",
                     "vqdmulh.s32 q1, q0, r1",
                     "b 4b",
+                    "34:",
+                    "vmov q0[2], q0[0], r0, r4",
+                    "vmov q0[3], q0[1], r2, r6",
+                    "ldr r1, [r10, #{at}]",
+                    "vldrw.u32 q5, [r1, q4]",
+                    "vqdmulh.s32 q1, q0, q5",
+                    "b 5b",
                     "20:",
                     "push {{r4-r11, lr}}",
                     "vpush {{d8-d15}}",
                     "mov r10, r0",
-                    "add r1, r0, #{pitch}",
-                    "ldmia r1, {{r2-r5}}",
+                    "add r1, r0, #{low}",
+                    "ldmia r1, {{r3-r5}}",
                     "vdup.32 q2, r3",
                     "vdup.32 q3, r4",
-                    "movs r6, #0",
-                    "vidup.u32 q4, r6, #1",
-                    "vmul.i32 q4, q4, r2",
+                    "vldrw.u32 q4, [r0, #{spots}]",
                     concat!("vctp.", $lanes, " r5"),
                     "ldr r11, [r10, #{channels}]",
                     "ldr r12, [r10, #{y}]",
@@ -547,6 +569,8 @@ mod asm {
                     "b 2b",
                     vectors = const VECTORS,
                     piece = const size_of::<Piece>(),
+                    gap = const offset_of!(Call, gap),
+                    at = const offset_of!(Call, at),
                     first = const offset_of!(Call, first),
                     zero = const offset_of!(Call, zero),
                     y = const offset_of!(Call, y),
@@ -556,7 +580,8 @@ mod asm {
                     w = const offset_of!(Call, w),
                     leap = const offset_of!(Call, leap),
                     last = const offset_of!(Call, last),
-                    pitch = const offset_of!(Call, pitch),
+                    low = const offset_of!(Call, low),
+                    spots = const offset_of!(Call, spots),
                 )
             }
         };
@@ -584,11 +609,10 @@ mod asm {
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Total};
+    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Total};
     use super::{Loop, VECTORS};
     use crate::Element;
-    use crate::quant::Requant;
-    use core::slice::{from_raw_parts, from_raw_parts_mut};
+    use core::ptr::with_exposed_provenance_mut;
 
     /// Places in the loop; below are numbers of vectors.
     const PART: usize = VECTORS + 1;
@@ -624,20 +648,46 @@ mod model {
         }
     }
 
-    pub(in super::super) unsafe extern "C" fn edge(
-        to: *mut u8,
-        x: *const u8,
-        zero: u32,
-        before: usize,
-        inside: usize,
-        after: usize,
+    pub(in super::super) unsafe extern "C" fn carry(to: *mut u8, x: *const u8, n: usize) {
+        // SAFETY: the caller's.
+        unsafe { to.copy_from_nonoverlapping(x, n) };
+    }
+
+    pub(in super::super) unsafe extern "C" fn put(
+        mut to: *mut Piece,
+        rows: *const *const (),
+        n: usize,
+        group: *const Group,
+        spots: *mut [usize; PIXELS],
     ) {
-        let zeros = |n| (0..n).map(|i| zero.to_le_bytes()[i % 4]);
         // SAFETY: the caller's.
-        let x = unsafe { from_raw_parts(x, inside) };
+        unsafe {
+            let &Group { pixels, wide, from, pitch, step } = &*group;
+            spots.write(pixels.map(|i| i * pitch));
+            for r in 0..n {
+                let row = (*rows.add(r)).wrapping_byte_add(from);
+                (&raw mut (*to).x).write(pixels.map(|i| row.wrapping_byte_add(i * wide)));
+                to = to.wrapping_byte_add(step);
+            }
+        }
+    }
+
+    pub(in super::super) unsafe extern "C" fn border(border: *const Border) -> *mut u8 {
         // SAFETY: the caller's.
-        let to = unsafe { from_raw_parts_mut(to, before + inside + after) };
-        to.iter_mut().zip(zeros(before).chain(x.iter().copied()).chain(zeros(after))).for_each(|(to, x)| *to = x);
+        unsafe {
+            let &Border { mut to, rows, n, from, zero, before, inside, after, mut place, step, back } = &*border;
+            for r in 0..n {
+                place.write(to.wrapping_byte_sub(back).cast());
+                place = place.wrapping_byte_add(step);
+                let x = (*rows.add(r)).cast::<u8>().wrapping_add(from);
+                let zeros = |to: *mut u8, n| (0..n).for_each(|i| to.add(i).write(zero.to_le_bytes()[i % 4]));
+                zeros(to, before);
+                to.add(before).copy_from_nonoverlapping(x, inside);
+                zeros(to.add(before + inside), after);
+                to = to.add(before + inside + after);
+            }
+            to
+        }
     }
 
     unsafe extern "C" fn wide<T: Element>(to: *mut i16, x: *const (), n: usize, zero: i32) {
@@ -654,13 +704,12 @@ mod model {
     unsafe extern "C" fn total<W: Element>(total: *const Total) {
         // SAFETY: the caller's.
         unsafe {
-            let Total { to, mut from, step, w, n, next, low, count } = *total;
+            let Total { to, from, w, n, next, low, count } = *total;
             let mut w = w.cast::<W>();
             for c in 0..count {
                 let sum = (0..n).map(|i| (*w.add(i)).to_i32()).fold(0, i32::wrapping_add).wrapping_mul(low);
-                (*to.add(c / 2)).sums[c % 2] = [(*from).wrapping_sub(sum); PIXELS];
+                (*to.add(c / 2)).sums[c % 2] = [(*from.add(c)).wrapping_sub(sum); PIXELS];
                 w = w.wrapping_add(n.next_multiple_of(16 / size_of::<W>())).wrapping_byte_add(next);
-                from = from.wrapping_byte_add(step);
             }
         }
     }
@@ -689,29 +738,6 @@ mod model {
         ((i64::from(a) + (1 << (-shift - 1))) >> -shift) as i32
     }
 
-    unsafe extern "C" fn outputs<T: Element, const DOUBLE: bool>(
-        sums: *const [i32; PIXELS],
-        pairs: *const Pair<i32>,
-        y: *mut (),
-        count: usize,
-        requant: *const Requant,
-    ) {
-        // SAFETY: the caller's.
-        unsafe {
-            for (c, acc) in (*sums).into_iter().take(count).enumerate() {
-                let [q, shift] = (*pairs.add(c / 2)).scale[c % 2];
-                let v = output(acc, q, shift, DOUBLE).max((*requant).low).min((*requant).high) + (*requant).zero;
-                *y.cast::<T>().add(c) = T::from_i32(v);
-            }
-        }
-    }
-
-    type Scale = unsafe extern "C" fn(*const [i32; PIXELS], *const Pair<i32>, *mut (), usize, *const Requant);
-
-    pub(in super::super) fn scale<T: Element>(end: End) -> Scale {
-        if end == End::Double { outputs::<T, true> } else { outputs::<T, false> }
-    }
-
     /// Before the clamp.
     pub(in super::super) fn output(acc: i32, q: i32, shift: i32, double: bool) -> i32 {
         vrshl(if double { vqrdmlah(acc >> 31, acc, q) } else { vqdmulh(acc, q) }, shift)
@@ -727,7 +753,10 @@ mod model {
                 let mut w: [*const W; N] = core::array::from_fn(|i| call.w.cast::<W>().wrapping_byte_add(i * call.len));
                 let mut pair = call.channels.cast::<Pair<i32>>();
                 loop {
-                    let Pair { mut sums, scale } = *pair;
+                    // Of four channels of a pixel there are biases only.
+                    let four = (*call.last).then > ENDS + End::Double as usize;
+                    let Pair { mut sums, scale } =
+                        if four { Pair { sums: [*pair.cast(); 2], scale: [[0; 2]; 2] } } else { *pair };
                     let mut piece = call.first;
                     while (*piece).then < ENDS {
                         let Piece { x, mut then } = *piece;
@@ -752,14 +781,30 @@ mod model {
                         piece = piece.add(1);
                     }
                     let end = (*piece).then - ENDS;
+                    let double = end == End::Double as usize || end == End::DoubleFour as usize;
+                    let output = |acc, [q, shift]: [i32; 2]| {
+                        output(acc, q, shift, double).max(call.low).min(call.high) + call.zero
+                    };
                     if end == End::Sums as usize {
                         (*pair).sums = sums;
+                    } else if end > End::Double as usize {
+                        for (p, acc) in sums[0].into_iter().enumerate() {
+                            let at = call.at.byte_add(call.spots[p]);
+                            let scale = [*at.cast(), i32::from(*at.cast::<i8>().add(4))];
+                            // Four outputs, which are not of the loop's inputs.
+                            match call.leap {
+                                4 => *call.y.cast::<i8>().add(p) = output(acc, scale) as i8,
+                                _ => *call.y.cast::<i16>().add(p) = output(acc, scale) as i16,
+                            }
+                        }
+                        call.at = call.at.wrapping_byte_add(call.gap);
+                        call.channels = call.channels.byte_add(size_of_val(&sums[0]));
                     } else {
-                        for (c, (sums, [q, shift])) in sums.into_iter().zip(scale).take(N).enumerate() {
-                            for (p, acc) in sums.into_iter().enumerate() {
-                                let v = output(acc, q, shift, end == End::Double as usize);
-                                let v = v.max(call.low).min(call.high) + call.zero;
-                                *call.y.cast::<T>().add(c).byte_add(p * call.pitch) = T::from_i32(v);
+                        for (c, (sums, scale)) in sums.into_iter().zip(scale).take(N).enumerate() {
+                            for (acc, spot) in sums.into_iter().zip(call.spots) {
+                                // Some spots are in another allocation.
+                                let y = (call.y as usize).wrapping_add(c * size_of::<T>()).wrapping_add(spot);
+                                *with_exposed_provenance_mut::<T>(y) = T::from_i32(output(acc, scale));
                             }
                         }
                     }
