@@ -15,6 +15,9 @@ pub(super) struct Loop {
     vector: usize,
     part: usize,
     ends: usize,
+    /// Bytes of an input and of a weight.
+    pub(super) x: usize,
+    pub(super) w: usize,
 }
 
 /// Vectors of a piece, at most.
@@ -524,10 +527,12 @@ mod asm {
                     "add r12, r12, r1",
                     "ldr r7, [r10, #{first}]",
                     "ldr r6, [r10, #{last}]",
+                    "b 62f", // a pixel without inputs has no piece
                     "6:",
                     "vldrw.u32 q0, [r7]",
                     "vadd.i32 q0, q0, r5",
                     "vstrw.32 q0, [r7], #{piece}",
+                    "62:",
                     "cmp r7, r6",
                     "bne 6b",
                     "2:", // a group of pixels
@@ -595,14 +600,15 @@ mod asm {
     /// The loop for inputs and weights of these sizes, over pairs of channels or the odd one.
     #[inline(always)]
     pub(in super::super) fn pick<T, W>(odd: bool) -> Loop {
-        let [pair, single] = match (size_of::<T>(), size_of::<W>()) {
+        let (x, w) = (size_of::<T>(), size_of::<W>());
+        let [pair, single] = match (x, w) {
             (1, 1) => [pair_88 as unsafe extern "C" fn(*mut Call), odd_88],
             (1, _) => [pair_816, odd_816],
             (_, 1) => [pair_168, odd_168],
             _ => [pair_1616, odd_1616],
         };
         let (run, [vector, part, ends]) = if odd { (single, [9, 1, 15]) } else { (pair, [14, 18, 46]) };
-        Loop { run, vector, part, ends }
+        Loop { run, vector, part, ends, x, w }
     }
 }
 
@@ -830,7 +836,8 @@ mod model {
 
     pub(in super::super) fn pick<X, Y>(odd: bool) -> Loop {
         fn of<T: Element, W: Element>(odd: bool) -> Loop {
-            Loop { run: if odd { run::<T, W, 1> } else { run::<T, W, 2> }, vector: 0, part: 0, ends: 0 }
+            let run = if odd { run::<T, W, 1> } else { run::<T, W, 2> };
+            Loop { run, vector: 0, part: 0, ends: 0, x: size_of::<T>(), w: size_of::<W>() }
         }
         match (size_of::<X>(), size_of::<Y>()) {
             (1, 1) => of::<i8, i8>(odd),

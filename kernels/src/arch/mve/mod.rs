@@ -31,7 +31,7 @@ mod isa;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
-use crate::quant::{Accumulator, Multiplier};
+use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
 pub(crate) use alone::alone;
@@ -141,9 +141,8 @@ pub(crate) struct Job<'a, S, A> {
     /// Whether the sums are still to be set to what they are before any product, or will be after a group that has begun.
     stale: bool,
     begun: bool,
-    /// Whether pairs have their scales; and whether every shift is one to the right.
+    /// Whether pairs have their scales.
     scaled: bool,
-    below: bool,
     /// How outputs are made; from sums where the formulas do not hold.
     end: End,
     /// Bytes of an input.
@@ -156,8 +155,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
         let (pairs, run) = ([const { MaybeUninit::uninit() }; SUMS / 2], Run { n: 0, len: 0, skip: 0 });
         let apart = [const { MaybeUninit::uninit() }; CHANNELS];
-        let (stale, begun, scaled, below) = (false, false, false, false);
-        Job { block, pairs, count: 0, apart, rest: 0, run, stale, begun, scaled, below, end: End::Sums, size: 1 }
+        let (stale, begun, scaled) = (false, false, false);
+        Job { block, pairs, count: 0, apart, rest: 0, run, stale, begun, scaled, end: End::Sums, size: 1 }
     }
 
     /// All sums of each channel; in the last pair there may be one channel too many.
@@ -180,28 +179,31 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::start`](super::portable::Job::start)
     #[inline(always)]
     pub(crate) fn start<T: Element>(&mut self) {
-        if self.count == 0 {
-            self.kind::<T>();
-        }
+        (self.count, self.size) = (self.block.channels.min(SUMS), size_of::<T>());
         self.stale = true;
     }
 
-    /// How outputs are made in every phase.
-    #[inline(never)]
-    fn kind<T: Element>(&mut self) {
-        let block = self.block;
-        (self.count, self.size) = (block.channels.min(SUMS), size_of::<T>());
-        self.below = block.multipliers.iter().all(|m| m.shift() < 0);
-        // A product of 0 is 0 by any shift.
-        let below = self.below || block.multipliers.iter().all(|m| m.shift() < 0 || m.q() == 0);
-        self.end = match block.requant.rounding {
+    /// How outputs are made, where all shifts are `below` 0 or not.
+    #[inline(always)]
+    fn set_end(&mut self, below: bool) {
+        self.end = match self.block.requant.rounding {
             _ if size_of::<S>() != 4 || !below => End::Sums,
             Rounding::TfliteDouble => End::Double,
             _ => End::Single,
         };
     }
 
-    /// What pairs are scaled by, if that is not there yet.
+    /// Whether multipliers serve where they lie, and how outputs are made.
+    #[inline(never)]
+    fn kind(&mut self) -> bool {
+        let all = self.block.multipliers;
+        let below = all.iter().all(|m| m.shift() < 0);
+        // A product of 0 is 0 by any shift.
+        self.set_end(below || all.iter().all(|m| m.shift() < 0 || m.q() == 0));
+        below && size_of::<A>() == 4 && (all.len() == 1 || all.len() >= self.count)
+    }
+
+    /// What pairs are scaled by, if that is not there yet, and how outputs are made.
     #[inline(always)]
     fn factors(&mut self) {
         if !self.scaled {
@@ -214,7 +216,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.scaled = true;
         let block = self.block;
         let wide = size_of::<A>() == 8;
-        let scale = |m: &Multiplier| factor(m, wide);
+        let mut highest = -1;
+        let mut scale = |m: &Multiplier| {
+            let [q, shift] = factor(m, wide);
+            highest = shift.max(highest);
+            [q, shift]
+        };
         let sums = [[S::default(); PIXELS]; 2];
         let n = self.count;
         let pairs = self.pairs.iter_mut().take(n.div_ceil(2));
@@ -238,11 +245,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             all => {
                 let mut all = all.iter().cycle();
                 for pair in pairs {
-                    let scale = [(); 2].map(|()| all.next().map_or([0; 2], scale));
+                    let scale = [(); 2].map(|()| all.next().map_or([0; 2], &mut scale));
                     pair.write(Pair { sums, scale });
                 }
             }
         }
+        self.set_end(highest < 0);
     }
 
     /// [`portable::Job::subtract`](super::portable::Job::subtract), when sums are needed.
@@ -425,7 +433,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let mut group = Group::new(size_of::<Line>(), 0, pitch * size_of::<T>());
         // SAFETY: the caller's; n values make two pieces at most.
         unsafe {
-            pieces.lay::<T, W>(l, &mut call, 1, run.n, end);
+            pieces.lay(l, &mut call, 1, run.n, end);
             pieces.put(&[MaybeUninit::new(x); PIECES], 1, &mut call, &mut group);
             (l.run)(&mut call);
         }
@@ -547,20 +555,19 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             unsafe { isa::widen(size_of::<T>())(x.add(i * len), from.assume_init(), len, zero) };
         }
         let (l, mut pieces) = (isa::pick::<W, i16>(true), Pieces::new());
-        let mut call = Call::new(null_mut::<()>(), 0, 0, x.cast_const());
-        self.bounds(&mut call);
+        let mut call = Call::new(null_mut::<()>(), 0, 0, x.cast_const(), &block.requant);
+        let direct = self.kind();
         let kind = match self.end {
             End::Sums => End::Sums,
             End::Double => End::DoubleFour,
             _ => End::SingleFour,
         };
         // SAFETY: there is room for all pieces.
-        unsafe { pieces.lay::<W, i16>(l, &mut call, n, len, kind) };
+        unsafe { pieces.lay(l, &mut call, n, len, kind) };
         (call.hop, call.leap) = (PIXELS * step * size_of::<W>(), PIXELS * size_of::<T>());
         let mut group = Group::new(step * size_of::<W>(), 0, 0);
         // Multipliers serve where they lie, unless q or a shift is another one there.
         let multipliers = block.multipliers;
-        let direct = self.below && size_of::<A>() == 4 && (multipliers.len() == 1 || multipliers.len() >= self.count);
         if !direct {
             self.factors();
             call.gap = 2 * size_of::<Pair<i32>>();
@@ -625,6 +632,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if count == 1 && self.rest == zero && self.single(patch, w, run, pixels, [skip, last], y) {
             return true;
         }
+        self.factors();
         // The first and the last pixel each have a place of their own for channels that are not written.
         let fits = self.end != End::Sums
             && (count > 1 || count == 1 && (skip == 0 || last == n))
@@ -661,107 +669,33 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return false;
         }
         self.fresh(w, run);
-        let span = Span { pixels, lines: &lines, width, inside, end, edges, zero: word::<T>(zero), ends: [skip, last] };
+        let size = size_of::<T>();
+        let span = Span {
+            lines: &lines,
+            rows: rows.len(),
+            count,
+            from: from * size as isize,
+            step: step * size,
+            len,
+            pitch: pitch * size,
+            width: (width * size) as isize,
+            inside,
+            end,
+            edges,
+            zero: word::<T>(zero),
+            kind: self.end,
+        };
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
-        // SAFETY: just checked: weights, and room for outputs of all channels.
-        unsafe {
-            if n > 1 {
-                self.part::<T, W, false>(patch, w, run, &span, y);
-            }
-            if n % 2 == 1 {
-                self.part::<T, W, true>(patch, w.wrapping_add((n - 1) * run.len), run, &span, y.wrapping_add(n - 1));
-            }
+        for odd in [n == 1, true].into_iter().take(1 + usize::from(n > 1 && n % 2 == 1)) {
+            let before = if odd { n - 1 } else { 0 };
+            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
+            // Of the first and the last pixel among those of the call.
+            let ends = [skip, last].map(|c| c.saturating_sub(before).min(call.count));
+            call.y = y.wrapping_add(before).cast();
+            // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
+            unsafe { span.part(isa::pick::<T, W>(odd), &mut call, patch, ends) };
         }
         true
-    }
-
-    /// The outputs of all pairs of channels, or of the odd one.
-    ///
-    /// # Safety
-    /// There are weights of all channels from `w` on, room for the outputs of all pixels from `y` on, and for all pieces.
-    #[inline(never)]
-    unsafe fn part<T: Element, W: Element, const ODD: bool>(
-        &mut self,
-        patch: &mut Patch,
-        w: *const W,
-        run: Run,
-        span: &Span<'_, T>,
-        y: *mut T,
-    ) {
-        let &Pixels { rows, count, step, len, pitch, .. } = span.pixels;
-        let (l, mut call, mut pieces) = (isa::pick::<T, W>(ODD), self.call(ODD, w, run), Pieces::new());
-        call.hop = PIXELS * step * size_of::<T>();
-        // SAFETY: the caller's.
-        unsafe { pieces.lay::<T, W>(l, &mut call, rows.len(), len, self.end) };
-        // Of the first and the last pixel among those of the call; what these lack is written elsewhere.
-        let (before, size) = (if ODD { self.count - 1 } else { 0 }, size_of::<T>());
-        let [skip, end] = span.ends.map(|c| c.saturating_sub(before).min(call.count));
-        let mut own = [const { [const { MaybeUninit::<T>::uninit() }; SUMS] }; 2];
-        let mut group = Group::new(step * size, (span.pixels.from as usize).wrapping_mul(size), pitch * size);
-        // Four and more that are inside follow each other. Before them come those outside, and with these as many inside as are left over, or more.
-        let (outside, inner) = (count - (span.end - span.inside), span.end - span.inside);
-        let mut left = inner % PIXELS;
-        if outside > 0 && span.edges < PIXELS {
-            let room = outside.div_ceil(span.edges.max(1)) * PIXELS - outside;
-            while left + PIXELS <= room.min(inner) {
-                left += PIXELS;
-            }
-        }
-        let (mut out, mut i) = (0, 0);
-        while out < outside || i < left {
-            let copies = (outside - out).min(span.edges);
-            let n = copies + (left - i).min(PIXELS - copies);
-            call.y = y.cast();
-            group.pixels = core::array::from_fn(|p| match p {
-                p if p >= copies => span.inside + i + p - copies,
-                p if out + p < span.inside => out + p,
-                p => out + p + inner,
-            });
-            // SAFETY: the caller's; values inside lie in every row, others are copied.
-            unsafe {
-                pieces.put(span.lines, rows.len(), &mut call, &mut group);
-                if copies > 0 {
-                    // The first pixel is the first one, and the last pixel the last one of those outside.
-                    let spot = |own: *mut MaybeUninit<T>| (own as usize).wrapping_sub(y as usize);
-                    if out == 0 && skip > 0 {
-                        call.spots[0] = spot(own[0].as_mut_ptr());
-                    }
-                    if out + copies == outside
-                        && end < call.count
-                        && let Some(to) = call.spots.get_mut(copies - 1)
-                    {
-                        *to = spot(own[1].as_mut_ptr());
-                    }
-                    pieces.borders(patch, span, &group, copies);
-                }
-                // What is missing in a group is inside, and done again, or the last one again and again.
-                if i + PIXELS - copies > inner {
-                    pieces.repeat(&mut call, rows.len(), n);
-                }
-                (l.run)(&mut call);
-            }
-            (out, i) = (out + copies, i + n - copies);
-        }
-        // SAFETY: the loop has written all channels.
-        unsafe {
-            if skip > 0 {
-                isa::carry(y.add(skip).cast(), own[0].as_ptr().add(skip).cast(), (call.count - skip) * size);
-            }
-            if end < call.count {
-                isa::carry(y.add((count - 1) * pitch).cast(), own[1].as_ptr().cast(), end * size);
-            }
-        }
-        if left < inner {
-            (call.y, call.groups) = (y.cast(), (inner - left) / PIXELS);
-            // Pairs move on by a channel after another.
-            call.leap = (PIXELS * pitch - (call.count & !1)) * size;
-            group.pixels = core::array::from_fn(|p| span.inside + left + p);
-            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
-            unsafe {
-                pieces.put(span.lines, rows.len(), &mut call, &mut group);
-                (l.run)(&mut call);
-            }
-        }
     }
 
     /// The products of n values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs.
@@ -769,17 +703,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn call<W: Element>(&mut self, odd: bool, w: *const W, run: Run) -> Call {
         let pairs = self.count / 2;
         let first = self.pairs.as_mut_ptr().wrapping_add(if odd { pairs } else { 0 });
-        let mut call = Call::new(first, run.len * size_of::<W>(), run.n * size_of::<W>(), w);
+        let mut call = Call::new(first, run.len * size_of::<W>(), run.n * size_of::<W>(), w, &self.block.requant);
         call.end = self.pairs.as_ptr().wrapping_add(pairs).cast();
         call.count = if odd { 1 } else { 2 * pairs };
-        self.bounds(&mut call);
         call
-    }
-
-    /// How outputs are cut off.
-    #[inline(always)]
-    fn bounds(&self, call: &mut Call) {
-        (call.zero, call.low, call.high) = (self.block.requant.zero, self.block.requant.low, self.block.requant.high);
     }
 }
 
@@ -790,9 +717,9 @@ fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
     [q, if q == 0 { -1 } else { m.shift().into() }]
 }
 
-/// Values of a vector.
-const fn lanes<T, W>() -> usize {
-    if size_of::<T>() * size_of::<W>() == 1 { 16 } else { 8 }
+/// Values of a vector, as a power of two.
+const fn lanes(x: usize, w: usize) -> usize {
+    if x * w == 1 { 4 } else { 3 }
 }
 
 /// A zero point as a word of values.
@@ -801,11 +728,18 @@ fn word<T: Element>(zero: i32) -> u32 {
 }
 
 /// The pixels of a phase, of which some may lie outside.
-struct Span<'a, T> {
-    pixels: &'a Pixels<'a, T>,
-    /// Where the rows begin, and the values of each.
+struct Span<'a> {
+    /// Where the rows begin.
     lines: &'a Lines,
-    width: usize,
+    rows: usize,
+    count: usize,
+    /// As those of [`Pixels`], but in bytes; of `len` values.
+    from: isize,
+    step: usize,
+    len: usize,
+    pitch: usize,
+    /// Bytes of each row.
+    width: isize,
     /// From one pixel to the other they are inside.
     inside: usize,
     end: usize,
@@ -813,8 +747,89 @@ struct Span<'a, T> {
     edges: usize,
     /// What lies outside.
     zero: u32,
-    /// Channels that the first pixel lacks, and that the last one has.
-    ends: [usize; 2],
+    kind: End,
+}
+
+impl Span<'_> {
+    /// The outputs of all channels of a call, of which the first pixel lacks some, and the last one has some.
+    ///
+    /// # Safety
+    /// There are weights of all channels, room for the outputs of all pixels, and for all pieces.
+    #[inline(never)]
+    unsafe fn part(&self, l: Loop, call: &mut Call, patch: &mut Patch, [skip, end]: [usize; 2]) {
+        let (y, mut pieces) = (call.y, Pieces::new());
+        call.hop = PIXELS * self.step;
+        // SAFETY: the caller's.
+        unsafe { pieces.lay(l, call, self.rows, self.len, self.kind) };
+        // What the first and the last pixel lack is written elsewhere.
+        let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
+        let mut group = Group::new(self.step, self.from as usize, self.pitch);
+        // Four and more that are inside follow each other. Before them come those outside, and with these as many inside as are left over, or more.
+        let (outside, inner) = (self.count - (self.end - self.inside), self.end - self.inside);
+        let mut left = inner % PIXELS;
+        if outside > 0 && self.edges < PIXELS {
+            let room = outside.div_ceil(self.edges.max(1)) * PIXELS - outside;
+            while left + PIXELS <= room.min(inner) {
+                left += PIXELS;
+            }
+        }
+        let (mut out, mut i) = (0, 0);
+        while out < outside || i < left {
+            let copies = (outside - out).min(self.edges);
+            let n = copies + (left - i).min(PIXELS - copies);
+            call.y = y;
+            group.pixels = core::array::from_fn(|p| match p {
+                p if p >= copies => self.inside + i + p - copies,
+                p if out + p < self.inside => out + p,
+                p => out + p + inner,
+            });
+            // SAFETY: the caller's; values inside lie in every row, others are copied.
+            unsafe {
+                pieces.put(self.lines, self.rows, call, &mut group);
+                if copies > 0 {
+                    // The first pixel is the first one, and the last pixel the last one of those outside.
+                    let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
+                    if out == 0 && skip > 0 {
+                        call.spots[0] = spot(own[0].as_mut_ptr());
+                    }
+                    if out + copies == outside
+                        && end < call.count
+                        && let Some(to) = call.spots.get_mut(copies - 1)
+                    {
+                        *to = spot(own[1].as_mut_ptr());
+                    }
+                    pieces.borders(patch, self, l.x, &group, copies);
+                }
+                // What is missing in a group is inside, and done again, or the last one again and again.
+                if i + PIXELS - copies > inner {
+                    pieces.repeat(call, self.rows, n);
+                }
+                (l.run)(call);
+            }
+            (out, i) = (out + copies, i + n - copies);
+        }
+        // SAFETY: the loop has written all channels.
+        unsafe {
+            if skip > 0 {
+                let skip = skip * l.x;
+                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), call.count * l.x - skip);
+            }
+            if end < call.count {
+                isa::carry(y.cast::<u8>().add((self.count - 1) * self.pitch), own[1].as_ptr().cast(), end * l.x);
+            }
+        }
+        if left < inner {
+            (call.y, call.groups) = (y, (inner - left) / PIXELS);
+            // Pairs move on by a channel after another.
+            call.leap = PIXELS * self.pitch - (call.count & !1) * l.x;
+            group.pixels = core::array::from_fn(|p| self.inside + left + p);
+            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
+            unsafe {
+                pieces.put(self.lines, self.rows, call, &mut group);
+                (l.run)(call);
+            }
+        }
+    }
 }
 
 /// The pixels of a group; in bytes, from one pixel to the next in a row, where pixel 0 begins in it, and from the outputs of one pixel to the next one's; and bytes
@@ -926,7 +941,7 @@ impl Pieces {
     /// Whether `len` values of so many rows, and the end, are no more than there is room for.
     #[inline(always)]
     fn hold<T, W>(rows: usize, len: usize) -> bool {
-        let lanes = lanes::<T, W>();
+        let lanes = 1 << lanes(size_of::<T>(), size_of::<W>());
         rows * (len.div_ceil(lanes * VECTORS) + usize::from(!len.is_multiple_of(lanes))) < PIECES
     }
 
@@ -935,12 +950,13 @@ impl Pieces {
     /// # Safety
     /// There is room for them.
     #[inline(always)]
-    unsafe fn lay<T, W>(&mut self, l: Loop, call: &mut Call, rows: usize, len: usize, end: End) {
-        let (lanes, mut at) = (lanes::<T, W>(), self.pieces.as_mut_ptr().cast::<Piece>());
-        let (vectors, tail) = (len / lanes, len % lanes);
-        (call.first, call.tail, call.part) = (at, tail, tail * size_of::<W>());
+    unsafe fn lay(&mut self, l: Loop, call: &mut Call, rows: usize, len: usize, end: End) {
+        let (lanes, mut at) = (lanes(l.x, l.w), self.pieces.as_mut_ptr().cast::<Piece>());
+        let vectors = len >> lanes;
+        let tail = len - (vectors << lanes);
+        (call.first, call.tail, call.part) = (at, tail, tail * l.w);
         self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
-        (self.vectors, self.vector) = (vectors, lanes * size_of::<T>());
+        (self.vectors, self.vector) = (vectors, l.x << lanes);
         self.behind =
             if vectors == 0 { 0 } else { (VECTORS - vectors.min(VECTORS)).wrapping_neg().wrapping_mul(self.vector) };
         // SAFETY: the caller's.
@@ -1021,13 +1037,13 @@ impl Pieces {
     /// # Safety
     /// The rows have been laid, and the patch has room.
     #[inline(always)]
-    unsafe fn borders<T: Element>(&mut self, patch: &mut Patch, span: &Span<'_, T>, group: &Group, copies: usize) {
-        let (&Pixels { rows, len, .. }, size) = (span.pixels, size_of::<T>());
+    unsafe fn borders(&mut self, patch: &mut Patch, span: &Span<'_>, size: usize, group: &Group, copies: usize) {
+        let bytes = span.len * size;
         let first = self.pieces.as_mut_ptr().cast::<Piece>();
         let mut border = Border {
             to: patch.x.as_mut_ptr().cast(),
             rows: span.lines.as_ptr().cast(),
-            n: rows.len(),
+            n: span.rows,
             from: 0,
             zero: span.zero,
             before: 0,
@@ -1038,12 +1054,12 @@ impl Pieces {
             back: self.behind.wrapping_neg(),
         };
         for (p, &i) in group.pixels.iter().take(copies).enumerate() {
-            let from = span.pixels.first(i);
-            let before = (-from).max(0).min(len as isize);
-            let inside = (span.width as isize - from).min(len as isize).max(before);
-            border.from = ((from + before) as usize).wrapping_mul(size);
-            (border.before, border.inside) = (before as usize * size, (inside - before) as usize * size);
-            border.after = len * size - border.before - border.inside;
+            let from = span.from + (i * span.step) as isize;
+            let before = (-from).max(0).min(bytes as isize);
+            let inside = (span.width - from).min(bytes as isize).max(before);
+            border.from = (from + before) as usize;
+            (border.before, border.inside) = (before as usize, (inside - before) as usize);
+            border.after = bytes - border.before - border.inside;
             let to = border.to;
             // SAFETY: the caller's.
             unsafe {
@@ -1052,7 +1068,7 @@ impl Pieces {
             }
             if self.each > 1 {
                 // SAFETY: the caller's.
-                unsafe { self.spread(rows.len(), len * size, p, to.cast()) };
+                unsafe { self.spread(span.rows, bytes, p, to.cast()) };
             }
         }
     }
@@ -1137,9 +1153,9 @@ struct Call {
 }
 
 impl Call {
-    /// Without inputs and outputs: `n` bytes of weights from `w` on, and `len` to those of the next channel.
+    /// Without inputs and outputs: `n` bytes of weights from `w` on, and `len` to those of the next channel; and how outputs are cut off.
     #[inline(always)]
-    fn new<P, W>(channels: *mut P, len: usize, n: usize, w: *const W) -> Self {
+    fn new<P, W>(channels: *mut P, len: usize, n: usize, w: *const W, requant: &Requant) -> Self {
         let channels = channels.cast();
         Call {
             piece: null(),
@@ -1148,7 +1164,7 @@ impl Call {
             y: null_mut(),
             gap: len.wrapping_sub(n),
             len,
-            zero: 0,
+            zero: requant.zero,
             end: null(),
             part: 0,
             groups: 1,
@@ -1161,8 +1177,8 @@ impl Call {
             next: 0,
             pad: 0,
             spots: [0; PIXELS],
-            low: 0,
-            high: 0,
+            low: requant.low,
+            high: requant.high,
             tail: 0,
             count: 0,
         }
