@@ -492,7 +492,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         // SAFETY: as many values lie there, and weights of every channel.
         if !whole || !unsafe { self.alone(patch, w, run.len, &spots, one.zero, one.channels.clone(), y) } {
-            portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
+            alone::<T, W, S, A>(self.block, w, run, one, y);
         }
     }
 
@@ -901,7 +901,7 @@ struct Pieces {
 }
 
 /// An end is one of them, too.
-const PIECES: usize = 16;
+const PIECES: usize = 20;
 
 /// Where rows begin.
 type Lines = [MaybeUninit<*const ()>; PIECES];
