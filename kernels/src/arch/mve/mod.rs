@@ -353,6 +353,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 }
             };
         }
+        if size == 2 && size_of::<W>() == 1 && run.n > 0 {
+            return self.mac_wide(patch, w, run);
+        }
         for (i, sums) in self.all_sums_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in sums.iter_mut().enumerate() {
@@ -360,6 +363,38 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                     *sum = sum.mac(unsafe { patch.get(size, p, i) }, w.to_i32());
                 }
             }
+        }
+    }
+
+    /// The same for int16 inputs, int8 weights and sums of 64 bits: a patch's products fit 32.
+    #[inline(never)]
+    fn mac_wide<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        let (n, requant) = (self.count, &self.block.requant);
+        if run.skip + run.n > run.len || n * run.len > w.len() {
+            return;
+        }
+        let x = [MaybeUninit::new(patch.x.as_ptr().cast()); PIECES];
+        let (mut w, mut group) = (w.as_ptr().wrapping_add(run.skip), Group::new(size_of::<Line>(), 0, 0));
+        let mut all = self.all_sums_mut();
+        for left in (1..=n).rev().step_by(2) {
+            let mut pair = [Pair { sums: [[0i32; PIXELS]; 2], scale: [[0; 2]; 2] }];
+            let (l, mut pieces) = (isa::pick::<i16, W>(left == 1), Pieces::new());
+            let mut call = Call::new(pair.as_mut_ptr(), run.len, run.n, w, requant);
+            call.count = left.min(2);
+            call.end = if left == 1 { pair.as_ptr().cast() } else { pair.as_ptr_range().end.cast() };
+            // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
+            // SAFETY: there are `n` values of each pixel, and weights of these channels; n values make two pieces at most.
+            unsafe {
+                pieces.lay(l, &mut call, 1, run.n, End::Sums);
+                pieces.put(&x, 1, &mut call, &mut group);
+                (l.run)(&mut call);
+            }
+            for (part, sums) in pair[0].sums.iter().zip(&mut all) {
+                for (sum, part) in sums.iter_mut().zip(part) {
+                    *sum = S::from_i64(sum.to_i64() + i64::from(*part));
+                }
+            }
+            w = w.wrapping_add(2 * run.len);
         }
     }
 
@@ -1340,6 +1375,37 @@ mod tests {
         }
         let enough = bordered > 200 && (size_of::<T>() == 2 || single > 20);
         assert!(cfg!(miri) || enough, "{bordered}, {single}");
+    }
+
+    /// Sums of more than 32 bits, of the largest values.
+    #[test]
+    fn wide_sums() {
+        let mut random = Random(5);
+        for case in 0..if cfg!(miri) { 3 } else { 60 } {
+            let (channels, rows, len) = (1 + random.below(portable::SUMS), 1 + random.below(3), 1 + random.below(600));
+            let (count, step, n) = (PIXELS + random.below(5), 1 + random.below(3), rows * len);
+            let run = Run { n, len: n + 3, skip: 2 };
+            let width = (count - 1) * step + len;
+            let x = (0..rows * width).map(|_| if random.below(9) == 0 { random.element() } else { i16::MIN });
+            let x: std::vec::Vec<i16> = x.collect();
+            let w = (0..channels * run.len).map(|_| if random.below(9) == 0 { random.element() } else { i8::MIN });
+            let w: std::vec::Vec<i8> = w.collect();
+            let bias: std::vec::Vec<i64> = (0..channels).map(|_| random.below(1 << 31) as i64 - (1 << 30)).collect();
+            let multipliers = [Multiplier::from_real(0.004 / n as f64).unwrap()];
+            let range = Activation::None.range::<i16>(Quant::new(1.0, 0));
+            let requant = crate::quant::Requant::new(Rounding::Tflite16x8, 0, range);
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 40 };
+            let lines: std::vec::Vec<_> = x.chunks(width).collect();
+            let pixels = Pixels { count, rows: &lines, from: 0, step, len, zero: 0, to: 0, pitch: channels };
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![0i16; count * channels]);
+            let mut job = Job::<i64, i64>::new(&block);
+            job.start::<i16>();
+            job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
+            let mut job = portable::Job::<i64, i64>::new(&block);
+            job.start::<i16>();
+            job.groups(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixels, &mut theirs);
+            assert!(ours == theirs, "case {case}: {channels} channels of {n} values");
+        }
     }
 
     #[test]

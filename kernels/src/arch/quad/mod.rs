@@ -173,6 +173,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             call.each = each;
             return;
         }
+        if size_of::<W>() == 1 && run.n > 0 {
+            return self.mac_wide(call, w, run);
+        }
         for (i, channel) in self.channels.iter_mut().enumerate() {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
@@ -181,6 +184,25 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 }
             }
         }
+    }
+
+    /// The same for sums of 64 bits: a patch's products with int8 weights fit 32.
+    #[inline(never)]
+    fn mac_wide<W: Element>(&mut self, call: &mut Call, w: &[W], run: Run) {
+        let (each, end) = (call.each, call.end);
+        call.each = End::Sums.of(Call::loops::<W>());
+        for (i, channel) in self.channels.iter_mut().enumerate() {
+            let mut part = [Channel { sums: [0i32; PIXELS], q: 0, h: 0, e: 0, start: 0 }];
+            call.part(&mut part, w, Run { skip: i * run.len + run.skip, ..run });
+            call.end = part.as_ptr_range().end.cast();
+            // Bounds: values of a patch are below 2^16 in size, weights at most 2^7, and there are at most CHUNK <= 2^7: below 2^30 together.
+            // SAFETY: a channel has 32-bit sums, and its weights have been checked.
+            unsafe { call.run() };
+            for (sum, part) in channel.sums.iter_mut().zip(part[0].sums) {
+                *sum = S::from_i64(sum.to_i64() + i64::from(part));
+            }
+        }
+        (call.each, call.end) = (each, end);
     }
 
     /// The next pixels begin.
@@ -801,6 +823,37 @@ mod tests {
             assert!(ours == theirs, "case {case}: {channels} channels");
         }
         assert!(cfg!(miri) || ours_of > 500, "{ours_of}");
+    }
+
+    /// Sums of more than 32 bits, of the largest values.
+    #[test]
+    fn wide_sums() {
+        let mut random = Random(5);
+        for case in 0..if cfg!(miri) { 3 } else { 60 } {
+            let (channels, rows, len) = (1 + random.below(SUMS), 1 + random.below(3), 1 + random.below(600));
+            let (count, step, n) = (PIXELS + random.below(5), 1 + random.below(3), rows * len);
+            let run = Run { n, len: n + 3, skip: 2 };
+            let width = (count - 1) * step + len;
+            let x = (0..rows * width).map(|_| if random.below(9) == 0 { random.element() } else { i16::MIN });
+            let x: std::vec::Vec<i16> = x.collect();
+            let w = (0..channels * run.len).map(|_| if random.below(9) == 0 { random.element() } else { i8::MIN });
+            let w: std::vec::Vec<i8> = w.collect();
+            let bias: std::vec::Vec<i64> = (0..channels).map(|_| random.below(1 << 31) as i64 - (1 << 30)).collect();
+            let multipliers = [Multiplier::from_real(0.004 / n as f64).unwrap()];
+            let range = Activation::None.range::<i16>(Quant::new(1.0, 0));
+            let requant = crate::quant::Requant::new(Rounding::Tflite16x8, 0, range);
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 40 };
+            let lines: std::vec::Vec<_> = x.chunks(width).collect();
+            let pixels = Pixels { count, rows: &lines, from: 0, step, len, zero: 0, to: 0, pitch: channels };
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![0i16; count * channels]);
+            let mut job = Job::<i64, i64>::new(&block);
+            job.start::<i16>();
+            job.groups(&mut Patch::new(), &w, run, &pixels, &mut ours);
+            let mut job = portable::Job::<i64, i64>::new(&block);
+            job.start::<i16>();
+            job.groups(&mut portable::Patch::new(), &interleave(&w, run.len), run, &pixels, &mut theirs);
+            assert!(ours == theirs, "case {case}: {channels} channels of {n} values");
+        }
     }
 
     #[test]
