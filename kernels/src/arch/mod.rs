@@ -3,7 +3,7 @@
 //! | loop                                  | portable     | quad: Cortex-M0, M3, RV32IM; with DSP instructions M4, M7, M33 | mve: Cortex-M55, M85         |
 //! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
-//! | `Job::row`: two and more, any border  | -            | -                                                              | the same, with int16 outputs |
+//! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!

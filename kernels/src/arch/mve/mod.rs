@@ -96,6 +96,21 @@ impl Patch {
         }
     }
 
+    /// All channels of a call for n values of each pixel.
+    ///
+    /// # Safety
+    /// They have been filled, there are weights of all channels, and room for outputs.
+    #[inline(never)]
+    unsafe fn group(&self, l: Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
+        let (mut pieces, mut group) = (Pieces::new(), Group::new(size_of::<Line>(), 0, pitch));
+        // SAFETY: the caller's; n values make two pieces at most.
+        unsafe {
+            pieces.lay(l, call, 1, n, end);
+            pieces.put(&[MaybeUninit::new(self.x.as_ptr().cast()); PIECES], 1, call, &mut group);
+            (l.run)(call);
+        }
+    }
+
     /// Value `at` of pixel `p`, of `size` bytes.
     ///
     /// # Safety
@@ -430,47 +445,17 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
         pitch: usize,
     ) {
-        let (n, x) = (self.count, patch.x.as_ptr().cast());
+        let n = self.count;
         let fits = end == End::Sums || (PIXELS - 1) * pitch + n <= y.len();
         if !fits || run.skip + run.n > run.len || n * run.len > w.len() {
             return;
         }
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr());
-        // SAFETY: the caller's; there are n weights of each channel, and room for outputs.
-        unsafe {
-            if n > 1 {
-                self.one(false, x, w, run, end, y, pitch);
-            }
-            if n % 2 == 1 {
-                let (w, y) = (w.wrapping_add((n - 1) * run.len), y.wrapping_add(n - 1));
-                self.one(true, x, w, run, end, y, pitch);
-            }
-        }
-    }
-
-    /// One group of pixels for all pairs of channels or the odd one.
-    ///
-    /// # Safety
-    /// Each pixel has n values in its line from `x` on, there are weights of all channels from `w` on, and room for outputs from `y` on.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn one<T: Element, W: Element>(
-        &mut self,
-        odd: bool,
-        x: *const (),
-        w: *const W,
-        run: Run,
-        end: End,
-        y: *mut T,
-        pitch: usize,
-    ) {
-        let (l, mut call, mut pieces) = (isa::pick::<T, W>(odd), self.call(odd, w, run), Pieces::new());
-        call.y = y.cast();
-        let mut group = Group::new(size_of::<Line>(), 0, pitch * size_of::<T>());
-        // SAFETY: the caller's; n values make two pieces at most.
-        unsafe {
-            pieces.lay(l, &mut call, 1, run.n, end);
-            pieces.put(&[MaybeUninit::new(x); PIECES], 1, &mut call, &mut group);
-            (l.run)(&mut call);
+        for (odd, before) in calls(n) {
+            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
+            call.y = y.wrapping_add(before).cast();
+            // SAFETY: the caller's; there are n weights of each channel, and room for outputs.
+            unsafe { patch.group(isa::pick::<T, W>(odd), &mut call, run.n, end, pitch * size_of::<T>()) };
         }
     }
 
@@ -721,8 +706,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             kind: self.end,
         };
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
-        for odd in [n == 1, true].into_iter().take(1 + usize::from(n > 1 && n % 2 == 1)) {
-            let before = if odd { n - 1 } else { 0 };
+        for (odd, before) in calls(n) {
             let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
             // Of the first and the last pixel among those of the call.
             let ends = [skip, last].map(|c| c.saturating_sub(before).min(call.count));
@@ -750,6 +734,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
     let q = if wide { m.q16() << 16 } else { m.q() };
     [q, if q == 0 { -1 } else { m.shift().into() }]
+}
+
+/// The calls for n channels: pairs of them, and the odd one, with the channels before it.
+#[inline(always)]
+fn calls(n: usize) -> impl Iterator<Item = (bool, usize)> {
+    let odds = [n == 1, true].into_iter().take(n.min(1) + usize::from(n > 1 && n % 2 == 1));
+    odds.map(move |odd| (odd, if odd { n - 1 } else { 0 }))
 }
 
 /// Values of a vector, as a power of two.
