@@ -265,8 +265,14 @@ struct Verdict {
 }
 
 impl Verdict {
+    /// As it is printed, to two places.
     fn met(&self) -> bool {
-        self.cost <= self.limit
+        self.cost < self.limit + 0.005
+    }
+
+    /// A count may differ by an instruction from run to run, so here no list is held to it.
+    fn close(&self) -> bool {
+        (self.cost - self.limit - 0.005).abs() < 0.001
     }
 }
 
@@ -378,7 +384,7 @@ impl Measured {
         rows[0].extend(self.cores.iter().map(|core| core.name.to_string()));
         for cliff in cliffs() {
             let cell = |core: &&Core| {
-                let missed = |r: f64| if r > targets::CLIFF { " missed" } else { "" };
+                let missed = |r: f64| if r < targets::CLIFF + 0.005 { "" } else { " missed" };
                 self.cliff(&cliff, core.name).map_or(String::new(), |r| format!("{r:.2}{}", missed(r)))
             };
             let mut row = vec![cliff.odd.clone(), cliff.even.clone()];
@@ -604,15 +610,20 @@ pub fn over_budget(measured: &Measured) -> Result<Vec<(&'static str, String)>> {
 /// What is missed and not listed, and what is listed and met.
 pub fn missed_otherwise(measured: &Measured) -> Result<Vec<String>> {
     let text = fs::read_to_string(readme::path(MISSED)).context("benches/missed.txt cannot be read")?;
-    Ok(differences(&text.lines().map(String::from).collect::<Vec<_>>(), &measured.missed()))
+    let close: Vec<_> = measured.judged().into_iter().filter(|(v, _)| v.close()).map(|(_, text)| text).collect();
+    Ok(differences(&text.lines().map(String::from).collect::<Vec<_>>(), &measured.missed(), &close))
 }
 
 /// Of lines `layer: figures`, the layers of one list only.
-fn differences(listed: &[String], missed: &[String]) -> Vec<String> {
+fn differences(listed: &[String], missed: &[String], close: &[String]) -> Vec<String> {
     let layer = |line: &String| line.split_once(": ").map_or(line.clone(), |(layer, _)| layer.to_string());
     let lacks = |list: &[String], line: &String| list.iter().all(|other| layer(other) != layer(line));
-    let new = missed.iter().filter(|line| lacks(listed, line)).map(|line| format!("{line} is missed"));
-    let met = listed.iter().filter(|line| lacks(missed, line)).map(|line| format!("{line} is met by now"));
+    let new =
+        missed.iter().filter(|line| lacks(listed, line) && lacks(close, line)).map(|line| format!("{line} is missed"));
+    let met = listed
+        .iter()
+        .filter(|line| lacks(missed, line) && lacks(close, line))
+        .map(|line| format!("{line} is met by now"));
     new.chain(met).collect()
 }
 
@@ -662,11 +673,23 @@ mod tests {
     fn a_miss_that_is_not_listed_is_told() {
         let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
         let listed = lines(&["m4 T5: 2.79, at most 2.20", "m0 C2: 5.85, at most 5.60"]);
-        assert!(differences(&listed, &lines(&["m0 C2: 5.90, at most 5.60", "m4 T5: 2.80, at most 2.20"])).is_empty());
+        assert!(
+            differences(&listed, &lines(&["m0 C2: 5.90, at most 5.60", "m4 T5: 2.80, at most 2.20"]), &[]).is_empty()
+        );
         assert_eq!(
-            differences(&listed, &lines(&["m0 C2: 5.85, at most 5.60", "m4 T1: 1.40, at most 1.35"])),
+            differences(&listed, &lines(&["m0 C2: 5.85, at most 5.60", "m4 T1: 1.40, at most 1.35"]), &[]),
             ["m4 T1: 1.40, at most 1.35 is missed", "m4 T5: 2.79, at most 2.20 is met by now"]
         );
+    }
+
+    #[test]
+    fn no_list_is_held_to_an_instruction() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
+        let (one, other) = (lines(&["m4 T5: 2.21, at most 2.20"]), lines(&["m0 C2: 5.61, at most 5.60"]));
+        assert!(differences(&one, &other, &[&one[..], &other[..]].concat()).is_empty());
+        let verdict = |cost| Verdict { what: "must", limit: 2.0, cost };
+        assert!(verdict(2.0042).met() && verdict(2.0042).close() && !verdict(2.0058).met() && verdict(2.0058).close());
+        assert!(!verdict(2.0).close() && !verdict(2.01).close());
     }
 
     #[test]
