@@ -165,7 +165,7 @@ fn cores(names: &[String]) -> Result<Vec<&'static Core>> {
 /// Every layer that has a budget, each once.
 pub fn all_layers() -> Vec<String> {
     let mut all: Vec<String> = LAYERS.iter().map(|layer| layer.spec.into()).collect();
-    let decoders = targets::STREAMED.iter().flat_map(|(decoder, _)| [decoder.to_string(), by_rows(decoder)]);
+    let decoders = targets::DECODERS.iter().flat_map(|decoder| [decoder.to_string(), by_rows(decoder)]);
     for layer in cliffs().into_iter().flat_map(|cliff| [cliff.odd, cliff.even]).chain(decoders) {
         if !all.contains(&layer) {
             all.push(layer);
@@ -408,7 +408,7 @@ impl Measured {
     fn streaming_table(&self) -> String {
         let mut rows = vec![vec!["decoder, row by row".to_string(), "at most".to_string()]];
         rows[0].extend(self.cores.iter().map(|core| core.name.to_string()));
-        for (decoder, limit) in targets::STREAMED {
+        for decoder in targets::DECODERS {
             let cell = |core: &&Core| {
                 let text = |[rows, whole]: [u64; 2]| {
                     let count = |n| HumanCount(n).to_string();
@@ -416,7 +416,7 @@ impl Measured {
                 };
                 self.streaming(decoder, core.name).map_or(String::new(), text)
             };
-            let mut row = vec![decoder.to_string(), format!("{limit:.2}")];
+            let mut row = vec![decoder.to_string(), format!("{:.2}", targets::STREAMED)];
             row.extend(self.cores.iter().map(cell));
             rows.push(row);
         }
@@ -424,18 +424,6 @@ impl Measured {
             "Instructions of decoders row by row / of the same operators on whole tensors, one after the other\n\n{}\n",
             markdown(&rows)
         )
-    }
-
-    /// The decoders whose streaming costs more than it may on a core.
-    pub fn streams_dearly(&self, core: &str) -> Vec<String> {
-        let over = |(decoder, limit): (&str, f64)| {
-            let Some([rows, whole]) = self.streaming(decoder, core) else {
-                return Some(format!("`{decoder}` was not counted"));
-            };
-            let ratio = rows as f64 / whole as f64;
-            (ratio > limit).then(|| format!("`{decoder}` takes {ratio:.3} of whole tensors, at most {limit:.2}"))
-        };
-        targets::STREAMED.into_iter().filter_map(over).collect()
     }
 
     /// Every verdict and the line that a list of misses has for it.
@@ -466,6 +454,14 @@ impl Measured {
             if let Some(cost) = self.cliff(&cliff, core) {
                 let text = format!("{core} {}: {cost:.2} of {}, at most {:.1}", cliff.odd, cliff.even, targets::CLIFF);
                 all.push((Verdict { what: "cliff", limit: targets::CLIFF, cost }, text));
+            }
+        }
+        for (core, decoder) in self.cores.iter().flat_map(|core| targets::DECODERS.map(|decoder| (core.name, decoder)))
+        {
+            if let Some([rows, whole]) = self.streaming(decoder, core) {
+                let (limit, cost) = (targets::STREAMED, rows as f64 / whole as f64);
+                let text = format!("{core} {decoder} rows: {cost:.2} of whole tensors, at most {limit:.2}");
+                all.push((Verdict { what: "streamed", limit, cost }, text));
             }
         }
         all

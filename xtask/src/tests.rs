@@ -158,17 +158,6 @@ fn group(name: &str, device: &Result<Vec<Report<'_>>>, host: &[Report<'_>]) -> R
 /// Counts every layer of the bench on every core; each core is a test.
 fn budgets() -> Vec<Trial> {
     let measured = bench::measure(CORES.iter().collect(), bench::all_layers());
-    let dear =
-        |core: &Core| measured.as_ref().map(|m| m.streams_dearly(core.name)).map_err(|error| format!("{error:#}"));
-    let streams = CORES.iter().map(|core| {
-        let dear = dear(core);
-        trial(core.name, "streaming costs little more than whole tensors", move || {
-            let dear = dear.map_err(anyhow::Error::msg)?;
-            ensure!(dear.is_empty(), "{}", dear.join("; "));
-            Ok(())
-        })
-    });
-    let streams: Vec<_> = streams.collect();
     let verdicts = measured.and_then(|m| Ok((bench::over_budget(&m)?, bench::missed_otherwise(&m)?)));
     let (verdict, otherwise) = match verdicts.map_err(|error| format!("{error:#}")) {
         Ok((over, otherwise)) => (Ok(over), Ok(otherwise)),
@@ -187,7 +176,7 @@ fn budgets() -> Vec<Trial> {
         ensure!(differences.is_empty(), "{}", differences.join("; "));
         Ok(())
     });
-    CORES.iter().map(of).chain([listed]).chain(streams).collect()
+    CORES.iter().map(of).chain([listed]).collect()
 }
 
 /// Boards whose consoles are talked to: each has another UART.
