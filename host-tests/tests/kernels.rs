@@ -1,6 +1,6 @@
 //! The kernels against the exact integer model, on many more seeds than a board runs, and their tables against the reference.
 
-use firmware::suite::{GROUPS, Outcome, Random};
+use firmware::suite::{GROUPS, HOST_GROUPS, Outcome, Random};
 use host_tests::reference::{Axis, Interpolation};
 use upconv::{Coordinates, tflite_nearest, torch_nearest, torch_nearest_exact};
 
@@ -14,7 +14,7 @@ fn seed() -> u64 {
 #[test]
 fn every_kernel_equals_the_exact_integer_model() {
     let seed = seed();
-    for &(name, group) in GROUPS {
+    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS) {
         let outcome = group(Random::new(seed), if cfg!(miri) { 4 } else { 3000 });
         assert_eq!(outcome.failed, 0, "{name}: {outcome:?} with seed {seed}");
         assert_ne!(outcome.digest, 0);
@@ -23,7 +23,7 @@ fn every_kernel_equals_the_exact_integer_model() {
 
 #[test]
 fn the_suite_repeats_itself_and_depends_on_its_seed() {
-    for &(name, group) in GROUPS {
+    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS) {
         let run = |seed| -> Outcome { group(Random::new(seed), if cfg!(miri) { 2 } else { 40 }) };
         let (a, b, c) = (run(5), run(5), run(6));
         assert_eq!(a, b, "{name}");
