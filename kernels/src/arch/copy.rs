@@ -612,8 +612,11 @@ mod model {
     }
 
     fn double_by<E: Copy>(x: &[E], n: usize, y: &mut [E]) {
-        for (x, y) in x.chunks_exact(n.max(1)).zip(y.chunks_exact_mut((2 * n).max(1))) {
-            let (y0, y1) = y.split_at_mut_checked(n).unwrap_or_default();
+        let mut rest = y;
+        for x in x.chunks_exact(n.max(1)) {
+            let Some((y0, more)) = rest.split_at_mut_checked(n) else { return };
+            let Some((y1, more)) = more.split_at_mut_checked(n) else { return };
+            rest = more;
             let ((x, last), (y0, last0), (y1, last1)) =
                 (x.as_chunks::<8>(), y0.as_chunks_mut::<8>(), y1.as_chunks_mut::<8>());
             for ((x, y0), y1) in x.iter().zip(y0).zip(y1) {
