@@ -35,10 +35,9 @@
 //! ```
 //!
 //! The map, in the order to read it: `shape` and `element` are plain data, `quant` turns scales into integers, `phase` and `coords`
-//! hold all index arithmetic. `plan` orders weights, `conv`, `depthwise`, `conv_transpose`, `fold`, `upsample`, `pixel_shuffle`, `unpool`, `pad`,
+//! hold all index arithmetic. `plan` orders weights, `conv`, `single` (rows of one pixel), `depthwise`, `conv_transpose`, `fold`, `upsample`, `pixel_shuffle`, `unpool`, `pad`,
 //! `join` and `activation` are the operators, `rows` drives one of them, `decoder` chains them on static memory, `reads` tells plans which rows
-//! each reads, `arch` holds the inner loops.
-
+//! each reads, `arch` holds the inner loops, `sink` sends rows to buses.
 //!
 //! Features, none by default: `defmt` ([`defmt::Format`](https://docs.rs/defmt) for [`Error`] and for the plain numbers that plans are made of), `embedded-hal` (`sink`: rows to SPI,
 //! I2C and writers), `fixed` (`FixedI8` and `FixedI16` of that crate as [`Element`]s), `micromath` (real numbers on the device: `Quant::quantize`, `Quant::dequantize`, `sigmoid`).

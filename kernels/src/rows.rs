@@ -84,7 +84,7 @@ impl<'a, T> Window<'a, T> {
     /// Hands on values `from .. from + len` of so many rows, the first of which is `y`, `step` apart. Not all, and false, where the window does
     /// not hold them.
     #[inline(always)]
-    #[allow(dead_code)] // backends ask it
+    #[cfg(any(not(upconv_backend = "portable"), test))]
     pub(crate) fn pieces(
         &self,
         y: usize,

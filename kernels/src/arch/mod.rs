@@ -29,12 +29,16 @@ pub(crate) mod depth;
 #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod mve;
+#[cfg(any(not(upconv_backend = "portable"), test))]
+mod pieces;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 #[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod quad;
+#[cfg(test)]
+mod testing;
 
 #[cfg(upconv_backend = "mve")]
 use mve as chosen;

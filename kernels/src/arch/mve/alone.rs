@@ -4,8 +4,9 @@
 //! by the formulas of the other loops, which hold where all shifts are below 0.
 
 use super::depth::ZERO;
-use super::portable::{self, Block, Piece, Pixel, Run};
+use super::portable::{self, Block, Pixel, Run};
 use super::{BLOCK, SUMS};
+use crate::arch::pieces::Piece;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
