@@ -38,7 +38,8 @@ def environment(requirements):
 def main():
     task, options = sys.argv[1:2], sys.argv[2:]
     if not task or task[0] not in TASKS:
-        sys.exit(f"usage: python models/train.py {'|'.join(TASKS)} [options]")
+        reason = f"there is no task `{task[0]}`" if task else "a task is missing"
+        sys.exit(f"error: {reason}; python models/train.py {'|'.join(TASKS)} [options]")
     folder = MODELS / task[0]
     python = environment(folder / "requirements.txt")
     sys.exit(subprocess.run([python, folder / "train.py", *options]).returncode)
