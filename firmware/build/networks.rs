@@ -186,6 +186,8 @@ const INT16X8: Format = Format {
     layers: "Int16x8",
 };
 
+const FORMATS: [Format; 2] = [INT8, INT16X8];
+
 /// Bytes of a multiplier.
 const MULTIPLIER: usize = 8;
 
@@ -302,7 +304,7 @@ impl Model {
                     to.planned(&format!("L{i}"), "Bilinear", &format!("Upsample::bilinear({shape}, {how})"));
                 }
                 "concat" => {
-                    for f in [INT8, INT16X8] {
+                    for f in FORMATS {
                         let input = |t: &usize| format!("({}, {})", self::shape(tensors[*t]), quant(tensors[*t], &f));
                         let inputs: Vec<_> = from(layer).iter().map(input).collect();
                         let (kind, y) = (format!("Concat<{}, {}>", f.value, inputs.len()), quant(y, &f));
@@ -327,7 +329,7 @@ impl Model {
                         &format!("P{i}.pack({source}, WeightOrder::Torch)"),
                     );
                     let site = Site { i, layer, x, y };
-                    for (flash, f) in flash.iter_mut().zip([INT8, INT16X8]) {
+                    for (flash, f) in flash.iter_mut().zip(FORMATS) {
                         self.scalars(to, &site, &f);
                         self.convolution(to, &site, &f, "", "i8");
                         *flash += n + channels * (MULTIPLIER + f.bias_bytes);
@@ -336,20 +338,20 @@ impl Model {
             }
         }
         let mut networks = Vec::new();
-        for (f, flash) in [INT8, INT16X8].iter().zip(flash) {
+        for (f, flash) in FORMATS.iter().zip(flash) {
             let node = |(i, layer)| Node { name: layer_name(i, layer, f), from: from(layer) };
             let nodes: Vec<_> = layers.iter().enumerate().map(node).collect();
             networks.push(self.network(to, name, f, &nodes, tensors[0], flash));
         }
         if name == "nearest" {
-            networks.push(self.folded(to, layers, &tensors, flash[0]));
+            networks.extend(self.folded(to, layers, &tensors, flash));
         }
         networks
     }
 
-    /// The int8 network of which each nearest upsample is part of the convolution after it.
-    fn folded(&self, to: &mut Target, layers: &[Value], tensors: &[Tensor<'_>], mut flash: usize) -> String {
-        let mut nodes: Vec<Node> = Vec::new();
+    /// The networks of which each nearest upsample is part of the convolution after it.
+    fn folded(&self, to: &mut Target, layers: &[Value], tensors: &[Tensor<'_>], mut flash: [usize; 2]) -> [String; 2] {
+        let mut nodes = [const { Vec::<Node>::new() }; 2];
         // Of each tensor the node that makes it.
         let mut made_by = vec![0];
         for (i, layer) in layers.iter().enumerate() {
@@ -359,7 +361,7 @@ impl Model {
                 continue;
             }
             let before = from(layer)[0].checked_sub(1).map(|b| &layers[b]).filter(|b| op(b) == "upsample_nearest");
-            let name = match before {
+            let names = match before {
                 Some(up) => {
                     let site = Site { i, layer, x: tensors[from(up)[0]], y: tensors[i + 1] };
                     let ([h, w], [kh, kw]) = (self.pair(&up["factor"]), self.pair(&layer["kernel"]));
@@ -374,16 +376,20 @@ impl Model {
                     let sums = to.value(&format!("F{i}.weights::<_, {n}>({source}, WeightOrder::Torch)"));
                     let packed = format!("FP{i}.pack(&{sums}, WeightOrder::Torch)");
                     to.values(&format!("FW{i}"), "i16", &n.to_string(), &packed);
-                    self.convolution(to, &site, &INT8, "F", "i16");
-                    flash += 2 * n - weights.len();
-                    format!("FL{i}_8")
+                    for (flash, f) in flash.iter_mut().zip(FORMATS) {
+                        self.convolution(to, &site, &f, "F", "i16");
+                        *flash += 2 * n - weights.len();
+                    }
+                    FORMATS.map(|f| format!("FL{i}_{}", f.id))
                 }
-                None => layer_name(i, layer, &INT8),
+                None => FORMATS.map(|f| layer_name(i, layer, &f)),
             };
-            nodes.push(Node { name, from: reads });
-            made_by.push(nodes.len());
+            for (nodes, name) in nodes.iter_mut().zip(names) {
+                nodes.push(Node { name, from: reads.clone() });
+            }
+            made_by.push(nodes[0].len());
         }
-        self.network(to, "folded", &INT8, &nodes, tensors[0], flash)
+        [0, 1].map(|f| self.network(to, "folded", &FORMATS[f], &nodes[f], tensors[0], flash[f]))
     }
 
     fn geometry(&self, layer: &Value) -> String {

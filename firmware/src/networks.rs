@@ -11,7 +11,7 @@ use upconv::{Decoder, Element, Error, Input, Layer, Pointwise, Shape, Table8};
 
 /// What was trained from one seed, and the data that go with it.
 pub struct Seed {
-    /// Each decoder in int8 and int16x8; `nearest` is followed by its folded form, which is int8 and called `folded`.
+    /// Each decoder in int8 and int16x8; `nearest` is followed by its folded form, called `folded`.
     pub networks: &'static [Network],
     /// The test inputs, [`samples`](Self::samples) times [`len`](Self::len) values.
     pub inputs: Inputs,
@@ -43,7 +43,7 @@ pub struct Network {
 pub enum Layers {
     /// int8.
     Int8(&'static (dyn Rows<i8> + Sync), &'static [&'static (dyn Layer<i8> + Sync)]),
-    /// int16 activations, int8 weights.
+    /// int16 activations, int8 weights or, folded, int16 ones.
     Int16x8(&'static (dyn Rows<i16> + Sync), &'static [&'static (dyn Layer<i16> + Sync)]),
 }
 

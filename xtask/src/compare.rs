@@ -67,8 +67,7 @@ fn page() -> Result<()> {
 const HEAD: &str = "# `ConvTranspose2d` or `Upsample` + `Conv2d`?
 
 Written by `cargo xtask compare` from the networks of [models](../models/README.md): three tasks, four decoders of equal width each, from three seeds. `folded` is
-`nearest` with every upsample folded into the convolution after it: the same outputs bit for bit from int8 activations and int16 weights (sums of up to four of
-`nearest`'s). There is no int16x8 form of it: 16-bit weights go with 8-bit activations only.
+`nearest` with every upsample folded into the convolution after it: the same outputs bit for bit from weights of int16 (sums of up to four of `nearest`'s).
 
 ## When to take which
 

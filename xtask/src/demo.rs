@@ -51,7 +51,7 @@ const NOTES: [&str; 3] = [
     "weights in flash: with biases and multipliers",
     "instructions: mean of one input, sending not counted",
 ];
-const FOLDED: &str = "folded: the network `nearest` with each upsample folded into the convolution after it, int8 activations and int16 weights; the same outputs";
+const FOLDED: &str = "folded: the network `nearest` with each upsample folded into the convolution after it; its weights are int16, its outputs the same";
 
 /// Runs a task's networks on an emulated board and shows what came out.
 ///
@@ -196,14 +196,9 @@ impl Shown {
         let merit = self.task.merit();
         for format in once("f32").chain(FORMATS) {
             row(format!("{}, {format}, over {}", merit.name, self.task.judged_on()), &|name| {
-                let folded = name == "folded" && format != "int8";
                 // The pictures above are all.
                 let same = self.task == Task::Bigpicture && format != "f32";
-                Ok((!folded && !same).then_some(format!(
-                    "{:.*}",
-                    merit.digits,
-                    self.model.figure(name, format, merit.key)?
-                )))
+                Ok((!same).then_some(format!("{:.*}", merit.digits, self.model.figure(name, format, merit.key)?)))
             })?;
         }
         let folded = names.contains(&"folded").then(|| FOLDED.to_string());

@@ -338,14 +338,14 @@ fn formats(answers: &[Answer]) -> String {
 /// What folding changes.
 fn folding(answers: &[Answer]) -> String {
     let mut parts = Vec::new();
-    for answer in answers {
-        if let (Some(pair), Some(folded)) = (answer.cost("nearest", "int8"), answer.cost("folded", "int8")) {
+    for (answer, format) in answers.iter().flat_map(|a| FORMATS[1..].iter().map(move |f| (a, *f))) {
+        if let (Some(pair), Some(folded)) = (answer.cost("nearest", format), answer.cost("folded", format)) {
             let times = |a: f64, b: f64| format!("{:.2}", a / b);
             let cores: Vec<_> = zip(CORES, zip(&pair.instructions, &folded.instructions))
                 .map(|(core, (p, f))| format!("{} {}", core.name, times(*f as f64, *p as f64)))
                 .collect();
             parts.push(format!(
-                "{}: instructions {}, RAM {}, flash {}, MACs {}",
+                "{} {format}: instructions {}, RAM {}, flash {}, MACs {}",
                 answer.task.name(),
                 cores.join(", "),
                 times(folded.ram as f64, pair.ram as f64),
@@ -370,7 +370,7 @@ mod tests {
     fn answer(task: Task, of: &[Figures]) -> Answer {
         let mut answer = Answer { task, rows: Vec::new(), flat: Vec::new(), costs: Vec::new() };
         for (name, merits, instructions, ram, flash, ripple) in of.iter().copied() {
-            for format in FORMATS.iter().copied().filter(|format| name != "folded" || *format == "int8") {
+            for format in FORMATS {
                 answer.rows.push(Row { name, format, merits: merits.to_vec() });
                 let instructions = vec![instructions; CORES.len()];
                 answer.costs.push(Cost {
@@ -467,7 +467,7 @@ mod tests {
         );
         has("Flat backgrounds, checkerboards", "Some quality `bilinear` loses");
         has("Which core", "takes `folded` or `k4s2p1` on every core");
-        has("Folding", "digits: instructions m0 0.67");
+        has("Folding", "digits int8: instructions m0 0.67");
         assert!(!answers[0].is_worse("bilinear"));
     }
 

@@ -1,6 +1,6 @@
 //! The checkerboard: the gain of each phase of an output, and the spectrum of a flat input's response.
 
-use super::answer::{Answer, deviation, mean};
+use super::answer::{Answer, deviation, mean, trained};
 use crate::models::{Model, Task, decode_all};
 use crate::terminal::markdown;
 use anyhow::{Context, Result, bail};
@@ -36,11 +36,16 @@ pub struct Phase {
     pub ends: Option<[f64; 2]>,
 }
 
+/// Whether a network is a trained decoder in the format with the finest outputs.
+fn is_judged(network: &Network) -> bool {
+    network.format() == "int16x8" && trained(network.name) == network.name
+}
+
 /// That of each trained decoder.
 pub fn flat(task: Task) -> Result<Vec<Flat>> {
     let seeds = task.seeds();
     let mut all = Vec::new();
-    for (i, network) in seeds[0].networks.iter().enumerate().filter(|(_, n)| n.format() == "int16x8") {
+    for (i, network) in seeds[0].networks.iter().enumerate().filter(|(_, n)| is_judged(n)) {
         let mut flat = Flat { name: network.name, stages: Vec::new(), spectrum: Vec::new(), ripple: Vec::new() };
         for (n, seed) in seeds.iter().enumerate() {
             let (model, network) = (Model::read(task, n)?, &seed.networks[i]);
@@ -248,7 +253,7 @@ impl Answer {
 
     /// All frequencies together, mean over seeds.
     pub fn ripple(&self, name: &str) -> Option<f64> {
-        let name = super::answer::trained(name);
+        let name = trained(name);
         self.flat.iter().find(|flat| flat.name == name).map(|flat| mean(&flat.ripple))
     }
 }
@@ -264,7 +269,7 @@ mod tests {
         let (task, real) = (Task::Digits, |v: &Value| v["int16x8"]["scale"].as_f64().unwrap());
         let model = Model::read(task, 0).unwrap();
         let bias = task.file("seed0/bias.f32").unwrap();
-        for network in task.seeds()[0].networks.iter().filter(|n| n.format() == "int16x8") {
+        for network in task.seeds()[0].networks.iter().filter(|n| is_judged(n)) {
             let Layers::Int16x8(_, operators) = network.layers else { unreachable!() };
             let (stages, layers) = (gains(task, 0, &model, network).unwrap(), model.layers(network.name).unwrap());
             let stage = if layers.last().unwrap()["op"] == "conv" { 2 } else { 1 };
