@@ -4,7 +4,7 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Tap rows that would
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
-use crate::arch::{ALIKE, BLOCK, Block, DIRECT, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS};
+use crate::arch::{ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TOTALS, few, small};
 use crate::phase::{Alike, Phase};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
@@ -135,6 +135,27 @@ macro_rules! layer {
                     }
                     first += block;
                 }
+                let few = if size_of::<$a>() + size_of::<$w>() + size_of::<T>() == 6 && largest <= SMALL {
+                    few_channels(plan, quant.multipliers)
+                } else {
+                    0
+                };
+                // Σ w of each channel of each pair of classes, which lie in this order.
+                let mut totals = [0; 2 * FEW];
+                let mut n = 0;
+                while TOTALS && few > 0 && n < totals.len() {
+                    let (pair, channel) = (crate::plan::div(n, plan.output.c), crate::plan::rem(n, plan.output.c));
+                    if let Some((at, k)) = plan.class_pair(pair) {
+                        let mut i = at + channel * k;
+                        let end = i + k;
+                        while i < end && i < self.packed.len() {
+                            let $v = self.packed[i];
+                            totals[n] += $raw as i32;
+                            i += 1;
+                        }
+                    }
+                    n += 1;
+                }
                 Ok(Convolution {
                     plan: *plan,
                     weights: self,
@@ -143,6 +164,8 @@ macro_rules! layer {
                     requant: Requant::new(quant.rounding, quant.y.zero, quant.activation.range::<T>(quant.y)),
                     largest,
                     alike: alike(plan),
+                    few,
+                    totals,
                     element: PhantomData,
                 })
             }
@@ -217,6 +240,10 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     /// No sum is larger.
     pub(crate) largest: u64,
     alike: Option<Alike>,
+    /// Up to so many channels of a row are few.
+    few: usize,
+    /// Σ w of the first vectors of packed weights, for them.
+    totals: [i32; 2 * FEW],
     element: PhantomData<T>,
 }
 
@@ -229,6 +256,17 @@ const fn alike(plan: &Plan) -> Option<Alike> {
         }
         _ => None,
     }
+}
+
+/// FEW where the loops for few channels hold: for factors from 2^-23 to below 1/2.
+const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
+    let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
+    let mut i = 0;
+    while i < multipliers.len() {
+        holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
+        i += 1;
+    }
+    if holds { FEW } else { 0 }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {
@@ -264,6 +302,14 @@ struct Row<'a, T> {
     top: usize,
     /// The rows, unless there are more than TAP_ROWS.
     lines: Vec<&'a [T], TAP_ROWS>,
+}
+
+impl<'a, T> Row<'a, T> {
+    /// To be [found](Convolution::find).
+    #[inline(always)]
+    fn new(x: &'a Window<'a, T>) -> Self {
+        Row { x, class: 0, taps: 0, above: 0, inside: 0, top: 0, lines: Vec::new() }
+    }
 }
 
 /// Output pixels that the same taps reach, and some of their channels.
@@ -302,8 +348,30 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             (true, _, false) => self.depthwise::<A>(oy, x, y),
             (_, 1, true) => self.single::<i32>(oy, x, channels, y),
             (_, 1, false) => self.single::<A>(oy, x, channels, y),
+            _ if self.width(channels.len()) <= self.few => self.all_few(oy, x, channels, y),
             (_, _, true) => self.phases::<i32>(oy, x, channels, y),
             (_, _, false) => self.phases::<A>(oy, x, channels, y),
+        }
+    }
+
+    /// Channels of the row, where alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow
+    /// each other.
+    #[inline(always)]
+    fn width(&self, channels: usize) -> usize {
+        channels * self.alike.map_or(1, |_| self.plan.x.out_step)
+    }
+
+    /// Finds what output row `oy` reads.
+    #[inline(always)]
+    fn find(&self, oy: usize, row: &mut Row<'_, T>) {
+        let plan = &self.plan;
+        let rows = plan.y.at(oy);
+        let (above, inside) = plan.y.clip(rows.first, rows.taps);
+        (row.class, row.taps, row.above, row.inside) = (rows.class, rows.taps, above, inside);
+        row.top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
+            let _ = row.lines.push(row.x.row(row.top + line * plan.y.tap_step)); // as many fit
+            small();
         }
     }
 
@@ -311,25 +379,19 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn phases<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
         let plan = &self.plan;
-        let rows = plan.y.at(oy);
-        let (above, inside) = plan.y.clip(rows.first, rows.taps);
-        let top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
-        let mut row = Row { x, class: rows.class, taps: rows.taps, above, inside, top, lines: Vec::new() };
-        for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
-            let _ = row.lines.push(x.row(top + line * plan.y.tap_step)); // as many fit
-        }
+        let mut row = Row::new(x);
+        self.find(oy, &mut row);
         let mut patch = Patch::new();
-        // Alike phases are so many times the channels: they read the same inputs, and their outputs and weights follow each other.
-        let alike = self.alike;
-        let width = channels.len() * alike.map_or(1, |_| plan.x.out_step);
+        let (alike, width) = (self.alike, self.width(channels.len()));
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
+            if width - o <= self.few {
+                return self.few(&row, [channels.start, o, width], y);
+            }
             let first = channels.start + if alike.is_some() { in_span } else { o };
             let mut n = SUMS.min(plan.span - in_span);
-            let (bias, multipliers) = (self.weights.bias, self.multipliers);
-            let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, first, n) };
-            let bias = cut(bias, first, n);
-            while alike.is_some() && n.is_multiple_of(plan.span) && n + plan.span <= SUMS.min(width - o) {
+            let (bias, multipliers) = self.scales(first, n);
+            while alike.is_some() && n + plan.span <= SUMS.min(width - o) {
                 n += plan.span;
             }
             let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
@@ -345,7 +407,47 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
     }
 
-    /// All column phases of some channels: those from number `o` on of the `width` that the row has, from channel `start` of the layer on.
+    /// Biases and multipliers of n channels.
+    #[inline(always)]
+    fn scales(&self, first: usize, n: usize) -> (&[A], &[Multiplier]) {
+        let (bias, multipliers) = (self.weights.bias, self.multipliers);
+        let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, first, n) };
+        (cut(bias, first, n), multipliers)
+    }
+
+    /// The part of alike phases, or of phase r: n channels from number `o` on of the `width` that the row has, from channel `start` of the layer on.
+    #[inline(always)]
+    fn of_alike(&self, row: &Row<'_, T>, alike: Alike, [start, o, width, n]: [usize; 4]) -> Part<'_, W> {
+        let (Alike { taps, first, count, skip, last }, c) = (alike, self.plan.output.c);
+        let (weights, run) = self.weights(row, [0, taps], [start + o, n]);
+        let to = o as isize - (skip * c) as isize;
+        let [skip, last] = [(skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n)];
+        Part { taps, first, group: 0, weights, run, count, to, pitch: width, skip, last }
+    }
+
+    #[inline(always)]
+    fn of_phase(
+        &self,
+        row: &Row<'_, T>,
+        (r, Phase { class, taps, first }): (usize, Phase),
+        [start, o, width, n]: [usize; 4],
+        group: usize,
+    ) -> Part<'_, W> {
+        let (weights, run) = self.weights(row, [class, taps], [start + o, n]);
+        let (to, pitch) = ((r * width + o) as isize, self.plan.x.out_step * width);
+        Part { taps, first, group, weights, run, count: self.plan.x.len(r), to, pitch, skip: 0, last: n }
+    }
+
+    /// The weights of n channels for the tap rows that lie inside.
+    #[inline(always)]
+    fn weights(&self, row: &Row<'_, T>, [class, taps]: [usize; 2], [first, n]: [usize; 2]) -> (&[W], Run) {
+        let values = taps * self.plan.group_in;
+        let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
+        let at = self.plan.packed_at(row.class, class) + first * run.len;
+        (cut(self.weights.packed, at, n * run.len), run)
+    }
+
+    /// Those parts of a block.
     /// By itself, so that what it reads of the plan is not read beforehand for the loop around it.
     #[inline(never)]
     fn block<S: Accumulator>(
@@ -356,24 +458,75 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         patch: &mut Patch,
         y: &mut [T],
     ) {
-        let (plan, c, n) = (&self.plan, self.plan.output.c, block.channels);
         let mut job = Job::<S, A>::new(block);
         job.start::<T>();
-        let mut part = |Phase { class, taps, first }, count, to, pitch, [skip, last]: [usize; 2]| {
-            let values = taps * plan.group_in;
-            let run = Run { n: row.inside * values, len: row.taps * values, skip: row.above * values };
-            let at = plan.packed_at(row.class, class) + (start + o) * run.len;
-            let weights = cut(self.weights.packed, at, n * run.len);
-            let part = Part { taps, first, group, weights, run, count, to, pitch, skip, last };
-            self.part(row, &part, &mut job, patch, y);
-        };
-        if let Some(Alike { taps, first, count, skip, last }) = self.alike {
-            let to = o as isize - (skip * c) as isize;
-            let some = [(skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n)];
-            return part(Phase { class: 0, taps, first }, count, to, width, some);
+        let some = [start, o, width, block.channels];
+        if let Some(alike) = self.alike {
+            return self.part(row, &self.of_alike(row, alike, some), &mut job, patch, y);
         }
-        for (r, phase) in plan.x.phases().enumerate() {
-            part(phase, plan.x.len(r), (r * width + o) as isize, plan.x.out_step * width, [0, n]);
+        for phase in self.plan.x.phases().enumerate() {
+            self.part(row, &self.of_phase(row, phase, some, group), &mut job, patch, y);
+        }
+    }
+
+    /// A row of few channels.
+    #[inline(never)]
+    fn all_few(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
+        let mut row = Row::new(x);
+        self.find(oy, &mut row);
+        self.few(&row, [channels.start, 0, self.width(channels.len())], y);
+    }
+
+    /// The last channels of a row, which are few.
+    #[inline(never)]
+    fn few(&self, row: &Row<'_, T>, [start, o, width]: [usize; 3], y: &mut [T]) {
+        let some = [start, o, width, width - o];
+        if let Some(alike) = self.alike {
+            let part = self.of_alike(row, alike, some);
+            return self.few_part(row, &part, [start, self.plan.span], [0, start + o, width - o], y);
+        }
+        for phase in self.plan.x.phases().enumerate() {
+            let part = self.of_phase(row, phase, some, 0);
+            self.few_part(row, &part, [start + o, width - o], [phase.1.class, start + o, width - o], y);
+        }
+    }
+
+    /// The pixels of a part, which has n channels from one on, and in turn the biases and multipliers of so many.
+    #[inline(never)]
+    fn few_part(
+        &self,
+        row: &Row<'_, T>,
+        part: &Part<'_, W>,
+        [first, count]: [usize; 2],
+        [class, from, n]: [usize; 3],
+        y: &mut [T],
+    ) {
+        let (bias, multipliers) = self.scales(first, count);
+        let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
+        let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
+        let pixels = Pixels { rows, ..self.pixels(row, part) };
+        let totals = if TOTALS && row.inside == row.taps {
+            cut(&self.totals, (row.class * self.plan.x.used_classes() + class) * self.plan.output.c + from, n)
+        } else {
+            &[]
+        };
+        few::<T, W, A>(&block, part.weights, part.run, totals, &pixels, [part.skip, part.last], y);
+    }
+
+    /// The pixels of a part.
+    #[inline(always)]
+    fn pixels<'r>(&self, row: &'r Row<'_, T>, part: &Part<'_, W>) -> Pixels<'r, T> {
+        let &Part { taps, first, count, to, pitch, skip, .. } = part;
+        let c = self.plan.input.c;
+        Pixels {
+            count,
+            rows: &row.lines,
+            from: first * c as isize,
+            step: self.plan.x.in_step * c,
+            len: taps * c,
+            zero: self.x_zero,
+            to: (to + skip as isize) as usize,
+            pitch,
         }
     }
 
@@ -397,16 +550,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             job.subtract(rest, weights, run);
         }
         let dense = plan.dense();
-        let mut pixels = Pixels {
-            count,
-            rows: &row.lines,
-            from: first * c as isize,
-            step: in_step * c,
-            len: taps * c,
-            zero: self.x_zero,
-            to: (to + part.skip as isize) as usize,
-            pitch,
-        };
+        let mut pixels = self.pixels(row, part);
         let at_hand = dense && row.lines.len() == row.inside;
         if at_hand && job.row(patch, weights, run, &pixels, [part.skip, part.last], y) {
             return;

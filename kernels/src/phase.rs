@@ -246,7 +246,7 @@ impl Axis {
         self.kernel
     }
 
-    /// Taps of a residue class.
+    /// Taps of a residue class; class 0 has most.
     pub(crate) const fn taps(&self, class: usize) -> usize {
         self.full + (class < self.extra) as usize
     }
@@ -345,6 +345,12 @@ impl Axis {
     pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
         if first >= 0 && first as usize + taps * self.tap_step < self.input + self.tap_step {
             return (0, taps);
+        }
+        if self.tap_step == 1 {
+            let before = crate::plan::min(first.unsigned_abs() * (first < 0) as usize, taps);
+            let behind = self.input as isize - first;
+            let end = crate::plan::min(behind.unsigned_abs() * (behind > 0) as usize, taps);
+            return (before, end.saturating_sub(before));
         }
         let mut before = 0;
         while first < 0 && before < taps {

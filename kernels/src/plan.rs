@@ -311,6 +311,10 @@ pub(crate) const fn rem(a: usize, b: usize) -> usize {
     if b == 0 { 0 } else { a % b }
 }
 
+pub(crate) const fn min(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
+}
+
 pub(crate) const fn max(a: u64, b: u64) -> u64 {
     if a > b { a } else { b }
 }

@@ -4,6 +4,7 @@
 //! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
 //! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
+//! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | -                            |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!
@@ -51,6 +52,10 @@ pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS, alone};
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::depth as vectors;
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
+#[cfg(any(upconv_backend = "portable", upconv_backend = "mve"))]
+pub(crate) use portable::{FEW, TOTALS, few};
+#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
+pub(crate) use quad::{FEW, TOTALS, few};
 
 /// Whether there are the DSP instructions of Armv7E-M and Armv8-M.
 const DSP: bool = cfg!(any(upconv_backend = "dsp", upconv_backend = "mve"));
@@ -60,7 +65,7 @@ const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "ds
 /// Nothing: but a loop with assembly in it is neither unrolled nor made a call of `memcpy`.
 #[inline(always)]
 #[allow(unsafe_code)]
-fn small() {
+pub(crate) fn small() {
     // SAFETY: there is no instruction.
     #[cfg(target_os = "none")]
     unsafe {

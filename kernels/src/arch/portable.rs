@@ -17,6 +17,10 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 16;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
+/// No channels take [`few`].
+pub(crate) const FEW: usize = 0;
+/// Nor are their weights added up.
+pub(crate) const TOTALS: bool = false;
 /// Up to so many channels, column phases are channels where they are alike. Where groups make up all
 /// pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
@@ -233,6 +237,18 @@ pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, cons
         }
         block.requant.all::<T, S, A>([sum].into_iter(), [block.multiplier(c)].into_iter(), from_mut(y));
     }
+}
+
+/// All outputs of pixels of at most FEW channels, without a [`Job`].
+pub(crate) fn few<T, W, A>(
+    _: &Block<'_, A>,
+    _: &[W],
+    _: Run,
+    _: &[i32],
+    _: &Pixels<'_, T>,
+    _: [usize; 2],
+    _: &mut [T],
+) {
 }
 
 /// The outputs of a single pixel, all of its channels, without a [`Job`].

@@ -1,8 +1,9 @@
-//! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products.
+//! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products. Without a patch 9, and 7
+//! where two channels have two taps that neighbouring pixels share: their four weights, widened once a row, are one `LDM`.
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Loop, PIXELS, Strip, Strips};
+use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -357,6 +358,119 @@ strip!(direct_double, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups
 strip!(direct_single, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups single");
 /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
 pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+
+#[unsafe(naked)]
+unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+    naked_asm!(
+        ".macro tap at",
+        "mov r4, r2",
+        "3:",
+        "ldrsb r5, [r1], #1",
+        "ldrsb r6, [r1], #1",
+        "str r5, [\\at], #16",
+        "str r6, [\\at], #16",
+        "subs r4, r4, #2",
+        "bne 3b",
+        ".endm",
+        "push {{r4-r6, lr}}",
+        "2:", // a row
+        "add r12, r0, #8",
+        "tap r12",
+        "tap r0",
+        "subs r3, r3, #1",
+        "bne 2b",
+        "pop {{r4-r6, pc}}",
+        ".purgem tap",
+    )
+}
+
+/// Stamps the loop over columns: how outputs are rounded.
+///
+/// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one. On the stack: the piece and the strip.
+macro_rules! columns {
+    ($name:ident, $round:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(strip: *mut Strip) {
+            naked_asm!(
+                ".macro value",
+                "ldrsb r2, [r1], #1",
+                "ldmia r0!, {{r8-r11}}",
+                "sub r2, r2, r12",
+                "mla r4, r2, r8, r4",
+                "mla r5, r2, r9, r5",
+                "mla r6, r2, r10, r6",
+                "mla r7, r2, r11, r7",
+                ".endm",
+                rounding!(),
+                ".macro output acc, at",
+                "ldrd r8, r9, [r2, #16+\\at]",
+                "ldr r10, [r2, #24+\\at]",
+                concat!($round, " \\acc"),
+                ".endm",
+                "push {{r4-r11, lr}}",
+                "sub sp, sp, #12",
+                "str r0, [sp, #4]",
+                "ldr r12, [r0, #32]",
+                "ldr r1, [r0, #8]",
+                "ldr r4, [r1]",
+                "ldr r5, [r1, #32]",
+                "2:", // a column
+                "ldr r8, [sp, #4]",
+                "ldr r1, [r8, #8]",
+                "ldr r6, [r1, #28]",
+                "ldr r7, [r1, #60]",
+                "ldrd r2, r3, [r8]",
+                "cmp r2, r3",
+                "beq 6f",
+                "3:", // of a row
+                "ldrd r1, r0, [r2]",
+                "str r2, [sp]",
+                "ldr r3, [r8, #28]",
+                "4:",
+                "value",
+                "value",
+                "value",
+                "value",
+                "subs r3, r3, #4",
+                "bne 4b",
+                "ldrd r2, r8, [sp]",
+                "str r1, [r2], #8",
+                "ldr r3, [r8, #4]",
+                "cmp r2, r3",
+                "bne 3b",
+                "6:",
+                "ldr r2, [r8, #8]",
+                "mov r3, r8",
+                "output r4, 0",
+                "output r5, 32",
+                "ldrd r0, r1, [r3, #12]",
+                "strb r4, [r0]",
+                "strb r5, [r0, #1]",
+                "add r0, r0, r1",
+                "str r0, [r3, #12]",
+                "mov r4, r6",
+                "mov r5, r7",
+                "ldr r0, [r3, #24]",
+                "subs r0, r0, #1",
+                "str r0, [r3, #24]",
+                "bne 2b",
+                "str r4, [r2]",
+                "str r5, [r2, #32]",
+                "add sp, sp, #12",
+                "pop {{r4-r11, pc}}",
+                ".purgem value",
+                ".purgem double",
+                ".purgem single",
+                ".purgem output",
+            )
+        }
+    };
+}
+columns!(columns_double, "double");
+columns!(columns_single, "single");
+/// Two channels of two taps that neighbouring pixels share.
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 4, spread: spread_weights, double: columns_double, single: columns_single });
 
 /// One input that four channels share, and the weights' size.
 macro_rules! pixel {

@@ -9,11 +9,12 @@
 //! sums[p] += x[p] · w                           8 SMLAD
 //! ```
 //!
-//! 13 instructions for 16 products.
+//! 13 instructions for 16 products. Where two channels have two taps that neighbouring pixels share, no patch is needed: four values of a column are
+//! widened once (1 LDR, 2 SXTAB16), for both taps of both channels (2 LDM, 8 SMLAD), whose weights are widened once a row.
 
 #[cfg(not(target_arch = "arm"))]
 use super::Channel;
-use super::{Call, Loop, PIXELS, Strip, Strips, portable};
+use super::{Call, Columns, Loop, PIXELS, Strip, Strips, portable};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -67,16 +68,20 @@ impl Patch {
 }
 
 #[cfg(target_arch = "arm")]
-use asm::halves;
-#[cfg(target_arch = "arm")]
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
-#[cfg(not(target_arch = "arm"))]
-use model::halves;
+#[cfg(target_arch = "arm")]
+use asm::{columns_double, columns_single, halves, spread_weights};
 #[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
+#[cfg(not(target_arch = "arm"))]
+use model::{columns_double, columns_single, halves, spread_weights};
 
 /// Where sums become int16 outputs.
 pub(super) const HALVES: Option<super::Halves> = Some(halves);
+
+/// Two channels of two taps that neighbouring pixels share.
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 2, spread: spread_weights, double: columns_double, single: columns_single });
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -268,6 +273,33 @@ mod asm {
                 ".endm",
             )
         };
+    }
+
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+        naked_asm!(
+            ".cpu cortex-m33",
+            ".macro tap at",
+            "mov r4, r2",
+            "3:",
+            "ldr r5, [r1], #4",
+            "sxtb16 r6, r5",
+            "sxtb16 r5, r5, ror #8",
+            "str r5, [\\at, #16]",
+            "str r6, [\\at], #32",
+            "subs r4, r4, #4",
+            "bne 3b",
+            ".endm",
+            "push {{r4-r6, lr}}",
+            "2:", // a row
+            "add r12, r0, #8",
+            "tap r12",
+            "tap r0",
+            "subs r3, r3, #1",
+            "bne 2b",
+            "pop {{r4-r6, pc}}",
+            ".purgem tap",
+        )
     }
 
     /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
@@ -645,6 +677,103 @@ mod asm {
             }
         };
     }
+    /// Stamps the loop over columns: how outputs are rounded.
+    ///
+    /// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one. On the stack: the piece and the strip.
+    macro_rules! columns {
+        ($name:ident, $round:literal) => {
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(strip: *mut Strip) {
+                naked_asm!(
+                    ".cpu cortex-m33",
+                    ".macro pair x",
+                    "ldmia r0!, {{r8-r11}}",
+                    "smlad r4, \\x, r8, r4",
+                    "smlad r5, \\x, r9, r5",
+                    "smlad r6, \\x, r10, r6",
+                    "smlad r7, \\x, r11, r7",
+                    ".endm",
+                    ".macro quad",
+                    "ldr r3, [r1], #4",
+                    "sxtab16 r2, r12, r3",
+                    "sxtab16 r3, r12, r3, ror #8",
+                    "pair r2",
+                    "pair r3",
+                    ".endm",
+                    rounding!(),
+                    ".macro output acc, at",
+                    "ldrd r8, r9, [r2, #16+\\at]",
+                    "ldr r10, [r2, #24+\\at]",
+                    concat!($round, " \\acc"),
+                    ".endm",
+                    "push {{r4-r11, lr}}",
+                    "sub sp, sp, #12",
+                    "str r0, [sp, #4]",
+                    "ldr r12, [r0, #32]",
+                    "rsb r12, r12, #0",
+                    "pkhbt r12, r12, r12, lsl #16",
+                    "ldr r1, [r0, #8]",
+                    "ldr r4, [r1]",
+                    "ldr r5, [r1, #32]",
+                    "2:", // a column
+                    "ldr r8, [sp, #4]",
+                    "ldr r1, [r8, #8]",
+                    "ldr r6, [r1, #28]",
+                    "ldr r7, [r1, #60]",
+                    "ldrd r2, r3, [r8]",
+                    "cmp r2, r3",
+                    "beq 6f",
+                    "3:", // of a row
+                    "ldrd r1, r0, [r2]",
+                    "str r2, [sp]",
+                    "ldr lr, [r8, #28]",
+                    "lsrs lr, lr, #3", // bit 2 into the carry
+                    "bcc 4f",
+                    "quad",
+                    "beq 5f",
+                    "4:",
+                    "quad",
+                    "quad",
+                    "subs lr, lr, #1",
+                    "bne 4b",
+                    "5:",
+                    "ldrd r2, r8, [sp]",
+                    "str r1, [r2], #8",
+                    "ldr r3, [r8, #4]",
+                    "cmp r2, r3",
+                    "bne 3b",
+                    "6:",
+                    "ldr r2, [r8, #8]",
+                    "mov r3, r8",
+                    "output r4, 0",
+                    "output r5, 32",
+                    "ldrd r0, r1, [r3, #12]",
+                    "strb r4, [r0]",
+                    "strb r5, [r0, #1]",
+                    "add r0, r0, r1",
+                    "str r0, [r3, #12]",
+                    "mov r4, r6",
+                    "mov r5, r7",
+                    "ldr r0, [r3, #24]",
+                    "subs r0, r0, #1",
+                    "str r0, [r3, #24]",
+                    "bne 2b",
+                    "str r4, [r2]",
+                    "str r5, [r2, #32]",
+                    "add sp, sp, #12",
+                    "pop {{r4-r11, pc}}",
+                    ".purgem pair",
+                    ".purgem quad",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem output",
+                )
+            }
+        };
+    }
+    columns!(columns_double, "double");
+    columns!(columns_single, "single");
+
     /// Dot products of bytes, of which the inputs take the zero point with them as they are widened.
     macro_rules! direct {
         ($name:ident $groups:literal) => {
@@ -893,6 +1022,64 @@ mod model {
     }
 
     pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct::<1>, direct::<2>];
+
+    pub(super) unsafe extern "C" fn spread_weights(mut to: *mut i32, mut w: *const i8, step: usize, rows: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            for _ in 0..rows {
+                for tap in [2, 0] {
+                    for quad in 0..step / 4 {
+                        let four = [0, 1, 2, 3].map(|i| i32::from(*w.add(i)));
+                        let pair = |i: usize| four[i] & 0xFFFF | four[i + 2] << 16;
+                        to.add(8 * quad + tap).write(pair(0));
+                        to.add(8 * quad + tap + 4).write(pair(1));
+                        w = w.add(4);
+                    }
+                }
+                to = to.add(2 * step);
+            }
+        }
+    }
+
+    unsafe fn columns(s: *mut Strip, single: bool) {
+        let halves = |pair: i32| [pair << 16 >> 16, pair >> 16];
+        // SAFETY: the caller's.
+        unsafe {
+            let s = &mut *s;
+            let channels = core::slice::from_raw_parts_mut(s.channel, 2);
+            while s.count > 0 {
+                let mut sums = [channels[0].sums[0], channels[1].sums[0], channels[0].start, channels[1].start];
+                let mut piece = s.pieces;
+                while piece != s.end {
+                    let (x, mut w) = ((*piece).x.cast::<i8>(), (*piece).w.cast::<i32>());
+                    for at in (0..s.n).step_by(4).flat_map(|at| [at, at + 1]) {
+                        let x = [at, at + 2].map(|i| i32::from(*x.add(i)) - s.zero);
+                        for sum in &mut sums {
+                            *sum = smlad(x, halves(*w), *sum);
+                            w = w.add(1);
+                        }
+                    }
+                    (*piece).x = x.add(s.n).cast();
+                    piece = piece.add(1);
+                }
+                for (c, channel) in channels.iter_mut().enumerate() {
+                    *s.y.add(c) = output(sums[c], channel.q, channel.h, channel.e, single);
+                    channel.sums[0] = sums[2 + c];
+                }
+                (s.y, s.count) = (s.y.wrapping_add(s.pitch), s.count - 1);
+            }
+        }
+    }
+
+    pub(super) unsafe extern "C" fn columns_double(s: *mut Strip) {
+        // SAFETY: the caller's.
+        unsafe { columns(s, false) };
+    }
+
+    pub(super) unsafe extern "C" fn columns_single(s: *mut Strip) {
+        // SAFETY: the caller's.
+        unsafe { columns(s, true) };
+    }
 
     pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
         match (x, w) {
