@@ -582,8 +582,7 @@ mod asm {
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::factor;
-    use super::super::isa::output;
+    use super::super::isa::{factor, output};
     use super::{Call, From, HALF, Half, LANES, Loop};
     use crate::Element;
 

@@ -31,6 +31,7 @@ mod isa;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
+use super::small;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
@@ -38,6 +39,7 @@ pub(crate) use alone::alone;
 use core::mem::{MaybeUninit, offset_of};
 use core::ops::Range;
 use core::ptr::{null, null_mut};
+use depth::ZERO;
 use isa::{Loop, VECTORS};
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -101,7 +103,7 @@ impl Patch {
     /// # Safety
     /// They have been filled, there are weights of all channels, and room for outputs.
     #[inline(never)]
-    unsafe fn group(&self, l: Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
+    unsafe fn group(&self, l: &Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
         let (mut pieces, mut group) = (Pieces::new(), Group::new(size_of::<Line>(), 0, pitch));
         // SAFETY: the caller's; n values make two pieces at most.
         unsafe {
@@ -222,50 +224,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     fn factors(&mut self) {
         if !self.scaled {
-            self.write_factors();
+            self.before(&[0i8; 0], Run { n: 0, len: 0, skip: 0 });
+            self.stale = true;
         }
-    }
-
-    #[inline(never)]
-    fn write_factors(&mut self) {
-        self.scaled = true;
-        let block = self.block;
-        let wide = size_of::<A>() == 8;
-        let mut highest = -1;
-        let mut scale = |m: &Multiplier| {
-            let [q, shift] = factor(m, wide);
-            highest = shift.max(highest);
-            [q, shift]
-        };
-        let sums = [[S::default(); PIXELS]; 2];
-        let n = self.count;
-        let pairs = self.pairs.iter_mut().take(n.div_ceil(2));
-        match block.multipliers {
-            [m] => {
-                let scale = [scale(m); 2];
-                pairs.for_each(|pair| _ = pair.write(Pair { sums, scale }));
-            }
-            all if all.len() >= n => {
-                let (twos, odd) = all.get(..n).unwrap_or_default().as_chunks();
-                let mut pairs = pairs;
-                for ([a, b], pair) in twos.iter().zip(&mut pairs) {
-                    let pair = pair.as_mut_ptr();
-                    // SAFETY: it is there; its sums are written before they are read.
-                    unsafe { (&raw mut (*pair).scale).write([scale(a), scale(b)]) };
-                }
-                for (m, pair) in odd.iter().zip(pairs) {
-                    pair.write(Pair { sums, scale: [scale(m); 2] });
-                }
-            }
-            all => {
-                let mut all = all.iter().cycle();
-                for pair in pairs {
-                    let scale = [(); 2].map(|()| all.next().map_or([0; 2], &mut scale));
-                    pair.write(Pair { sums, scale });
-                }
-            }
-        }
-        self.set_end(highest < 0);
     }
 
     /// [`portable::Job::subtract`](super::portable::Job::subtract), when sums are needed.
@@ -294,32 +255,42 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// `sums[c] = bias[c] − rest · Σ_i w[c][skip + i]`, wrapping.
+    /// `sums[c] = bias[c] − rest · Σ_i w[c][skip + i]`, wrapping; what pairs are scaled by, and how outputs are made.
     #[inline(never)]
     fn before<W: Element>(&mut self, w: &[W], run: Run) {
-        self.factors();
-        self.stale = false;
-        let (n, size) = (self.count, size_of::<W>());
-        let fits = run.skip + run.n <= run.len && n * run.len <= w.len() && n > 0;
-        if size_of::<S>() == 4 && size_of::<A>() == 4 && self.rest != 0 && fits {
-            let mut own = [const { MaybeUninit::uninit() }; SUMS];
-            let total = Total {
+        (self.stale, self.scaled) = (false, true);
+        let (n, block, size) = (self.count, self.block, size_of::<W>());
+        let fits = run.skip + run.n <= run.len && n * run.len <= w.len();
+        let (rest, len) = if self.rest != 0 && fits { (self.rest, run.n) } else { (0, 0) };
+        if size_of::<S>() == 4 && n > 0 {
+            let ready = Ready {
                 to: self.pairs.as_mut_ptr().cast(),
-                from: self.biases(0..n, &mut own),
+                turn: block.multipliers.len().max(1),
+                multipliers: if block.multipliers.is_empty() { &NONE } else { block.multipliers.as_ptr() },
+                bias: if block.bias.is_empty() { (&raw const ZERO).cast() } else { block.bias.as_ptr().cast() },
+                hop: size_of::<A>(),
+                biases: block.bias.len().max(1),
+                even: n.next_multiple_of(2),
+                wide: size_of::<A>() / 8,
                 w: w.as_ptr().wrapping_add(run.skip).cast(),
-                n: run.n,
-                // The loop has passed over whole vectors.
-                next: (run.len * size).wrapping_sub((run.n * size).next_multiple_of(16)),
-                low: self.rest,
+                n: len,
+                low: rest,
                 count: n,
+                // The loop has passed over whole vectors.
+                next: (run.len * size).wrapping_sub((len * size).next_multiple_of(16)),
             };
-            // SAFETY: there are n weights of each channel and as many biases, and S has 32 bits.
-            return unsafe { isa::subtract(size)(&total) };
+            // SAFETY: there are n weights of each channel, biases and multipliers that serve in turn, and room; S has 32 bits, and
+            // the low half of a bias comes first.
+            let highest = unsafe { isa::ready(size)(&ready) };
+            return self.set_end(highest < 0);
         }
-        let (block, rest) = (self.block, self.rest);
-        for (c, sums) in self.all_sums_mut().enumerate() {
-            let w = if rest == 0 { &[] } else { cut(w, c * run.len + run.skip, run.n) };
-            *sums = [w.iter().fold(block.bias(c), |sum, w| sum.mac(-rest, w.to_i32())); PIXELS];
+        self.set_end(false);
+        for (c, pair) in self.pairs.iter_mut().take(n.div_ceil(2)).enumerate() {
+            let sums = [2 * c, 2 * c + 1].map(|c| {
+                let w = cut(w, c * run.len + run.skip, len);
+                [w.iter().fold(block.bias(c), |sum: S, w| sum.mac(-rest, w.to_i32())); PIXELS]
+            });
+            pair.write(Pair { sums, scale: [[0; 2]; 2] });
         }
     }
 
@@ -642,7 +613,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         [skip, last]: [usize; 2],
         y: &mut [T],
     ) -> bool {
-        let &Pixels { rows, from, count, step, len, zero, to, pitch } = pixels;
+        let &Pixels { rows, count, len, zero, to, pitch, .. } = pixels;
         // All bounds are checked here, once.
         let n = self.count;
         if run.n == 0 || rows.len() * len != run.n || run.skip + run.n > run.len {
@@ -652,10 +623,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if count == 1 && self.rest == zero && self.single(patch, w, run, pixels, [skip, last], y) {
             return true;
         }
-        self.factors();
         // The first and the last pixel each have a place of their own for channels that are not written.
-        let fits = self.end != End::Sums
-            && (count > 1 || count == 1 && (skip == 0 || last == n))
+        let fits = (count > 1 || count == 1 && (skip == 0 || last == n))
             && n * run.len <= w.len()
             && skip <= n
             && n <= pitch
@@ -664,57 +633,21 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if !fits {
             return false;
         }
-        // From one pixel to another all values lie inside.
-        let (mut inside, mut end, mut place) = (0, count, from);
-        while inside < count && place < 0 {
-            (inside, place) = (inside + 1, place + step as isize);
-        }
-        let (mut lines, mut width) = ([const { MaybeUninit::uninit() }; PIECES], usize::MAX);
-        for (to, row) in lines.iter_mut().zip(rows) {
-            to.write(row.as_ptr().cast());
-            width = width.min(row.len());
-        }
-        place = from + ((count - 1) * step + len) as isize;
-        while end > inside && place > width as isize {
-            (end, place) = (end - 1, place - step as isize);
-        }
-        // As if they did not: pixels without all channels.
-        inside = inside.max(usize::from(skip > 0));
-        end = end.min(count - usize::from(last < n)).max(inside);
-        let mut edges = PIXELS;
-        if (inside > 0 || end < count) && PIXELS * run.n * size_of::<T>() > size_of::<Patch>() {
-            edges = (size_of::<Patch>() / size_of::<T>()).checked_div(run.n).unwrap_or(0);
-        }
-        if edges == 0 {
+        self.fresh(w, run);
+        if self.end == End::Sums {
             return false;
         }
-        self.fresh(w, run);
-        let size = size_of::<T>();
-        let span = Span {
-            lines: &lines,
-            rows: rows.len(),
-            count,
-            from: from * size as isize,
-            step: step * size,
-            len,
-            pitch: pitch * size,
-            width: (width * size) as isize,
-            inside,
-            end,
-            edges,
-            zero: word::<T>(zero),
-            kind: self.end,
-        };
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
+        let mut done = true;
         for (odd, before) in calls(n) {
             let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
             // Of the first and the last pixel among those of the call.
             let ends = [skip, last].map(|c| c.saturating_sub(before).min(call.count));
             call.y = y.wrapping_add(before).cast();
             // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
-            unsafe { span.part(isa::pick::<T, W>(odd), &mut call, patch, ends) };
+            done &= unsafe { part(isa::pick::<T, W>(odd), &mut call, patch, pixels, ends, self.end) };
         }
-        true
+        done
     }
 
     /// The products of n values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs.
@@ -727,13 +660,6 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         call.count = if odd { 1 } else { 2 * pairs };
         call
     }
-}
-
-/// q and −e of the formulas. Tflite16x8 is single rounding by the upper half of q; a product of 0 is 0 by any shift.
-#[inline(always)]
-fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
-    let q = if wide { m.q16() << 16 } else { m.q() };
-    [q, if q == 0 { -1 } else { m.shift().into() }]
 }
 
 /// The calls for n channels: pairs of them, and the odd one, with the channels before it.
@@ -753,109 +679,154 @@ fn word<T: Element>(zero: i32) -> u32 {
     if size_of::<T>() == 1 { u32::from(zero as u8) * 0x0101_0101 } else { u32::from(zero as u16) * 0x1_0001 }
 }
 
-/// The pixels of a phase, of which some may lie outside.
-struct Span<'a> {
-    /// Where the rows begin.
-    lines: &'a Lines,
-    rows: usize,
-    count: usize,
-    /// As those of [`Pixels`], but in bytes; of `len` values.
-    from: isize,
-    step: usize,
-    len: usize,
-    pitch: usize,
-    /// Bytes of each row.
-    width: isize,
-    /// From one pixel to the other they are inside.
-    inside: usize,
-    end: usize,
-    /// So many others have room in a patch, four or at least one.
-    edges: usize,
-    /// What lies outside.
-    zero: u32,
-    kind: End,
-}
-
-impl Span<'_> {
-    /// The outputs of all channels of a call, of which the first pixel lacks some, and the last one has some.
-    ///
-    /// # Safety
-    /// There are weights of all channels, room for the outputs of all pixels, and for all pieces.
-    #[inline(never)]
-    unsafe fn part(&self, l: Loop, call: &mut Call, patch: &mut Patch, [skip, end]: [usize; 2]) {
-        let (y, mut pieces) = (call.y, Pieces::new());
-        call.hop = PIXELS * self.step;
-        // SAFETY: the caller's.
-        unsafe { pieces.lay(l, call, self.rows, self.len, self.kind) };
-        // What the first and the last pixel lack is written elsewhere.
-        let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
-        let mut group = Group::new(self.step, self.from as usize, self.pitch);
-        // Four and more that are inside follow each other. Before them come those outside, and with these as many inside as are left over, or more.
-        let (outside, inner) = (self.count - (self.end - self.inside), self.end - self.inside);
-        let mut left = inner % PIXELS;
-        if outside > 0 && self.edges < PIXELS {
-            let room = outside.div_ceil(self.edges.max(1)) * PIXELS - outside;
-            while left + PIXELS <= room.min(inner) {
-                left += PIXELS;
-            }
-        }
-        let (mut out, mut i) = (0, 0);
-        while out < outside || i < left {
-            let copies = (outside - out).min(self.edges);
-            let n = copies + (left - i).min(PIXELS - copies);
-            call.y = y;
-            group.pixels = core::array::from_fn(|p| match p {
-                p if p >= copies => self.inside + i + p - copies,
-                p if out + p < self.inside => out + p,
-                p => out + p + inner,
-            });
-            // SAFETY: the caller's; values inside lie in every row, others are copied.
-            unsafe {
-                pieces.put(self.lines, self.rows, call, &mut group);
-                if copies > 0 {
-                    // The first pixel is the first one, and the last pixel the last one of those outside.
-                    let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
-                    if out == 0 && skip > 0 {
-                        call.spots[0] = spot(own[0].as_mut_ptr());
-                    }
-                    if out + copies == outside
-                        && end < call.count
-                        && let Some(to) = call.spots.get_mut(copies - 1)
-                    {
-                        *to = spot(own[1].as_mut_ptr());
-                    }
-                    pieces.borders(patch, self, l.x, &group, copies);
-                }
-                // What is missing in a group is inside, and done again, or the last one again and again.
-                if i + PIXELS - copies > inner {
-                    pieces.repeat(call, self.rows, n);
-                }
-                (l.run)(call);
-            }
-            (out, i) = (out + copies, i + n - copies);
-        }
-        // SAFETY: the loop has written all channels.
-        unsafe {
-            if skip > 0 {
-                let skip = skip * l.x;
-                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), call.count * l.x - skip);
-            }
-            if end < call.count {
-                isa::carry(y.cast::<u8>().add((self.count - 1) * self.pitch), own[1].as_ptr().cast(), end * l.x);
-            }
-        }
-        if left < inner {
-            (call.y, call.groups) = (y, (inner - left) / PIXELS);
-            // Pairs move on by a channel after another.
-            call.leap = PIXELS * self.pitch - (call.count & !1) * l.x;
-            group.pixels = core::array::from_fn(|p| self.inside + left + p);
-            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
-            unsafe {
-                pieces.put(self.lines, self.rows, call, &mut group);
-                (l.run)(call);
-            }
+/// The outputs of all channels of a call, of which the first pixel lacks some, and the last one has some; `false`, and nothing done, where the patch
+/// has no room for a pixel that lies outside.
+///
+/// # Safety
+/// There are weights of all channels, room for the outputs of all pixels, at least one, and for all pieces.
+#[inline(never)]
+unsafe fn part<T: Element>(
+    l: &Loop,
+    call: &mut Call,
+    patch: &mut Patch,
+    pixels: &Pixels<'_, T>,
+    [skip, last]: [usize; 2],
+    end: End,
+) -> bool {
+    let &Pixels { rows, from, count, step, len, zero, pitch, .. } = pixels;
+    let (size, y) = (size_of::<T>(), call.y);
+    let (mut lines, mut width) = ([const { MaybeUninit::uninit() }; PIECES], usize::MAX);
+    for (to, row) in lines.iter_mut().zip(rows) {
+        small();
+        to.write(row.as_ptr().cast());
+        width = width.min(row.len());
+    }
+    // From one pixel to another all values lie inside, and all channels are there.
+    let (mut inside, mut place) = (usize::from(skip > 0), from);
+    if inside > 0 {
+        place += step as isize;
+    }
+    while inside < count && place < 0 {
+        small();
+        (inside, place) = (inside + 1, place + step as isize);
+    }
+    let mut behind = count - usize::from(last < call.count);
+    place = from + (behind * step + len) as isize - step as isize;
+    while behind > inside && place > width as isize {
+        small();
+        (behind, place) = (behind - 1, place - step as isize);
+    }
+    let inner = behind.saturating_sub(inside);
+    let outside = count - inner;
+    // So many of those outside have room in a patch.
+    let bytes = rows.len() * len * size;
+    let mut edges = PIXELS;
+    if outside > 0 && PIXELS * bytes > size_of::<Patch>() {
+        edges = size_of::<Patch>().checked_div(bytes).unwrap_or(0);
+        if edges == 0 {
+            return false;
         }
     }
+    let mut pieces = Pieces::new();
+    // SAFETY: the caller's.
+    unsafe { pieces.lay(l, call, rows.len(), len, end) };
+    let mut group = Group::new(step * size, (from * size as isize) as usize, pitch * size);
+    // What the first and the last pixel lack is written elsewhere.
+    let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
+    // Pixels outside, and with them as many inside as there is room for.
+    let (mut out, mut i) = (0, 0);
+    while out < outside {
+        let copies = (outside - out).min(edges);
+        call.y = y;
+        for (p, pixel) in group.pixels.iter_mut().enumerate() {
+            small();
+            *pixel = match p {
+                p if p >= copies => inside + i + p - copies,
+                p if out + p < inside => out + p,
+                p => out + p + inner,
+            };
+        }
+        // SAFETY: the caller's; values inside lie in every row, others are copied.
+        unsafe {
+            pieces.put(&lines, rows.len(), call, &mut group);
+            // The first pixel is the first one, and the last pixel the last one of those outside.
+            let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
+            if out == 0 && skip > 0 {
+                call.spots[0] = spot(own[0].as_mut_ptr());
+            }
+            (out, i) = (out + copies, i + PIXELS - copies);
+            if out == outside
+                && last < call.count
+                && let Some(to) = call.spots.get_mut(copies - 1)
+            {
+                *to = spot(own[1].as_mut_ptr());
+            }
+            let mut border = Border {
+                to: patch.x.as_mut_ptr().cast(),
+                place: pieces.pieces.as_mut_ptr().cast(),
+                copies,
+                pixels: group.pixels.as_ptr(),
+                rows: lines.as_ptr().cast(),
+                n: rows.len(),
+                step: group.step,
+                back: pieces.behind.wrapping_neg(),
+                zero: word::<T>(zero),
+                wide: group.wide,
+                from: group.from,
+                bytes: len * size,
+                width: width * size,
+            };
+            isa::border(&mut border);
+            if pieces.each > 1 {
+                pieces.spread(&border, copies);
+            }
+            // What is missing in a group is the last one again and again.
+            if i > inner {
+                pieces.repeat(call, rows.len(), PIXELS + inner - i);
+                i = inner;
+            }
+            (l.run)(call);
+        }
+    }
+    // SAFETY: the loop has written all channels.
+    unsafe {
+        if skip > 0 {
+            let skip = skip * size;
+            isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), call.count * size - skip);
+        }
+        if last < call.count {
+            isa::carry(y.cast::<u8>().add((count - 1) * group.pitch), own[1].as_ptr().cast(), last * size);
+        }
+    }
+    // The others follow each other, as many groups as it takes: of the pixels before them, or of each other, some are done again.
+    while i < inner {
+        let mut groups = (inner - i).div_ceil(PIXELS);
+        let (mut hop, mut n) = (PIXELS, PIXELS);
+        let covered = |hop: usize| (groups - 1) * hop + PIXELS;
+        while covered(hop) > inner && hop > 1 {
+            hop -= 1;
+        }
+        let mut first = inner.saturating_sub(covered(hop));
+        if first > i || hop == 1 && groups > 2 {
+            // Those that are left over come first.
+            (first, groups, n) = (i, 1, (inner - i) % PIXELS);
+        }
+        call.y = y;
+        (call.groups, call.hop) = (groups, hop * group.wide);
+        // Pairs move on by a channel after another.
+        call.leap = (hop * group.pitch).wrapping_sub((call.count & !1) * size);
+        group.pixels = core::array::from_fn(|p| inside + first + p);
+        // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
+        unsafe {
+            pieces.put(&lines, rows.len(), call, &mut group);
+            if first + PIXELS > inner {
+                pieces.repeat(call, rows.len(), inner - first);
+            }
+            (l.run)(call);
+        }
+        i = if groups > 1 || n == PIXELS { inner } else { i + n };
+    }
+    true
 }
 
 /// The pixels of a group; in bytes, from one pixel to the next in a row, where pixel 0 begins in it, and from the outputs of one pixel to the next one's; and bytes
@@ -876,37 +847,47 @@ impl Group {
     }
 }
 
-/// What `border` works on: where the copies of n rows go, the rows, how far behind their beginnings the values inside lie, and what lies around them.
+/// What `border` works on, in bytes: where the copies of pixels go, n rows of each, and where their places do, which lie `step` apart and are `back` before;
+/// these pixels' numbers; the rows, of this width; what lies around them; where pixel 0 begins in a row, how far it is to the next one, and what each reads.
 #[repr(C)]
 struct Border {
     to: *mut u8,
+    place: *mut *const (),
+    copies: usize,
+    pixels: *const usize,
     rows: *const *const (),
     n: usize,
-    from: usize,
-    zero: u32,
-    /// Bytes before, inside and behind.
-    before: usize,
-    inside: usize,
-    after: usize,
-    /// Where the first row's place goes, and bytes to the next one's.
-    place: *mut *const (),
     step: usize,
     back: usize,
+    zero: u32,
+    wide: usize,
+    from: usize,
+    bytes: usize,
+    width: usize,
 }
 
-/// What `subtract` works on: n weights of `count` channels, and where their biases lie.
+/// What `ready` works on: the sums and scales of `count` channels, `even` with one too many; their multipliers and biases, of which so many serve in
+/// turn, these `hop` bytes apart; whether q is rounded to its upper half; and n weights of each.
 #[repr(C)]
-#[derive(Clone, Copy)]
-struct Total {
+struct Ready {
     to: *mut Pair<i32>,
-    from: *const i32,
+    turn: usize,
+    multipliers: *const Multiplier,
+    bias: *const i32,
+    hop: usize,
+    biases: usize,
+    even: usize,
+    wide: usize,
     w: *const (),
     n: usize,
-    /// Bytes to the weights of the next channel from where those of this one have been read to.
-    next: usize,
     low: i32,
     count: usize,
+    /// Bytes to the weights of the next channel from where those of this one have been read to.
+    next: usize,
 }
+
+/// A multiplier where there is none.
+static NONE: Multiplier = Multiplier::ZERO;
 
 /// Where some values of each pixel lie, and the place in the loop where as many products begin; or where the loop ends.
 #[repr(C)]
@@ -976,8 +957,8 @@ impl Pieces {
     /// # Safety
     /// There is room for them.
     #[inline(always)]
-    unsafe fn lay(&mut self, l: Loop, call: &mut Call, rows: usize, len: usize, end: End) {
-        let (lanes, mut at) = (lanes(l.x, l.w), self.pieces.as_mut_ptr().cast::<Piece>());
+    unsafe fn lay(&mut self, l: &Loop, call: &mut Call, rows: usize, len: usize, end: End) {
+        let (lanes, mut at) = (l.lanes, self.pieces.as_mut_ptr().cast::<Piece>());
         let vectors = len >> lanes;
         let tail = len - (vectors << lanes);
         (call.first, call.tail, call.part) = (at, tail, tail * l.w);
@@ -1013,7 +994,7 @@ impl Pieces {
     /// # Safety
     /// There is room for them.
     #[inline(never)]
-    unsafe fn lay_many(&mut self, l: Loop, rows: usize, vectors: usize, tail: usize) -> *mut Piece {
+    unsafe fn lay_many(&mut self, l: &Loop, rows: usize, vectors: usize, tail: usize) -> *mut Piece {
         let mut at = self.pieces.as_mut_ptr().cast::<Piece>();
         for i in 0..rows * self.each {
             let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
@@ -1058,59 +1039,20 @@ impl Pieces {
         group.from = from;
     }
 
-    /// Copies the values of a group's first pixels, `copies` of them, with what lies outside.
-    ///
-    /// # Safety
-    /// The rows have been laid, and the patch has room.
-    #[inline(always)]
-    unsafe fn borders(&mut self, patch: &mut Patch, span: &Span<'_>, size: usize, group: &Group, copies: usize) {
-        let bytes = span.len * size;
-        let first = self.pieces.as_mut_ptr().cast::<Piece>();
-        let mut border = Border {
-            to: patch.x.as_mut_ptr().cast(),
-            rows: span.lines.as_ptr().cast(),
-            n: span.rows,
-            from: 0,
-            zero: span.zero,
-            before: 0,
-            inside: 0,
-            after: 0,
-            place: null_mut(),
-            step: self.each * size_of::<Piece>(),
-            back: self.behind.wrapping_neg(),
-        };
-        for (p, &i) in group.pixels.iter().take(copies).enumerate() {
-            let from = span.from + (i * span.step) as isize;
-            let before = (-from).max(0).min(bytes as isize);
-            let inside = (span.width - from).min(bytes as isize).max(before);
-            border.from = (from + before) as usize;
-            (border.before, border.inside) = (before as usize, (inside - before) as usize);
-            border.after = bytes - border.before - border.inside;
-            let to = border.to;
-            // SAFETY: the caller's.
-            unsafe {
-                border.place = (&raw mut (*first).x).cast::<*const ()>().add(p);
-                border.to = isa::border(&border);
-            }
-            if self.each > 1 {
-                // SAFETY: the caller's.
-                unsafe { self.spread(span.rows, bytes, p, to.cast()) };
-            }
-        }
-    }
-
-    /// Where a pixel's values begin in the other pieces of all rows, so many bytes each, that lie one after another from `x` on.
+    /// Where the pixels that have been copied begin in the other pieces of all rows.
     ///
     /// # Safety
     /// The rows have been laid.
     #[inline(never)]
-    unsafe fn spread(&mut self, rows: usize, bytes: usize, p: usize, x: *const ()) {
-        for r in 0..rows {
-            for i in 1..self.each {
-                let x = x.wrapping_byte_add(r * bytes).wrapping_byte_add(self.behind(i));
-                if let Some(piece) = self.pieces.get_mut(r * self.each + i) {
+    unsafe fn spread(&mut self, border: &Border, copies: usize) {
+        let &Border { n, bytes, .. } = border;
+        for (r, i) in (0..n).flat_map(|r| (1..self.each).map(move |i| (r, i))) {
+            let behind = self.behind(i);
+            if let Some(piece) = self.pieces.get_mut(r * self.each + i) {
+                for p in 0..copies {
+                    let x = border.to.wrapping_add((p * n + r) * bytes).wrapping_add(behind);
                     // SAFETY: the caller's.
-                    unsafe { (&raw mut (*piece.as_mut_ptr()).x).cast::<*const ()>().add(p).write(x) };
+                    unsafe { (&raw mut (*piece.as_mut_ptr()).x).cast::<*const ()>().add(p).write(x.cast()) };
                 }
             }
         }
