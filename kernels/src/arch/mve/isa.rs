@@ -11,6 +11,7 @@ use super::Call;
 #[derive(Clone, Copy)]
 pub(super) struct Loop {
     pub(super) run: Run,
+    pub(super) odd: bool,
     /// Instructions of the products of a vector; and from the end of the last to those of a part of one, and to the ends.
     vector: usize,
     part: usize,
@@ -29,7 +30,7 @@ pub(super) const VECTORS: usize = 8;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Ready, lanes};
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Ready, Span, lanes};
     use super::{Loop, Run, VECTORS};
     use core::arch::naked_asm;
     use core::mem::offset_of;
@@ -119,59 +120,63 @@ mod asm {
         )
     }
 
-    /// Writes the places of a group's pixels in n rows, at least one, and where their outputs go.
+    /// Writes the places of four pixels in n rows, at least one, and where their outputs go.
     #[unsafe(naked)]
-    pub(in super::super) unsafe extern "C" fn put(
-        to: *mut Piece,
-        rows: *const *const (),
-        n: usize,
-        group: *const Group,
-        spots: *mut [usize; PIXELS],
-    ) {
+    pub(in super::super) unsafe extern "C" fn put(span: *const Span, pixel: usize, spots: *mut [usize; PIXELS]) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4-r8, lr}}",
-            "ldr r8, [sp, #24]",
-            "vldrw.u32 q0, [r3]",
-            "add r3, r3, #16",
-            "ldmia r3, {{r4-r7}}",
-            "vmul.i32 q1, q0, r6",
-            "vstrw.32 q1, [r8]",
-            "vmul.i32 q0, q0, r4",
-            "vadd.i32 q0, q0, r5",
-            "dls lr, r2",
+            "push {{r4-r10, lr}}",
+            "ldmia r0, {{r3-r10}}", // pieces, lines, n, step, behind, from, wide, pitch
+            "movs r0, #0",
+            "vidup.u32 q0, r0, #1",
+            "vadd.i32 q0, q0, r1",
+            "vmul.i32 q1, q0, r10",
+            "vstrw.32 q1, [r2]",
+            "vmul.i32 q0, q0, r9",
+            "add r8, r8, r7",
+            "vadd.i32 q0, q0, r8",
+            "dls lr, r5",
             "2:",
-            "ldr r3, [r1], #4",
-            "vadd.i32 q1, q0, r3",
-            "vstrw.32 q1, [r0]",
-            "add r0, r0, r7",
+            "ldr r1, [r4], #4",
+            "vadd.i32 q1, q0, r1",
+            "vstrw.32 q1, [r3]",
+            "add r3, r3, r6",
             "le lr, 2b",
-            "pop {{r4-r8, pc}}",
+            "pop {{r4-r10, pc}}",
         )
     }
 
-    /// Copies pixels' values of all rows with what lies around them, and writes where they are.
+    /// Copies pixels' values of all rows with what lies around them, and writes where they are, and where their outputs go.
     #[unsafe(naked)]
-    pub(in super::super) unsafe extern "C" fn border(border: *mut Border) {
+    pub(in super::super) unsafe extern "C" fn border(span: *mut Span, spots: *mut usize) {
         naked_asm!(
             ".cpu cortex-m55",
             "push {{r0, r4-r11, lr}}",
-            "ldr r0, [r0]",
+            "ldr r2, [r0]",
+            "strd r2, r1, [r0, #{place}]",
+            "ldrd r1, r0, [r0, #{zero}]", // and where copies go
+            "vdup.32 q0, r1",
             "2:", // a pixel
             "ldr r12, [sp]",
-            "ldrd r8, r4, [r12, #{place}]",
-            "ldr r11, [r12, #{pixels}]",
-            "add r5, r8, #4",
+            "ldrd r3, r4, [r12, #{out}]", // and how many
+            "adds r5, r3, #1",
             "subs r4, r4, #1",
-            "strd r5, r4, [r12, #{place}]",
-            "ldr r3, [r11], #4",
-            "str r11, [r12, #{pixels}]",
-            "add r11, r12, #{rows}",
-            "ldmia r11, {{r1, r2, r9-r11}}", // rows, n, step, back, zero
-            "vdup.32 q0, r11",
-            "add r4, r12, #{wide}",
-            "ldmia r4, {{r4-r7}}", // wide, from, bytes, width
+            "strd r5, r4, [r12, #{out}]",
+            "ldrd r6, r7, [r12, #{inside}]", // and inner
+            "cmp r3, r6",
+            "it hs",
+            "addhs r3, r3, r7",
+            "add r4, r12, #{lines}",
+            "ldmia r4, {{r1, r2, r9, r10}}", // lines, n, step, behind
+            "ldrd r8, r11, [r12, #{place}]", // and spot
+            "ldr r6, [r12, #{pitch}]",
+            "muls r6, r3, r6",
+            "str r6, [r11], #4",
+            "add r5, r8, #4",
+            "strd r5, r11, [r12, #{place}]",
+            "ldrd r5, r4, [r12, #{from}]", // and wide
             "mla r3, r3, r4, r5",
+            "ldrd r6, r7, [r12, #{bytes}]", // and width
             "rsb r5, r3, #0",
             "bic r5, r5, r5, asr #31",
             "cmp r5, r6",
@@ -181,11 +186,11 @@ mod asm {
             "csel r4, r4, r6, lt",
             "cmp r4, r5",
             "csel r4, r4, r5, gt",
-            "subs r7, r6, r4", // behind
-            "subs r6, r4, r5", // inside
+            "subs r7, r6, r4", // bytes behind
+            "subs r6, r4, r5", // and inside
             "add r3, r3, r5",
             "3:", // a row
-            "sub r4, r0, r10",
+            "add r4, r0, r10",
             "str r4, [r8]",
             "add r8, r8, r9",
             "mov r4, r0",
@@ -218,11 +223,15 @@ mod asm {
             "cmp r4, #0",
             "bne 2b",
             "pop {{r0, r4-r11, pc}}",
-            place = const offset_of!(Border, place),
-            copies = const offset_of!(Border, copies),
-            pixels = const offset_of!(Border, pixels),
-            rows = const offset_of!(Border, rows),
-            wide = const offset_of!(Border, wide),
+            place = const offset_of!(Span, place),
+            zero = const offset_of!(Span, zero),
+            out = const offset_of!(Span, out),
+            copies = const offset_of!(Span, copies),
+            inside = const offset_of!(Span, inside),
+            lines = const offset_of!(Span, lines),
+            pitch = const offset_of!(Span, pitch),
+            from = const offset_of!(Span, from),
+            bytes = const offset_of!(Span, bytes),
         )
     }
 
@@ -687,8 +696,8 @@ mod asm {
         const fn both(pair: Run, odd: Run, x: usize, w: usize) -> [Loop; 2] {
             let lanes = lanes(x, w);
             [
-                Loop { run: pair, vector: 14, part: 18, ends: 46, lanes, x, w },
-                Loop { run: odd, vector: 9, part: 1, ends: 15, lanes, x, w },
+                Loop { run: pair, odd: false, vector: 14, part: 18, ends: 46, lanes, x, w },
+                Loop { run: odd, odd: true, vector: 9, part: 1, ends: 15, lanes, x, w },
             ]
         }
         let [pair, single] = match (size_of::<T>(), size_of::<W>()) {
@@ -704,7 +713,7 @@ mod asm {
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Ready, lanes};
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Ready, Span, lanes};
     use super::{Loop, Run, VECTORS};
     use crate::{Element, Multiplier};
     use core::ptr::with_exposed_provenance_mut;
@@ -748,38 +757,37 @@ mod model {
         unsafe { to.copy_from_nonoverlapping(x, n) };
     }
 
-    pub(in super::super) unsafe extern "C" fn put(
-        mut to: *mut Piece,
-        rows: *const *const (),
-        n: usize,
-        group: *const Group,
-        spots: *mut [usize; PIXELS],
-    ) {
+    pub(in super::super) unsafe extern "C" fn put(span: *const Span, pixel: usize, spots: *mut [usize; PIXELS]) {
         // SAFETY: the caller's.
         unsafe {
-            let &Group { pixels, wide, from, pitch, step } = &*group;
-            spots.write(pixels.map(|i| i * pitch));
+            let &Span { lines, n, step, behind, from, wide, pitch, .. } = &*span;
+            let pixels: [_; PIXELS] = core::array::from_fn(|p| pixel.wrapping_add(p));
+            spots.write(pixels.map(|i| i.wrapping_mul(pitch)));
             for r in 0..n {
-                let row = (*rows.add(r)).wrapping_byte_add(from);
-                (&raw mut (*to).x).write(pixels.map(|i| row.wrapping_byte_add(i * wide)));
-                to = to.wrapping_byte_add(step);
+                let row = (*lines.add(r)).wrapping_byte_add(from.wrapping_add(behind));
+                let to = (*span).pieces.wrapping_byte_add(r * step);
+                (&raw mut (*to).x).write(pixels.map(|i| row.wrapping_byte_add(i.wrapping_mul(wide))));
             }
         }
     }
 
-    pub(in super::super) unsafe extern "C" fn border(border: *mut Border) {
+    pub(in super::super) unsafe extern "C" fn border(span: *mut Span, spots: *mut usize) {
         // SAFETY: the caller's.
         unsafe {
-            let &mut Border { mut to, rows, n, zero, wide, from, bytes, width, .. } = &mut *border;
-            for p in 0..(*border).copies {
-                let from = (*(*border).pixels.add(p)).wrapping_mul(wide).wrapping_add(from) as isize;
+            let &mut Span { lines, n, zero, wide, from, bytes, width, inside, inner, out, copies, .. } = &mut *span;
+            let (pieces, mut to) = ((*span).pieces, (*span).to);
+            for p in 0..copies {
+                let pixel = if out + p < inside { out + p } else { out + p + inner };
+                spots.add(p).write(pixel * (*span).pitch);
+                let from = (pixel * wide).wrapping_add(from) as isize;
                 let before = (-from).clamp(0, bytes as isize);
                 let end = (width as isize - from).min(bytes as isize).max(before) as usize;
                 let before = before as usize;
                 for r in 0..n {
-                    let place = (*border).place.add(p).wrapping_byte_add(r * (*border).step);
-                    place.write(to.wrapping_byte_sub((*border).back).cast());
-                    let x = (*rows.add(r)).cast::<u8>().wrapping_offset(from).wrapping_add(before);
+                    let place = pieces.wrapping_byte_add(r * (*span).step);
+                    let x = to.wrapping_byte_add((*span).behind);
+                    (&raw mut (*place).x).cast::<*const ()>().add(p).write(x.cast());
+                    let x = (*lines.add(r)).cast::<u8>().wrapping_offset(from).wrapping_add(before);
                     let zeros = |to: *mut u8, n| (0..n).for_each(|i| to.add(i).write(zero.to_le_bytes()[i % 4]));
                     zeros(to, before);
                     to.add(before).copy_from_nonoverlapping(x, end - before);
@@ -945,11 +953,15 @@ mod model {
 
     pub(in super::super) fn pick<X, Y>(odd: bool) -> &'static Loop {
         fn of<T: Element, W: Element>(odd: bool) -> &'static Loop {
-            const fn one<T, W>(run: Run) -> Loop {
+            const fn one<T, W>(run: Run, odd: bool) -> Loop {
                 let (x, w) = (size_of::<T>(), size_of::<W>());
-                Loop { run, vector: 0, part: 0, ends: 0, lanes: lanes(x, w), x, w }
+                Loop { run, odd, vector: 0, part: 0, ends: 0, lanes: lanes(x, w), x, w }
             }
-            if odd { const { &one::<T, W>(run::<T, W, 1>) } } else { const { &one::<T, W>(run::<T, W, 2>) } }
+            if odd {
+                const { &one::<T, W>(run::<T, W, 1>, true) }
+            } else {
+                const { &one::<T, W>(run::<T, W, 2>, false) }
+            }
         }
         match (size_of::<X>(), size_of::<Y>()) {
             (1, 1) => of::<i8, i8>(odd),

@@ -104,11 +104,12 @@ impl Patch {
     /// They have been filled, there are weights of all channels, and room for outputs.
     #[inline(never)]
     unsafe fn group(&self, l: &Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
-        let (mut pieces, mut group) = (Pieces::new(), Group::new(size_of::<Line>(), 0, pitch));
+        let (mut pieces, line) = (Pieces::new(), self.x.as_ptr().cast());
+        let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), pitch);
         // SAFETY: the caller's; n values make two pieces at most.
         unsafe {
-            pieces.lay(l, call, 1, n, end);
-            pieces.put(&[MaybeUninit::new(self.x.as_ptr().cast()); PIECES], 1, call, &mut group);
+            span.lay(l, call, n, end);
+            span.put(0, call);
             (l.run)(call);
         }
     }
@@ -359,8 +360,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if run.skip + run.n > run.len || n * run.len > w.len() {
             return;
         }
-        let x = [MaybeUninit::new(patch.x.as_ptr().cast()); PIECES];
-        let (mut w, mut group) = (w.as_ptr().wrapping_add(run.skip), Group::new(size_of::<Line>(), 0, 0));
+        let (mut w, line) = (w.as_ptr().wrapping_add(run.skip), patch.x.as_ptr().cast());
         let mut all = self.all_sums_mut();
         for left in (1..=n).rev().step_by(2) {
             let mut pair = [Pair { sums: [[0i32; PIXELS]; 2], scale: [[0; 2]; 2] }];
@@ -371,8 +371,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
             // SAFETY: there are `n` values of each pixel, and weights of these channels; n values make two pieces at most.
             unsafe {
-                pieces.lay(l, &mut call, 1, run.n, End::Sums);
-                pieces.put(&x, 1, &mut call, &mut group);
+                let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), 0);
+                span.lay(l, &mut call, run.n, End::Sums);
+                span.put(0, &mut call);
                 (l.run)(&mut call);
             }
             for (part, sums) in pair[0].sums.iter().zip(&mut all) {
@@ -422,8 +423,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return;
         }
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr());
+        let bytes = [run.len, run.n].map(|n| n * size_of::<W>());
         for (odd, before) in calls(n) {
-            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
+            let mut call = self.call(odd, w.wrapping_add(before * run.len).cast(), bytes);
             call.y = y.wrapping_add(before).cast();
             // SAFETY: the caller's; there are n weights of each channel, and room for outputs.
             unsafe { patch.group(isa::pick::<T, W>(odd), &mut call, run.n, end, pitch * size_of::<T>()) };
@@ -553,27 +555,30 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             End::Double => End::DoubleFour,
             _ => End::SingleFour,
         };
+        let mut span = Span::new(&mut pieces, spots.w.as_ptr().cast(), n, step * size_of::<W>(), 0);
         // SAFETY: there is room for all pieces.
-        unsafe { pieces.lay(l, &mut call, n, len, kind) };
+        unsafe { span.lay(l, &mut call, len, kind) };
         (call.hop, call.leap) = (PIXELS * step * size_of::<W>(), PIXELS * size_of::<T>());
-        let mut group = Group::new(step * size_of::<W>(), 0, 0);
         // Multipliers serve where they lie, unless q or a shift is another one there.
         let multipliers = block.multipliers;
         if !direct {
             self.factors();
             call.gap = 2 * size_of::<Pair<i32>>();
         } else if multipliers.len() > 1 {
-            group.pitch = size_of::<Multiplier>();
-            call.gap = PIXELS * group.pitch;
+            span.pitch = size_of::<Multiplier>();
+            call.gap = PIXELS * span.pitch;
         }
         let (mut c, mut y) = (first, y);
         while c < end {
             // Fours of channels follow each other. Of less than four, those that do not exist are computed all the same.
             call.groups = if kind == End::Sums { 1 } else { ((end - c) / PIXELS).max(1) };
-            let channel = |p: usize| (c + p).min(end - 1);
-            group.pixels = core::array::from_fn(channel);
             // SAFETY: there are as many rows.
-            unsafe { pieces.put(&spots.w, n, &mut call, &mut group) };
+            unsafe {
+                span.put(c, &mut call);
+                if end - c < PIXELS {
+                    span.repeat(&mut call, end - c);
+                }
+            }
             let (mut own, mut few) = ([const { MaybeUninit::uninit() }; SUMS], [T::default(); PIXELS]);
             let from = self.biases(c..c + PIXELS * call.groups, &mut own);
             let (to, left) = y.split_at_mut_checked((PIXELS * call.groups).min(end - c)).unwrap_or_default();
@@ -587,7 +592,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             if !direct {
                 call.at = self.pairs.as_mut_ptr().cast();
                 let scale = |c: usize| c / 2 * size_of::<Pair<i32>>() + offset_of!(Pair<i32>, scale) + c % 2 * 8;
-                call.spots = group.pixels.map(scale);
+                call.spots = core::array::from_fn(|p| scale((c + p).min(end - 1)));
             }
             // SAFETY: `len` weights of each channel lie in all places, there are biases and scales, and room for whole outputs.
             unsafe { (l.run)(&mut call) };
@@ -613,7 +618,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         [skip, last]: [usize; 2],
         y: &mut [T],
     ) -> bool {
-        let &Pixels { rows, count, len, zero, to, pitch, .. } = pixels;
+        let &Pixels { rows, from, count, step, len, zero, to, pitch, .. } = pixels;
         // All bounds are checked here, once.
         let n = self.count;
         if run.n == 0 || rows.len() * len != run.n || run.skip + run.n > run.len {
@@ -637,25 +642,164 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if self.end == End::Sums {
             return false;
         }
-        let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
-        let mut done = true;
-        for (odd, before) in calls(n) {
-            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
-            // Of the first and the last pixel among those of the call.
-            let ends = [skip, last].map(|c| c.saturating_sub(before).min(call.count));
-            call.y = y.wrapping_add(before).cast();
-            // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
-            done &= unsafe { part(isa::pick::<T, W>(odd), &mut call, patch, pixels, ends, self.end) };
+        let (mut lines, mut width) = ([const { MaybeUninit::<*const ()>::uninit() }; PIECES], usize::MAX);
+        for (to, row) in lines.iter_mut().zip(rows) {
+            small();
+            to.write(row.as_ptr().cast());
+            width = width.min(row.len());
         }
-        done
+        // From one pixel to another all values lie inside, and all channels are there.
+        let (mut inside, mut place) = (0, from);
+        if skip > 0 {
+            (inside, place) = (1, from + step as isize);
+        }
+        while inside < count && place < 0 {
+            small();
+            (inside, place) = (inside + 1, place + step as isize);
+        }
+        let mut behind = count - usize::from(last < n);
+        place = from + (behind * step + len) as isize - step as isize;
+        while behind > inside && place > width as isize {
+            small();
+            (behind, place) = (behind - 1, place - step as isize);
+        }
+        let inner = behind.saturating_sub(inside);
+        // So many of those outside have room in a patch.
+        let (size, bytes) = (size_of::<T>(), len * size_of::<T>());
+        let mut edges = PIXELS;
+        if inner < count && PIXELS * rows.len() * bytes > size_of::<Patch>() {
+            edges = size_of::<Patch>().checked_div(rows.len() * bytes).unwrap_or(0);
+            if edges == 0 {
+                return false;
+            }
+        }
+        let mut pieces = Pieces::new();
+        let mut span = Span {
+            from: (from * size as isize) as usize,
+            bytes,
+            width: width * size,
+            zero: word::<T>(zero),
+            to: patch.x.as_mut_ptr().cast(),
+            inside,
+            inner,
+            count,
+            edges,
+            ..Span::new(&mut pieces, lines.as_ptr().cast(), rows.len(), step * size, pitch * size)
+        };
+        let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
+        let run = [run.len * size_of::<W>(), run.n * size_of::<W>()];
+        for (odd, before) in calls(n) {
+            let (w, y) = (w.wrapping_byte_add(before * run[0]).cast(), y.wrapping_add(before).cast());
+            let ends = [skip, last].map(|c| c.saturating_sub(before));
+            // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
+            unsafe { self.strip(isa::pick::<T, W>(odd), &mut span, w, run, y, ends, len) };
+        }
+        true
     }
 
-    /// The products of n values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs.
+    /// The outputs of pairs of channels or the odd one, of which the first pixel lacks some, and the last one has some; w are their weights, `run`
+    /// bytes of each channel and of those that are used, for `len` values of a row.
+    ///
+    /// # Safety
+    /// There are weights of all channels, room for the outputs of all pixels, at least one, and for all pieces.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn strip(
+        &mut self,
+        l: &Loop,
+        span: &mut Span,
+        w: *const (),
+        run: [usize; 2],
+        y: *mut (),
+        ends: [usize; 2],
+        len: usize,
+    ) {
+        let mut call = self.call(l.odd, w, run);
+        let (n, size, inner) = (call.count, l.x, span.inner);
+        let [skip, last] = ends.map(|c| c.min(n));
+        let outside = span.count - inner;
+        // What the first and the last pixel lack is written elsewhere.
+        let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
+        // Pixels outside, and with them as many inside as there is room for.
+        let (mut out, mut i) = (0, 0);
+        // SAFETY: the caller's.
+        unsafe { span.lay(l, &mut call, len, self.end) };
+        while out < outside {
+            let copies = (outside - out).min(span.edges);
+            (span.out, span.copies, call.y) = (out, copies, y);
+            // SAFETY: the caller's; values inside lie in every row, others are copied.
+            unsafe {
+                span.put((span.inside + i).wrapping_sub(copies), &mut call);
+                isa::border(span, call.spots.as_mut_ptr());
+                if span.each > 1 {
+                    span.spread(copies);
+                }
+                // The first pixel is the first one, and the last pixel the last one of those outside.
+                let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
+                if out == 0 && skip > 0 {
+                    call.spots[0] = spot(own[0].as_mut_ptr());
+                }
+                (out, i) = (out + copies, i + PIXELS - copies);
+                if out == outside
+                    && last < n
+                    && let Some(to) = call.spots.get_mut(copies - 1)
+                {
+                    *to = spot(own[1].as_mut_ptr());
+                }
+                // What is missing in a group is the last one again and again.
+                if i > inner {
+                    span.repeat(&mut call, PIXELS + inner - i);
+                    i = inner;
+                }
+                (l.run)(&mut call);
+            }
+        }
+        // SAFETY: the loop has written all channels.
+        unsafe {
+            if skip > 0 {
+                let skip = skip * size;
+                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), n * size - skip);
+            }
+            if last < n {
+                let at = (span.count - 1) * span.pitch;
+                isa::carry(y.cast::<u8>().add(at), own[1].as_ptr().cast(), last * size);
+            }
+        }
+        // The others follow each other, as many groups as it takes, a little nearer where these would be too many pixels: some are done twice.
+        while i < inner {
+            let mut groups = (inner - i).div_ceil(PIXELS);
+            let (mut hop, mut next) = (PIXELS, inner);
+            while (groups - 1) * hop + PIXELS > inner && hop > 1 {
+                small();
+                hop -= 1;
+            }
+            let mut first = inner.saturating_sub((groups - 1) * hop + PIXELS);
+            if first > i {
+                // Those that are left over come first.
+                (first, groups, next) = (i, 1, i + (inner - i) % PIXELS);
+            }
+            (call.y, call.groups, call.hop) = (y, groups, hop * span.wide);
+            // Pairs move on by a channel after another.
+            call.leap = (hop * span.pitch).wrapping_sub((n & !1) * size);
+            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
+            unsafe {
+                span.put(span.inside + first, &mut call);
+                if first + PIXELS > inner {
+                    span.repeat(&mut call, inner - first);
+                }
+                (l.run)(&mut call);
+            }
+            i = next;
+        }
+    }
+
+    /// The products of some values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs: bytes of the weights
+    /// of a channel, and of those that are used.
     #[inline(always)]
-    fn call<W: Element>(&mut self, odd: bool, w: *const W, run: Run) -> Call {
+    fn call(&mut self, odd: bool, w: *const (), [len, n]: [usize; 2]) -> Call {
         let pairs = self.count / 2;
         let first = self.pairs.as_mut_ptr().wrapping_add(if odd { pairs } else { 0 });
-        let mut call = Call::new(first, run.len * size_of::<W>(), run.n * size_of::<W>(), w, &self.block.requant);
+        let mut call = Call::new(first, len, n, w, &self.block.requant);
         call.end = self.pairs.as_ptr().wrapping_add(pairs).cast();
         call.count = if odd { 1 } else { 2 * pairs };
         call
@@ -679,191 +823,197 @@ fn word<T: Element>(zero: i32) -> u32 {
     if size_of::<T>() == 1 { u32::from(zero as u8) * 0x0101_0101 } else { u32::from(zero as u16) * 0x1_0001 }
 }
 
-/// The outputs of all channels of a call, of which the first pixel lacks some, and the last one has some; `false`, and nothing done, where the patch
-/// has no room for a pixel that lies outside.
-///
-/// # Safety
-/// There are weights of all channels, room for the outputs of all pixels, at least one, and for all pieces.
-#[inline(never)]
-unsafe fn part<T: Element>(
-    l: &Loop,
-    call: &mut Call,
-    patch: &mut Patch,
-    pixels: &Pixels<'_, T>,
-    [skip, last]: [usize; 2],
-    end: End,
-) -> bool {
-    let &Pixels { rows, from, count, step, len, zero, pitch, .. } = pixels;
-    let (size, y) = (size_of::<T>(), call.y);
-    let (mut lines, mut width) = ([const { MaybeUninit::uninit() }; PIECES], usize::MAX);
-    for (to, row) in lines.iter_mut().zip(rows) {
-        small();
-        to.write(row.as_ptr().cast());
-        width = width.min(row.len());
-    }
-    // From one pixel to another all values lie inside, and all channels are there.
-    let (mut inside, mut place) = (usize::from(skip > 0), from);
-    if inside > 0 {
-        place += step as isize;
-    }
-    while inside < count && place < 0 {
-        small();
-        (inside, place) = (inside + 1, place + step as isize);
-    }
-    let mut behind = count - usize::from(last < call.count);
-    place = from + (behind * step + len) as isize - step as isize;
-    while behind > inside && place > width as isize {
-        small();
-        (behind, place) = (behind - 1, place - step as isize);
-    }
-    let inner = behind.saturating_sub(inside);
-    let outside = count - inner;
-    // So many of those outside have room in a patch.
-    let bytes = rows.len() * len * size;
-    let mut edges = PIXELS;
-    if outside > 0 && PIXELS * bytes > size_of::<Patch>() {
-        edges = size_of::<Patch>().checked_div(bytes).unwrap_or(0);
-        if edges == 0 {
-            return false;
-        }
-    }
-    let mut pieces = Pieces::new();
-    // SAFETY: the caller's.
-    unsafe { pieces.lay(l, call, rows.len(), len, end) };
-    let mut group = Group::new(step * size, (from * size as isize) as usize, pitch * size);
-    // What the first and the last pixel lack is written elsewhere.
-    let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
-    // Pixels outside, and with them as many inside as there is room for.
-    let (mut out, mut i) = (0, 0);
-    while out < outside {
-        let copies = (outside - out).min(edges);
-        call.y = y;
-        for (p, pixel) in group.pixels.iter_mut().enumerate() {
-            small();
-            *pixel = match p {
-                p if p >= copies => inside + i + p - copies,
-                p if out + p < inside => out + p,
-                p => out + p + inner,
-            };
-        }
-        // SAFETY: the caller's; values inside lie in every row, others are copied.
-        unsafe {
-            pieces.put(&lines, rows.len(), call, &mut group);
-            // The first pixel is the first one, and the last pixel the last one of those outside.
-            let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
-            if out == 0 && skip > 0 {
-                call.spots[0] = spot(own[0].as_mut_ptr());
-            }
-            (out, i) = (out + copies, i + PIXELS - copies);
-            if out == outside
-                && last < call.count
-                && let Some(to) = call.spots.get_mut(copies - 1)
-            {
-                *to = spot(own[1].as_mut_ptr());
-            }
-            let mut border = Border {
-                to: patch.x.as_mut_ptr().cast(),
-                place: pieces.pieces.as_mut_ptr().cast(),
-                copies,
-                pixels: group.pixels.as_ptr(),
-                rows: lines.as_ptr().cast(),
-                n: rows.len(),
-                step: group.step,
-                back: pieces.behind.wrapping_neg(),
-                zero: word::<T>(zero),
-                wide: group.wide,
-                from: group.from,
-                bytes: len * size,
-                width: width * size,
-            };
-            isa::border(&mut border);
-            if pieces.each > 1 {
-                pieces.spread(&border, copies);
-            }
-            // What is missing in a group is the last one again and again.
-            if i > inner {
-                pieces.repeat(call, rows.len(), PIXELS + inner - i);
-                i = inner;
-            }
-            (l.run)(call);
-        }
-    }
-    // SAFETY: the loop has written all channels.
-    unsafe {
-        if skip > 0 {
-            let skip = skip * size;
-            isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), call.count * size - skip);
-        }
-        if last < call.count {
-            isa::carry(y.cast::<u8>().add((count - 1) * group.pitch), own[1].as_ptr().cast(), last * size);
-        }
-    }
-    // The others follow each other, as many groups as it takes: of the pixels before them, or of each other, some are done again.
-    while i < inner {
-        let mut groups = (inner - i).div_ceil(PIXELS);
-        let (mut hop, mut n) = (PIXELS, PIXELS);
-        let covered = |hop: usize| (groups - 1) * hop + PIXELS;
-        while covered(hop) > inner && hop > 1 {
-            hop -= 1;
-        }
-        let mut first = inner.saturating_sub(covered(hop));
-        if first > i || hop == 1 && groups > 2 {
-            // Those that are left over come first.
-            (first, groups, n) = (i, 1, (inner - i) % PIXELS);
-        }
-        call.y = y;
-        (call.groups, call.hop) = (groups, hop * group.wide);
-        // Pairs move on by a channel after another.
-        call.leap = (hop * group.pitch).wrapping_sub((call.count & !1) * size);
-        group.pixels = core::array::from_fn(|p| inside + first + p);
-        // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
-        unsafe {
-            pieces.put(&lines, rows.len(), call, &mut group);
-            if first + PIXELS > inner {
-                pieces.repeat(call, rows.len(), inner - first);
-            }
-            (l.run)(call);
-        }
-        i = if groups > 1 || n == PIXELS { inner } else { i + n };
-    }
-    true
-}
-
-/// The pixels of a group; in bytes, from one pixel to the next in a row, where pixel 0 begins in it, and from the outputs of one pixel to the next one's; and bytes
-/// between the pieces that are written.
+/// Pixels that follow each other, and what `put` and `border` work on, in bytes.
 #[repr(C)]
-struct Group {
-    pixels: [usize; PIXELS],
-    wide: usize,
-    from: usize,
-    pitch: usize,
-    step: usize,
-}
-
-impl Group {
-    #[inline(always)]
-    fn new(wide: usize, from: usize, pitch: usize) -> Self {
-        Group { pixels: core::array::from_fn(|p| p), wide, from, pitch, step: 0 }
-    }
-}
-
-/// What `border` works on, in bytes: where the copies of pixels go, n rows of each, and where their places do, which lie `step` apart and are `back` before;
-/// these pixels' numbers; the rows, of this width; what lies around them; where pixel 0 begins in a row, how far it is to the next one, and what each reads.
-#[repr(C)]
-struct Border {
-    to: *mut u8,
-    place: *mut *const (),
-    copies: usize,
-    pixels: *const usize,
-    rows: *const *const (),
+struct Span {
+    /// Their pieces, and n rows, from the pieces of one of which to those of the next it is so far.
+    pieces: *mut Piece,
+    lines: *const *const (),
     n: usize,
     step: usize,
-    back: usize,
-    zero: u32,
-    wide: usize,
+    /// How far behind a pixel's first value the first piece begins; where pixel 0 begins in a row, and how far it is to the next one; and for outputs.
+    behind: usize,
     from: usize,
+    wide: usize,
+    pitch: usize,
+    /// What a pixel reads of a row, and what there is; what lies around that; and where copies go.
     bytes: usize,
     width: usize,
+    zero: u32,
+    to: *mut u8,
+    /// Pixels before those that lie inside, and these; all; and so many of those outside have room in a patch.
+    inside: usize,
+    inner: usize,
+    count: usize,
+    edges: usize,
+    /// The first of those outside that is to be copied, and how many; where their places go, and where their outputs.
+    out: usize,
+    copies: usize,
+    place: *mut *const (),
+    spot: *mut usize,
+    /// Pieces of a row, and its vectors, each of so many bytes.
+    each: usize,
+    vectors: usize,
+    vector: usize,
+}
+
+impl Span {
+    /// All inside.
+    #[inline(always)]
+    fn new(pieces: &mut Pieces, lines: *const *const (), n: usize, wide: usize, pitch: usize) -> Self {
+        Span {
+            pieces: pieces.0.as_mut_ptr().cast(),
+            lines,
+            n,
+            step: 0,
+            behind: 0,
+            from: 0,
+            wide,
+            pitch,
+            bytes: 0,
+            width: 0,
+            zero: 0,
+            to: null_mut(),
+            inside: 0,
+            inner: 0,
+            count: 0,
+            edges: 0,
+            out: 0,
+            copies: 0,
+            place: null_mut(),
+            spot: null_mut(),
+            each: 1,
+            vectors: 0,
+            vector: 0,
+        }
+    }
+
+    /// The places in the loop of `len` values of each row, and of its end.
+    ///
+    /// # Safety
+    /// There is room for them.
+    #[inline(always)]
+    unsafe fn lay(&mut self, l: &Loop, call: &mut Call, len: usize, end: End) {
+        let (vectors, mut at) = (len >> l.lanes, self.pieces);
+        let tail = len - (vectors << l.lanes);
+        (call.first, call.tail, call.part) = (at, tail, tail * l.w);
+        // SAFETY: the caller's.
+        unsafe {
+            if vectors <= VECTORS && (vectors == 0 || tail == 0) {
+                let mut then = l.part();
+                if tail == 0 {
+                    then = l.vectors(vectors);
+                    self.behind = vectors.wrapping_sub(VECTORS).wrapping_mul(l.x << l.lanes);
+                }
+                self.step = size_of::<Piece>();
+                for _ in 0..self.n {
+                    small();
+                    (&raw mut (*at).then).write(then);
+                    at = at.add(1);
+                }
+            } else {
+                at = self.lay_many(l, vectors, tail);
+            }
+            (&raw mut (*at).then).write(l.end(end));
+            call.last = at;
+            [call.begin, call.next] = l.pieces();
+            if at == call.first.add(1) && end != End::Sums {
+                (call.begin, call.next) = ((*call.first).then, l.end(end));
+                if tail > 0 {
+                    (call.begin, call.gap) = (l.only(), call.len);
+                }
+            }
+        }
+    }
+
+    /// The places of rows of many pieces, and where the next one goes.
+    ///
+    /// # Safety
+    /// There is room for them.
+    #[inline(never)]
+    unsafe fn lay_many(&mut self, l: &Loop, vectors: usize, tail: usize) -> *mut Piece {
+        self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
+        self.step = self.each * size_of::<Piece>();
+        (self.vectors, self.vector) = (vectors, l.x << l.lanes);
+        self.behind = self.behind(0);
+        let mut at = self.pieces;
+        for i in 0..self.n * self.each {
+            let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
+            let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
+            // SAFETY: the caller's.
+            unsafe {
+                (&raw mut (*at).then).write(then);
+                at = at.add(1);
+            }
+        }
+        at
+    }
+
+    /// How many bytes behind the first value of a row its piece `i` lies, less what the loop adds for the vectors before its place.
+    #[inline(always)]
+    fn behind(&self, i: usize) -> usize {
+        let left = self.vectors.saturating_sub(i * VECTORS);
+        let before = if left == 0 { 0 } else { VECTORS - left.min(VECTORS) };
+        (i * VECTORS).min(self.vectors).wrapping_sub(before).wrapping_mul(self.vector)
+    }
+
+    /// The values of four pixels from this one on in all rows, and where their outputs go.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(always)]
+    unsafe fn put(&mut self, pixel: usize, call: &mut Call) {
+        // SAFETY: the caller's.
+        unsafe { isa::put(self, pixel, &mut call.spots) };
+        if self.each > 1 {
+            // SAFETY: the caller's.
+            unsafe { self.put_many(pixel, call) };
+        }
+    }
+
+    /// The other pieces of all rows.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(never)]
+    unsafe fn put_many(&mut self, pixel: usize, call: &mut Call) {
+        let (pieces, behind) = (self.pieces, self.behind);
+        for i in 1..self.each {
+            (self.pieces, self.behind) = (pieces.wrapping_add(i), self.behind(i));
+            // SAFETY: the caller's.
+            unsafe { isa::put(self, pixel, &mut call.spots) };
+        }
+        (self.pieces, self.behind) = (pieces, behind);
+    }
+
+    /// Where pixels that have been copied begin in the other pieces of all rows.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(never)]
+    unsafe fn spread(&mut self, copies: usize) {
+        for (r, i) in (0..self.n).flat_map(|r| (1..self.each).map(move |i| (r, i))) {
+            let piece = self.pieces.wrapping_add(r * self.each + i);
+            for p in 0..copies {
+                let x = self.to.wrapping_add((p * self.n + r) * self.bytes).wrapping_add(self.behind(i));
+                // SAFETY: the caller's.
+                unsafe { (&raw mut (*piece).x).cast::<*const ()>().add(p).write(x.cast()) };
+            }
+        }
+    }
+
+    /// Pixels from n on read and write what the one before does.
+    ///
+    /// # Safety
+    /// All pixels have been put.
+    #[inline(never)]
+    unsafe fn repeat(&mut self, call: &mut Call, n: usize) {
+        for i in 0..self.n * self.each {
+            // SAFETY: the caller's.
+            again(unsafe { &mut (*self.pieces.wrapping_add(i)).x }, n);
+        }
+        again(&mut call.spots, n);
+    }
 }
 
 /// What `ready` works on: the sums and scales of `count` channels, `even` with one too many; their multipliers and biases, of which so many serve in
@@ -898,14 +1048,7 @@ struct Piece {
 }
 
 /// The values of four pixels.
-struct Pieces {
-    pieces: [MaybeUninit<Piece>; PIECES],
-    /// Pieces of a row, its vectors, and bytes of one; and how many bytes behind the first value the first one lies.
-    each: usize,
-    vectors: usize,
-    vector: usize,
-    behind: usize,
-}
+struct Pieces([MaybeUninit<Piece>; PIECES]);
 
 /// An end is one of them, too.
 const PIECES: usize = 20;
@@ -942,7 +1085,7 @@ impl Spots {
 impl Pieces {
     #[inline(always)]
     fn new() -> Self {
-        Pieces { pieces: [const { MaybeUninit::uninit() }; PIECES], each: 0, vectors: 0, vector: 0, behind: 0 }
+        Pieces([const { MaybeUninit::uninit() }; PIECES])
     }
 
     /// Whether `len` values of so many rows, and the end, are no more than there is room for.
@@ -950,125 +1093,6 @@ impl Pieces {
     fn hold<T, W>(rows: usize, len: usize) -> bool {
         let lanes = 1 << lanes(size_of::<T>(), size_of::<W>());
         rows * (len.div_ceil(lanes * VECTORS) + usize::from(!len.is_multiple_of(lanes))) < PIECES
-    }
-
-    /// The places in the loop of `len` values of so many rows, and of its end.
-    ///
-    /// # Safety
-    /// There is room for them.
-    #[inline(always)]
-    unsafe fn lay(&mut self, l: &Loop, call: &mut Call, rows: usize, len: usize, end: End) {
-        let (lanes, mut at) = (l.lanes, self.pieces.as_mut_ptr().cast::<Piece>());
-        let vectors = len >> lanes;
-        let tail = len - (vectors << lanes);
-        (call.first, call.tail, call.part) = (at, tail, tail * l.w);
-        self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
-        (self.vectors, self.vector) = (vectors, l.x << lanes);
-        self.behind =
-            if vectors == 0 { 0 } else { (VECTORS - vectors.min(VECTORS)).wrapping_neg().wrapping_mul(self.vector) };
-        // SAFETY: the caller's.
-        unsafe {
-            if self.each == 1 {
-                let then = if tail > 0 { l.part() } else { l.vectors(vectors) };
-                for _ in 0..rows {
-                    (&raw mut (*at).then).write(then);
-                    at = at.add(1);
-                }
-            } else {
-                at = self.lay_many(l, rows, vectors, tail);
-            }
-            at.write(Piece { x: [null(); PIXELS], then: l.end(end) });
-            call.last = at;
-            [call.begin, call.next] = l.pieces();
-            if rows * self.each == 1 && end != End::Sums {
-                (call.begin, call.next) = ((*call.first).then, l.end(end));
-                if tail > 0 {
-                    (call.begin, call.gap) = (l.only(), call.len);
-                }
-            }
-        }
-    }
-
-    /// The places of rows of many pieces, and where the next one goes.
-    ///
-    /// # Safety
-    /// There is room for them.
-    #[inline(never)]
-    unsafe fn lay_many(&mut self, l: &Loop, rows: usize, vectors: usize, tail: usize) -> *mut Piece {
-        let mut at = self.pieces.as_mut_ptr().cast::<Piece>();
-        for i in 0..rows * self.each {
-            let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
-            let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
-            // SAFETY: the caller's.
-            unsafe {
-                (&raw mut (*at).then).write(then);
-                at = at.add(1);
-            }
-        }
-        at
-    }
-
-    /// How many bytes behind the first value of a row its piece `i` lies, less what the loop adds for the vectors before its place.
-    #[inline(always)]
-    fn behind(&self, i: usize) -> usize {
-        if i == 0 {
-            return self.behind;
-        }
-        let left = self.vectors.saturating_sub(i * VECTORS);
-        let before = if left == 0 { 0 } else { VECTORS - left.min(VECTORS) };
-        ((i * VECTORS).min(self.vectors) - before) * self.vector
-    }
-
-    /// The first values of a group's pixels in the first n rows, and where their outputs go.
-    ///
-    /// # Safety
-    /// The rows have been laid.
-    #[inline(always)]
-    unsafe fn put(&mut self, rows: &Lines, n: usize, call: &mut Call, group: &mut Group) {
-        let from = group.from;
-        group.step = self.each * size_of::<Piece>();
-        if self.each == 0 {
-            call.spots = group.pixels.map(|i| i * group.pitch);
-        }
-        for i in 0..self.each {
-            group.from = from.wrapping_add(self.behind(i));
-            let to = self.pieces.as_mut_ptr().cast::<Piece>().wrapping_add(i);
-            // SAFETY: the caller's.
-            unsafe { isa::put(to, rows.as_ptr().cast(), n, group, &mut call.spots) };
-        }
-        group.from = from;
-    }
-
-    /// Where the pixels that have been copied begin in the other pieces of all rows.
-    ///
-    /// # Safety
-    /// The rows have been laid.
-    #[inline(never)]
-    unsafe fn spread(&mut self, border: &Border, copies: usize) {
-        let &Border { n, bytes, .. } = border;
-        for (r, i) in (0..n).flat_map(|r| (1..self.each).map(move |i| (r, i))) {
-            let behind = self.behind(i);
-            if let Some(piece) = self.pieces.get_mut(r * self.each + i) {
-                for p in 0..copies {
-                    let x = border.to.wrapping_add((p * n + r) * bytes).wrapping_add(behind);
-                    // SAFETY: the caller's.
-                    unsafe { (&raw mut (*piece.as_mut_ptr()).x).cast::<*const ()>().add(p).write(x.cast()) };
-                }
-            }
-        }
-    }
-
-    /// Pixels from n on read and write what the one before does.
-    ///
-    /// # Safety
-    /// All pixels of so many rows have been put.
-    #[inline(never)]
-    unsafe fn repeat(&mut self, call: &mut Call, rows: usize, n: usize) {
-        for piece in self.pieces.iter_mut().take(rows * self.each) {
-            // SAFETY: the caller's.
-            again(unsafe { &mut piece.assume_init_mut().x }, n);
-        }
-        again(&mut call.spots, n);
     }
 }
 
