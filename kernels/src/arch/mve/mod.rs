@@ -53,6 +53,8 @@ pub(crate) const DIRECT: usize = SUMS;
 /// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more. Where groups
 /// make up all pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [8, 7];
+/// Pairs of channels at a time whose sums are added to those of 64 bits.
+const WIDE: usize = 4;
 /// Values of a patch.
 const CHUNK: usize = 80;
 
@@ -362,26 +364,34 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         let (mut w, line) = (w.as_ptr().wrapping_add(run.skip), patch.x.as_ptr().cast());
         let mut all = self.all_sums_mut();
-        for left in (1..=n).rev().step_by(2) {
-            let mut pair = [Pair { sums: [[0i32; PIXELS]; 2], scale: [[0; 2]; 2] }];
-            let (l, mut pieces) = (isa::pick::<i16, W>(left == 1), Pieces::new());
-            let mut call = Call::new(pair.as_mut_ptr(), run.len, run.n, w, requant);
-            call.count = left.min(2);
-            call.end = if left == 1 { pair.as_ptr().cast() } else { pair.as_ptr_range().end.cast() };
-            // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
-            // SAFETY: there are `n` values of each pixel, and weights of these channels; n values make two pieces at most.
+        const ZERO: Pair<i32> = Pair { sums: [[0; PIXELS]; 2], scale: [[0; 2]; 2] };
+        for (odd, before) in calls(n) {
+            let (l, mut pieces, mut pairs) = (isa::pick::<i16, W>(odd), Pieces::new(), [ZERO; WIDE]);
+            let mut call = Call::new(pairs.as_mut_ptr(), run.len, run.n, w, requant);
+            call.count = 2;
+            let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), 0);
+            // SAFETY: there are `n` values of each pixel, which make two pieces at most.
             unsafe {
-                let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), 0);
                 span.lay(l, &mut call, run.n, End::Sums);
                 span.put(0, &mut call);
-                (l.run)(&mut call);
             }
-            for (part, sums) in pair[0].sums.iter().zip(&mut all) {
-                for (sum, part) in sums.iter_mut().zip(part) {
-                    *sum = S::from_i64(sum.to_i64() + i64::from(*part));
+            let mut left = if odd { n - before } else { n & !1 };
+            while left > 0 {
+                let part = left.min(2 * WIDE);
+                pairs = [ZERO; WIDE];
+                let first = pairs.as_mut_ptr();
+                (call.at, call.channels, call.w) = (first.cast(), first.cast(), w.cast());
+                call.end = first.wrapping_add(part / 2).cast();
+                // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
+                // SAFETY: there are weights of these channels.
+                unsafe { (l.run)(&mut call) };
+                for (part, sums) in pairs.iter().flat_map(|pair| &pair.sums).take(part).zip(&mut all) {
+                    for (sum, part) in sums.iter_mut().zip(part) {
+                        *sum = S::from_i64(sum.to_i64() + i64::from(*part));
+                    }
                 }
+                (left, w) = (left - part, w.wrapping_add(part * run.len));
             }
-            w = w.wrapping_add(2 * run.len);
         }
     }
 
