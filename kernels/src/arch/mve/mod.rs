@@ -698,11 +698,16 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         };
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
         let run = [run.len * size_of::<W>(), run.n * size_of::<W>()];
-        for (odd, before) in calls(n) {
-            let (w, y) = (w.wrapping_byte_add(before * run[0]).cast(), y.wrapping_add(before).cast());
-            let ends = [skip, last].map(|c| c.saturating_sub(before));
-            // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
-            unsafe { self.strip(isa::pick::<T, W>(odd), &mut span, w, run, y, ends, len) };
+        // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
+        unsafe {
+            if n > 1 {
+                self.strip(isa::pick::<T, W>(false), &mut span, w.cast(), run, y.cast(), [skip, last], len);
+            }
+            if n % 2 == 1 {
+                let (w, y) = (w.wrapping_byte_add((n - 1) * run[0]).cast(), y.wrapping_add(n - 1).cast());
+                let ends = [skip, last].map(|c| c.saturating_sub(n - 1));
+                self.strip(isa::pick::<T, W>(true), &mut span, w, run, y, ends, len);
+            }
         }
         true
     }
