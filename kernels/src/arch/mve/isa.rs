@@ -693,20 +693,23 @@ mod asm {
     /// The loop for inputs and weights of these sizes, over pairs of channels or the odd one.
     #[inline(always)]
     pub(in super::super) fn pick<T, W>(odd: bool) -> &'static Loop {
-        const fn both(pair: Run, odd: Run, x: usize, w: usize) -> [Loop; 2] {
-            let lanes = lanes(x, w);
-            [
-                Loop { run: pair, odd: false, vector: 14, part: 18, ends: 46, lanes, x, w },
-                Loop { run: odd, odd: true, vector: 9, part: 1, ends: 15, lanes, x, w },
-            ]
+        const fn pair(run: Run, x: usize, w: usize) -> Loop {
+            Loop { run, odd: false, vector: 14, part: 18, ends: 46, lanes: lanes(x, w), x, w }
         }
-        let [pair, single] = match (size_of::<T>(), size_of::<W>()) {
-            (1, 1) => const { &both(pair_88, odd_88, 1, 1) },
-            (1, _) => const { &both(pair_816, odd_816, 1, 2) },
-            (_, 1) => const { &both(pair_168, odd_168, 2, 1) },
-            _ => const { &both(pair_1616, odd_1616, 2, 2) },
-        };
-        if odd { single } else { pair }
+        const fn single(run: Run, x: usize, w: usize) -> Loop {
+            Loop { run, odd: true, vector: 9, part: 1, ends: 15, lanes: lanes(x, w), x, w }
+        }
+        // One by one, so that only those are linked that are picked.
+        match (odd, size_of::<T>(), size_of::<W>()) {
+            (false, 1, 1) => const { &pair(pair_88, 1, 1) },
+            (false, 1, _) => const { &pair(pair_816, 1, 2) },
+            (false, _, 1) => const { &pair(pair_168, 2, 1) },
+            (false, ..) => const { &pair(pair_1616, 2, 2) },
+            (_, 1, 1) => const { &single(odd_88, 1, 1) },
+            (_, 1, _) => const { &single(odd_816, 1, 2) },
+            (_, _, 1) => const { &single(odd_168, 2, 1) },
+            _ => const { &single(odd_1616, 2, 2) },
+        }
     }
 }
 

@@ -252,7 +252,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         match self.block.bias.get(channels.clone()) {
             Some(all) if size_of::<A>() == 4 => all.as_ptr().cast(),
             _ => {
-                channels.zip(&mut *own).for_each(|(c, to)| _ = to.write(self.block.bias(c)));
+                channels.zip(&mut *own).for_each(|(c, to)| {
+                    small();
+                    to.write(self.block.bias(c));
+                });
                 own.as_ptr().cast()
             }
         }
@@ -302,7 +305,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let (n, block) = (self.count.min(CHANNELS), self.block);
         if !self.begun {
             let biases = self.apart.iter_mut().take(n).enumerate();
-            biases.for_each(|(c, sums)| _ = sums.write([block.bias(c); PIXELS]));
+            biases.for_each(|(c, sums)| {
+                small();
+                sums.write([block.bias(c); PIXELS]);
+            });
             self.begun = true;
         }
         // SAFETY: as many have been written.
@@ -322,6 +328,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.sums();
         let apart = self.apart;
         for (sums, apart) in self.all_sums_mut().zip(&apart) {
+            small();
             // SAFETY: written just now or earlier.
             *sums = unsafe { apart.assume_init() };
         }
@@ -447,6 +454,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn by_sums<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
         self.mac(patch, w, run);
         for p in 0..PIXELS {
+            small();
             let sums = self.all_sums().map(|sums| sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.count);
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
@@ -488,6 +496,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let mut whole = true;
         for row in 0..one.rows {
             for i in 0..one.pieces {
+                small();
                 let (x, at) = one.piece(row, i);
                 whole &= x.len() == one.len && at + x.len() <= run.len;
                 spots.push(x.as_ptr(), w.as_ptr().wrapping_add(at));
@@ -554,6 +563,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         let x = patch.x.as_mut_ptr().cast::<i16>();
         for (i, from) in spots.x.iter().take(n).enumerate() {
+            small();
             // SAFETY: the caller's; the patch has room for all values, and an element of two bytes is an i16.
             unsafe { isa::widen(size_of::<T>())(x.add(i * len), from.assume_init(), len, zero) };
         }
@@ -610,7 +620,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 let sums = pair.sums[0].into_iter().map(|sum| S::from_i64(sum.into()));
                 block.requant.all::<T, S, A>(sums, block.multipliers(c), to);
             } else if !whole {
-                to.iter_mut().zip(few).for_each(|(y, few)| *y = few);
+                to.iter_mut().zip(few).for_each(|(y, few)| {
+                    small();
+                    *y = few;
+                });
             }
             (c, y) = (c + to.len(), left);
         }
@@ -953,6 +966,7 @@ impl Span {
         self.behind = self.behind(0);
         let mut at = self.pieces;
         for i in 0..self.n * self.each {
+            small();
             let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
             let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
             // SAFETY: the caller's.
@@ -1024,6 +1038,7 @@ impl Span {
     #[inline(never)]
     unsafe fn repeat(&mut self, call: &mut Call, n: usize) {
         for i in 0..self.n * self.each {
+            small();
             // SAFETY: the caller's.
             again(unsafe { &mut (*self.pieces.wrapping_add(i)).x }, n);
         }
