@@ -965,14 +965,22 @@ impl Span {
         (self.vectors, self.vector) = (vectors, l.x << l.lanes);
         self.behind = self.behind(0);
         let mut at = self.pieces;
-        for i in 0..self.n * self.each {
+        let mut lay = |then| {
             small();
-            let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
-            let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
             // SAFETY: the caller's.
             unsafe {
                 (&raw mut (*at).then).write(then);
                 at = at.add(1);
+            }
+        };
+        for _ in 0..self.n {
+            let mut left = vectors;
+            while left > 0 {
+                lay(l.vectors(left.min(VECTORS)));
+                left = left.saturating_sub(VECTORS);
+            }
+            if tail > 0 {
+                lay(l.part());
             }
         }
         at
@@ -1021,12 +1029,16 @@ impl Span {
     /// The rows have been laid.
     #[inline(never)]
     unsafe fn spread(&mut self, copies: usize) {
-        for (r, i) in (0..self.n).flat_map(|r| (1..self.each).map(move |i| (r, i))) {
-            let piece = self.pieces.wrapping_add(r * self.each + i);
+        for i in 1..self.each {
+            let mut x = self.to.wrapping_add(self.behind(i));
             for p in 0..copies {
-                let x = self.to.wrapping_add((p * self.n + r) * self.bytes).wrapping_add(self.behind(i));
-                // SAFETY: the caller's.
-                unsafe { (&raw mut (*piece).x).cast::<*const ()>().add(p).write(x.cast()) };
+                let mut piece = self.pieces.wrapping_add(i);
+                for _ in 0..self.n {
+                    small();
+                    // SAFETY: the caller's.
+                    unsafe { (&raw mut (*piece).x).cast::<*const ()>().add(p).write(x.cast()) };
+                    (piece, x) = (piece.wrapping_add(self.each), x.wrapping_add(self.bytes));
+                }
             }
         }
     }
