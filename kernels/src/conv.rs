@@ -565,8 +565,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             if few {
                 end = 0;
             }
-            let alone = n <= DIRECT || !dense;
-            // Few channels do not share the work of a border, and a pixel or two that are left cost less alone.
+            let alone = n <= DIRECT && size_of::<S>() == 4 || !dense;
+            // Few channels do not share the work of a border, and a pixel or two that are left cost less alone; but not with sums of 64 bits.
             while inside < end && cut_off(inside) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
                 inside += 1;
             }

@@ -14,6 +14,7 @@
 //! Blocks of fewer channels, or of several for each input channel, run eight at a time, and gather their inputs.
 
 use super::portable::{Block, Run};
+use super::small;
 use crate::quant::Accumulator;
 use crate::{Element, Multiplier, Rounding};
 use core::marker::PhantomData;
@@ -104,6 +105,7 @@ impl Lanes {
         if m > 1 || n < LANES {
             let mut at = 0;
             for c in 0..n {
+                small();
                 if let Some(half) = self.halves.get_mut(c / HALF) {
                     // SAFETY: it has been written.
                     unsafe { half.assume_init_mut() }.at[c % HALF] = (at * size_of::<T>()) as u16;
@@ -582,8 +584,7 @@ mod asm {
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::factor;
-    use super::super::isa::output;
+    use super::super::isa::{factor, output};
     use super::{Call, From, HALF, Half, LANES, Loop};
     use crate::Element;
 

@@ -1,32 +1,37 @@
 //! The instructions, and a model of them for hosts.
 
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{border, carry, copy, pick, put, subtract, widen};
+pub(super) use asm::{border, carry, copy, pick, put, ready, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{border, carry, copy, output, pick, put, subtract, widen};
+pub(super) use model::{border, carry, copy, factor, output, pick, put, ready, widen};
 
 use super::Call;
 
 /// A loop over channels: pairs of them, or the odd one. A piece goes on in it at one of these places.
 #[derive(Clone, Copy)]
 pub(super) struct Loop {
-    pub(super) run: unsafe extern "C" fn(*mut Call),
+    pub(super) run: Run,
+    pub(super) odd: bool,
     /// Instructions of the products of a vector; and from the end of the last to those of a part of one, and to the ends.
     vector: usize,
     part: usize,
     ends: usize,
+    /// Values of a vector, as a power of two.
+    pub(super) lanes: usize,
     /// Bytes of an input and of a weight.
     pub(super) x: usize,
     pub(super) w: usize,
 }
+
+type Run = unsafe extern "C" fn(*mut Call);
 
 /// Vectors of a piece, at most.
 pub(super) const VECTORS: usize = 8;
 
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Total};
-    use super::{Loop, VECTORS};
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Ready, Span, lanes};
+    use super::{Loop, Run, VECTORS};
     use core::arch::naked_asm;
     use core::mem::offset_of;
 
@@ -35,38 +40,38 @@ mod asm {
 
     impl Loop {
         #[inline(always)]
-        fn place(self, instructions: usize) -> usize {
+        fn place(&self, instructions: usize) -> usize {
             // Behind a branch.
             self.run as usize + WORD + WORD * instructions
         }
 
         /// So many vectors of every pixel, which lie `VECTORS - n` vectors behind the piece's places.
         #[inline(always)]
-        pub(in super::super) fn vectors(self, n: usize) -> usize {
+        pub(in super::super) fn vectors(&self, n: usize) -> usize {
             self.place((VECTORS - n) * self.vector)
         }
 
         /// The values of every pixel that are no whole vector, on the only piece.
         #[inline(always)]
-        pub(in super::super) fn only(self) -> usize {
+        pub(in super::super) fn only(&self) -> usize {
             self.place(VECTORS * self.vector + 1)
         }
 
         /// The same on one of many.
         #[inline(always)]
-        pub(in super::super) fn part(self) -> usize {
+        pub(in super::super) fn part(&self) -> usize {
             self.place(VECTORS * self.vector + self.part)
         }
 
         /// On to the first piece, and the next one; there are many.
         #[inline(always)]
-        pub(in super::super) fn pieces(self) -> [usize; 2] {
+        pub(in super::super) fn pieces(&self) -> [usize; 2] {
             [8, 4].map(|before| self.place(VECTORS * self.vector + self.ends - before))
         }
 
         /// The end of a channel or pair of channels.
         #[inline(always)]
-        pub(in super::super) fn end(self, end: End) -> usize {
+        pub(in super::super) fn end(&self, end: End) -> usize {
             self.place(VECTORS * self.vector + self.ends + end as usize)
         }
     }
@@ -115,76 +120,118 @@ mod asm {
         )
     }
 
-    /// Writes the places of a group's pixels in n rows, at least one, and where their outputs go.
+    /// Writes the places of four pixels in n rows, at least one, and where their outputs go.
     #[unsafe(naked)]
-    pub(in super::super) unsafe extern "C" fn put(
-        to: *mut Piece,
-        rows: *const *const (),
-        n: usize,
-        group: *const Group,
-        spots: *mut [usize; PIXELS],
-    ) {
+    pub(in super::super) unsafe extern "C" fn put(span: *const Span, pixel: usize, spots: *mut [usize; PIXELS]) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4-r8, lr}}",
-            "ldr r8, [sp, #24]",
-            "vldrw.u32 q0, [r3]",
-            "add r3, r3, #16",
-            "ldmia r3, {{r4-r7}}",
-            "vmul.i32 q1, q0, r6",
-            "vstrw.32 q1, [r8]",
-            "vmul.i32 q0, q0, r4",
-            "vadd.i32 q0, q0, r5",
-            "dls lr, r2",
+            "push {{r4-r10, lr}}",
+            "ldmia r0, {{r3-r10}}", // pieces, lines, n, step, behind, from, wide, pitch
+            "movs r0, #0",
+            "vidup.u32 q0, r0, #1",
+            "vadd.i32 q0, q0, r1",
+            "vmul.i32 q1, q0, r10",
+            "vstrw.32 q1, [r2]",
+            "vmul.i32 q0, q0, r9",
+            "add r8, r8, r7",
+            "vadd.i32 q0, q0, r8",
+            "dls lr, r5",
             "2:",
-            "ldr r3, [r1], #4",
-            "vadd.i32 q1, q0, r3",
-            "vstrw.32 q1, [r0]",
-            "add r0, r0, r7",
+            "ldr r1, [r4], #4",
+            "vadd.i32 q1, q0, r1",
+            "vstrw.32 q1, [r3]",
+            "add r3, r3, r6",
             "le lr, 2b",
-            "pop {{r4-r8, pc}}",
+            "pop {{r4-r10, pc}}",
         )
     }
 
-    /// Copies a pixel's values of all rows with what lies around them, and writes where they are, `back` bytes before. Where the copies end.
+    /// Copies pixels' values of all rows with what lies around them, and writes where they are, and where their outputs go.
     #[unsafe(naked)]
-    pub(in super::super) unsafe extern "C" fn border(border: *const Border) -> *mut u8 {
+    pub(in super::super) unsafe extern "C" fn border(span: *mut Span, spots: *mut usize) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4-r11, lr}}",
-            "ldmia.w r0, {{r0-r10}}",
-            "vdup.32 q0, r4",
-            "2:",
-            "sub r4, r0, r10",
+            "push {{r0, r4-r11, lr}}",
+            "ldr r2, [r0]",
+            "strd r2, r1, [r0, #{place}]",
+            "ldrd r1, r0, [r0, #{zero}]", // and where copies go
+            "vdup.32 q0, r1",
+            "2:", // a pixel
+            "ldr r12, [sp]",
+            "ldrd r3, r4, [r12, #{out}]", // and how many
+            "adds r5, r3, #1",
+            "subs r4, r4, #1",
+            "strd r5, r4, [r12, #{out}]",
+            "ldrd r6, r7, [r12, #{inside}]", // and inner
+            "cmp r3, r6",
+            "it hs",
+            "addhs r3, r3, r7",
+            "add r4, r12, #{lines}",
+            "ldmia r4, {{r1, r2, r9, r10}}", // lines, n, step, behind
+            "ldrd r8, r11, [r12, #{place}]", // and spot
+            "ldr r6, [r12, #{pitch}]",
+            "muls r6, r3, r6",
+            "str r6, [r11], #4",
+            "add r5, r8, #4",
+            "strd r5, r11, [r12, #{place}]",
+            "ldrd r5, r4, [r12, #{from}]", // and wide
+            "mla r3, r3, r4, r5",
+            "ldrd r6, r7, [r12, #{bytes}]", // and width
+            "rsb r5, r3, #0",
+            "bic r5, r5, r5, asr #31",
+            "cmp r5, r6",
+            "csel r5, r5, r6, lt",
+            "subs r4, r7, r3",
+            "cmp r4, r6",
+            "csel r4, r4, r6, lt",
+            "cmp r4, r5",
+            "csel r4, r4, r5, gt",
+            "subs r7, r6, r4", // bytes behind
+            "subs r6, r4, r5", // and inside
+            "add r3, r3, r5",
+            "3:", // a row
+            "add r4, r0, r10",
             "str r4, [r8]",
             "add r8, r8, r9",
             "mov r4, r0",
             "add r0, r0, r5",
-            "wlstp.8 lr, r5, 4f",
-            "3:",
-            "vstrb.8 q0, [r4], #16",
-            "letp lr, 3b",
+            "wlstp.8 lr, r5, 5f",
             "4:",
+            "vstrb.8 q0, [r4], #16",
+            "letp lr, 4b",
+            "5:",
             "ldr r4, [r1], #4",
             "add r4, r4, r3",
             "mov r11, r0",
             "add r0, r0, r6",
-            "wlstp.8 lr, r6, 6f",
-            "5:",
+            "wlstp.8 lr, r6, 7f",
+            "6:",
             "vldrb.u8 q1, [r4], #16",
             "vstrb.8 q1, [r11], #16",
-            "letp lr, 5b",
-            "6:",
+            "letp lr, 6b",
+            "7:",
             "mov r11, r0",
             "add r0, r0, r7",
-            "wlstp.8 lr, r7, 8f",
-            "7:",
-            "vstrb.8 q0, [r11], #16",
-            "letp lr, 7b",
+            "wlstp.8 lr, r7, 9f",
             "8:",
+            "vstrb.8 q0, [r11], #16",
+            "letp lr, 8b",
+            "9:",
             "subs r2, r2, #1",
+            "bne 3b",
+            "ldr r4, [r12, #{copies}]",
+            "cmp r4, #0",
             "bne 2b",
-            "pop {{r4-r11, pc}}",
+            "pop {{r0, r4-r11, pc}}",
+            place = const offset_of!(Span, place),
+            zero = const offset_of!(Span, zero),
+            out = const offset_of!(Span, out),
+            copies = const offset_of!(Span, copies),
+            inside = const offset_of!(Span, inside),
+            lines = const offset_of!(Span, lines),
+            pitch = const offset_of!(Span, pitch),
+            from = const offset_of!(Span, from),
+            bytes = const offset_of!(Span, bytes),
         )
     }
 
@@ -217,43 +264,89 @@ mod asm {
         if x == 1 { widen_i8 } else { widen_i16 }
     }
 
-    /// Stamps `sums = bias − low · Σ w` of all channels: lanes, and how weights are loaded.
-    macro_rules! subtract {
+    /// Stamps `sums = bias − low · Σ w` of all channels and their scales, and the highest −e: lanes, and how weights are loaded.
+    macro_rules! ready {
         ($name:ident, $lanes:literal, $w:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(total: *const Total) {
+            unsafe extern "C" fn $name(ready: *const Ready) -> i32 {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    "push {{r4-r9, lr}}",
-                    "ldmia r0, {{r1, r2, r4-r8}}",
-                    "movs r9, #16",
+                    "push {{r4-r11, lr}}",
+                    "ldmia r0!, {{r1, r3-r5, r9, r11}}", // to, turn, multipliers, bias, hop, biases
+                    "ldmia r0!, {{r8, r12}}",            // even, wide
+                    // Where the scales of four channels go.
+                    "add r2, r1, #{next}",
+                    "add r6, r1, #{pair}",
+                    "add r7, r6, #{next}",
+                    "vmov q3[2], q3[0], r1, r6",
+                    "vmov q3[3], q3[1], r2, r7",
+                    "movs r2, #0",
+                    "mov r10, r2",
+                    "mvn r6, #127",
+                    "movs r7, #2*{pair}",
+                    "dlstp.32 lr, r8",
                     "2:",
-                    "movs r0, #0",
-                    concat!("dlstp.", $lanes, " lr, r5"),
+                    "viwdup.u32 q0, r2, r3, #1",
+                    "vshl.i32 q0, q0, #3",
+                    "vldrw.u32 q1, [r4, q0]",
+                    "adds r4, #{shift}",
+                    "vldrb.s32 q2, [r4, q0]",
+                    "subs r4, #{shift}",
+                    "cmp r12, #0",
+                    "beq 3f",
+                    "mov r8, #0x8000",
+                    "vqadd.s32 q1, q1, r8",
+                    "vbic.i32 q1, #0xff",
+                    "vbic.i32 q1, #0xff00",
                     "3:",
+                    "vpt.i32 eq, q1, zr",
+                    "vmvnt.i32 q2, #0",
+                    "vmaxv.s32 r6, q2",
+                    "vstrw.32 q1, [q3, #{scale}]",
+                    "vstrw.32 q2, [q3, #{scale} + 4]",
+                    // A bias waits where its sums do not go before it is read.
+                    "viwdup.u32 q0, r10, r11, #1",
+                    "vmul.i32 q0, q0, r9",
+                    "vldrw.u32 q1, [r5, q0]",
+                    "vstrw.32 q1, [q3, #16]",
+                    "vadd.i32 q3, q3, r7",
+                    "letp lr, 2b",
+                    "ldmia r0, {{r4, r5, r7, r8, r10}}", // w, n, low, count, next
+                    "movs r2, #16",
+                    "movs r3, #16",
+                    "4:",
+                    "ldr r11, [r1, r3]",
+                    "movs r0, #0",
+                    concat!("wlstp.", $lanes, " lr, r5, 6f"),
+                    "5:",
                     concat!($w, " q0, [r4], #16"),
                     concat!("vaddva.s", $lanes, " r0, q0"),
-                    "letp lr, 3b",
-                    "ldr r3, [r2], #4",
-                    "add r4, r4, r6",
-                    "mls r0, r0, r7, r3",
+                    "letp lr, 5b",
+                    "6:",
+                    "add r4, r4, r10",
+                    "mls r0, r0, r7, r11",
                     "vdup.32 q0, r0",
                     "vstrw.32 q0, [r1]",
-                    "add r1, r1, r9",
-                    "rsb r9, r9, #{pair}", // the other of the pair, the next pair
+                    "add r1, r1, r2",
+                    "rsb r2, r2, #{pair}", // the other of the pair, the next pair
+                    "rsb r3, r3, #{next} + 16",
                     "subs r8, r8, #1",
-                    "bne 2b",
-                    "pop {{r4-r9, pc}}",
+                    "bne 4b",
+                    "mov r0, r6",
+                    "pop {{r4-r11, pc}}",
                     pair = const size_of::<Pair<i32>>(),
+                    scale = const offset_of!(Pair<i32>, scale),
+                    next = const size_of::<[i32; 2]>(),
+                    shift = const size_of::<i32>(), // behind q
                 )
             }
         };
     }
-    subtract!(subtract_i8, "8", "vldrb.u8");
-    subtract!(subtract_i16, "16", "vldrh.u16");
+    ready!(ready_i8, "8", "vldrb.u8");
+    ready!(ready_i16, "16", "vldrh.u16");
 
-    pub(in super::super) fn subtract(w: usize) -> unsafe extern "C" fn(*const Total) {
-        if w == 1 { subtract_i8 } else { subtract_i16 }
+    pub(in super::super) fn ready(w: usize) -> unsafe extern "C" fn(*const Ready) -> i32 {
+        if w == 1 { ready_i8 } else { ready_i16 }
     }
 
     /// Stamps the loops for inputs and weights of some sizes: lanes, how inputs and weights are loaded and how far apart, and outputs.
@@ -599,25 +692,33 @@ mod asm {
 
     /// The loop for inputs and weights of these sizes, over pairs of channels or the odd one.
     #[inline(always)]
-    pub(in super::super) fn pick<T, W>(odd: bool) -> Loop {
-        let (x, w) = (size_of::<T>(), size_of::<W>());
-        let [pair, single] = match (x, w) {
-            (1, 1) => [pair_88 as unsafe extern "C" fn(*mut Call), odd_88],
-            (1, _) => [pair_816, odd_816],
-            (_, 1) => [pair_168, odd_168],
-            _ => [pair_1616, odd_1616],
-        };
-        let (run, [vector, part, ends]) = if odd { (single, [9, 1, 15]) } else { (pair, [14, 18, 46]) };
-        Loop { run, vector, part, ends, x, w }
+    pub(in super::super) fn pick<T, W>(odd: bool) -> &'static Loop {
+        const fn pair(run: Run, x: usize, w: usize) -> Loop {
+            Loop { run, odd: false, vector: 14, part: 18, ends: 46, lanes: lanes(x, w), x, w }
+        }
+        const fn single(run: Run, x: usize, w: usize) -> Loop {
+            Loop { run, odd: true, vector: 9, part: 1, ends: 15, lanes: lanes(x, w), x, w }
+        }
+        // One by one, so that only those are linked that are picked.
+        match (odd, size_of::<T>(), size_of::<W>()) {
+            (false, 1, 1) => const { &pair(pair_88, 1, 1) },
+            (false, 1, _) => const { &pair(pair_816, 1, 2) },
+            (false, _, 1) => const { &pair(pair_168, 2, 1) },
+            (false, ..) => const { &pair(pair_1616, 2, 2) },
+            (_, 1, 1) => const { &single(odd_88, 1, 1) },
+            (_, 1, _) => const { &single(odd_816, 1, 2) },
+            (_, _, 1) => const { &single(odd_168, 2, 1) },
+            _ => const { &single(odd_1616, 2, 2) },
+        }
     }
 }
 
 /// The same steps in Rust.
 #[cfg(not(target_arch = "arm"))]
 mod model {
-    use super::super::{Border, Call, End, Group, Line, PIXELS, Pair, Piece, Total};
-    use super::{Loop, VECTORS};
-    use crate::Element;
+    use super::super::{Call, End, Line, PIXELS, Pair, Piece, Ready, Span, lanes};
+    use super::{Loop, Run, VECTORS};
+    use crate::{Element, Multiplier};
     use core::ptr::with_exposed_provenance_mut;
 
     /// Places in the loop; below are numbers of vectors.
@@ -626,23 +727,23 @@ mod model {
     const ENDS: usize = ONLY + 1;
 
     impl Loop {
-        pub(in super::super) fn vectors(self, n: usize) -> usize {
+        pub(in super::super) fn vectors(&self, n: usize) -> usize {
             n
         }
 
-        pub(in super::super) fn only(self) -> usize {
+        pub(in super::super) fn only(&self) -> usize {
             ONLY
         }
 
-        pub(in super::super) fn part(self) -> usize {
+        pub(in super::super) fn part(&self) -> usize {
             PART
         }
 
-        pub(in super::super) fn pieces(self) -> [usize; 2] {
+        pub(in super::super) fn pieces(&self) -> [usize; 2] {
             [0; 2]
         }
 
-        pub(in super::super) fn end(self, end: End) -> usize {
+        pub(in super::super) fn end(&self, end: End) -> usize {
             ENDS + end as usize
         }
     }
@@ -659,40 +760,44 @@ mod model {
         unsafe { to.copy_from_nonoverlapping(x, n) };
     }
 
-    pub(in super::super) unsafe extern "C" fn put(
-        mut to: *mut Piece,
-        rows: *const *const (),
-        n: usize,
-        group: *const Group,
-        spots: *mut [usize; PIXELS],
-    ) {
+    pub(in super::super) unsafe extern "C" fn put(span: *const Span, pixel: usize, spots: *mut [usize; PIXELS]) {
         // SAFETY: the caller's.
         unsafe {
-            let &Group { pixels, wide, from, pitch, step } = &*group;
-            spots.write(pixels.map(|i| i * pitch));
+            let &Span { lines, n, step, behind, from, wide, pitch, .. } = &*span;
+            let pixels: [_; PIXELS] = core::array::from_fn(|p| pixel.wrapping_add(p));
+            spots.write(pixels.map(|i| i.wrapping_mul(pitch)));
             for r in 0..n {
-                let row = (*rows.add(r)).wrapping_byte_add(from);
-                (&raw mut (*to).x).write(pixels.map(|i| row.wrapping_byte_add(i * wide)));
-                to = to.wrapping_byte_add(step);
+                let row = (*lines.add(r)).wrapping_byte_add(from.wrapping_add(behind));
+                let to = (*span).pieces.wrapping_byte_add(r * step);
+                (&raw mut (*to).x).write(pixels.map(|i| row.wrapping_byte_add(i.wrapping_mul(wide))));
             }
         }
     }
 
-    pub(in super::super) unsafe extern "C" fn border(border: *const Border) -> *mut u8 {
+    pub(in super::super) unsafe extern "C" fn border(span: *mut Span, spots: *mut usize) {
         // SAFETY: the caller's.
         unsafe {
-            let &Border { mut to, rows, n, from, zero, before, inside, after, mut place, step, back } = &*border;
-            for r in 0..n {
-                place.write(to.wrapping_byte_sub(back).cast());
-                place = place.wrapping_byte_add(step);
-                let x = (*rows.add(r)).cast::<u8>().wrapping_add(from);
-                let zeros = |to: *mut u8, n| (0..n).for_each(|i| to.add(i).write(zero.to_le_bytes()[i % 4]));
-                zeros(to, before);
-                to.add(before).copy_from_nonoverlapping(x, inside);
-                zeros(to.add(before + inside), after);
-                to = to.add(before + inside + after);
+            let &mut Span { lines, n, zero, wide, from, bytes, width, inside, inner, out, copies, .. } = &mut *span;
+            let (pieces, mut to) = ((*span).pieces, (*span).to);
+            for p in 0..copies {
+                let pixel = if out + p < inside { out + p } else { out + p + inner };
+                spots.add(p).write(pixel * (*span).pitch);
+                let from = (pixel * wide).wrapping_add(from) as isize;
+                let before = (-from).clamp(0, bytes as isize);
+                let end = (width as isize - from).min(bytes as isize).max(before) as usize;
+                let before = before as usize;
+                for r in 0..n {
+                    let place = pieces.wrapping_byte_add(r * (*span).step);
+                    let x = to.wrapping_byte_add((*span).behind);
+                    (&raw mut (*place).x).cast::<*const ()>().add(p).write(x.cast());
+                    let x = (*lines.add(r)).cast::<u8>().wrapping_offset(from).wrapping_add(before);
+                    let zeros = |to: *mut u8, n| (0..n).for_each(|i| to.add(i).write(zero.to_le_bytes()[i % 4]));
+                    zeros(to, before);
+                    to.add(before).copy_from_nonoverlapping(x, end - before);
+                    zeros(to.add(end), bytes - end);
+                    to = to.add(bytes);
+                }
             }
-            to
         }
     }
 
@@ -707,21 +812,36 @@ mod model {
         if x == 1 { wide::<i8> } else { wide::<i16> }
     }
 
-    unsafe extern "C" fn total<W: Element>(total: *const Total) {
+    unsafe extern "C" fn channels<W: Element>(ready: *const Ready) -> i32 {
         // SAFETY: the caller's.
         unsafe {
-            let Total { to, from, w, n, next, low, count } = *total;
-            let mut w = w.cast::<W>();
-            for c in 0..count {
-                let sum = (0..n).map(|i| (*w.add(i)).to_i32()).fold(0, i32::wrapping_add).wrapping_mul(low);
-                (*to.add(c / 2)).sums[c % 2] = [(*from.add(c)).wrapping_sub(sum); PIXELS];
-                w = w.wrapping_add(n.next_multiple_of(16 / size_of::<W>())).wrapping_byte_add(next);
+            let &Ready { to, multipliers, bias, w, n, low, count, .. } = &*ready;
+            let (mut w, mut highest) = (w.cast::<W>(), -128);
+            for c in 0..(*ready).even {
+                let scale = factor(&*multipliers.add(c % (*ready).turn), (*ready).wide != 0);
+                highest = scale[1].max(highest);
+                let pair = to.add(c / 2);
+                (&raw mut (*pair).scale[c % 2]).write(scale);
+                let mut sum = *bias.byte_add(c % (*ready).biases * (*ready).hop);
+                if c < count {
+                    let all = (0..n).map(|i| (*w.add(i)).to_i32()).fold(0, i32::wrapping_add);
+                    sum = sum.wrapping_sub(all.wrapping_mul(low));
+                    w = w.wrapping_add(n.next_multiple_of(16 / size_of::<W>())).wrapping_byte_add((*ready).next);
+                }
+                (&raw mut (*pair).sums[c % 2]).write([sum; PIXELS]);
             }
+            highest
         }
     }
 
-    pub(in super::super) fn subtract(w: usize) -> unsafe extern "C" fn(*const Total) {
-        if w == 1 { total::<i8> } else { total::<i16> }
+    pub(in super::super) fn ready(w: usize) -> unsafe extern "C" fn(*const Ready) -> i32 {
+        if w == 1 { channels::<i8> } else { channels::<i16> }
+    }
+
+    /// q and −e of the formulas. Tflite16x8 is single rounding by the upper half of q; a product of 0 is 0 by any shift.
+    pub(in super::super) fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
+        let q = if wide { m.q16() << 16 } else { m.q() };
+        [q, if q == 0 { -1 } else { m.shift().into() }]
     }
 
     fn saturate(v: i64) -> i32 {
@@ -834,10 +954,17 @@ mod model {
         }
     }
 
-    pub(in super::super) fn pick<X, Y>(odd: bool) -> Loop {
-        fn of<T: Element, W: Element>(odd: bool) -> Loop {
-            let run = if odd { run::<T, W, 1> } else { run::<T, W, 2> };
-            Loop { run, vector: 0, part: 0, ends: 0, x: size_of::<T>(), w: size_of::<W>() }
+    pub(in super::super) fn pick<X, Y>(odd: bool) -> &'static Loop {
+        fn of<T: Element, W: Element>(odd: bool) -> &'static Loop {
+            const fn one<T, W>(run: Run, odd: bool) -> Loop {
+                let (x, w) = (size_of::<T>(), size_of::<W>());
+                Loop { run, odd, vector: 0, part: 0, ends: 0, lanes: lanes(x, w), x, w }
+            }
+            if odd {
+                const { &one::<T, W>(run::<T, W, 1>, true) }
+            } else {
+                const { &one::<T, W>(run::<T, W, 2>, false) }
+            }
         }
         match (size_of::<X>(), size_of::<Y>()) {
             (1, 1) => of::<i8, i8>(odd),

@@ -31,6 +31,7 @@ mod isa;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
+use super::small;
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
@@ -38,6 +39,7 @@ pub(crate) use alone::alone;
 use core::mem::{MaybeUninit, offset_of};
 use core::ops::Range;
 use core::ptr::{null, null_mut};
+use depth::ZERO;
 use isa::{Loop, VECTORS};
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -51,6 +53,8 @@ pub(crate) const DIRECT: usize = SUMS;
 /// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more. Where groups
 /// make up all pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [8, 7];
+/// Pairs of channels at a time whose sums are added to those of 64 bits.
+const WIDE: usize = 4;
 /// Values of a patch.
 const CHUNK: usize = 80;
 
@@ -101,12 +105,13 @@ impl Patch {
     /// # Safety
     /// They have been filled, there are weights of all channels, and room for outputs.
     #[inline(never)]
-    unsafe fn group(&self, l: Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
-        let (mut pieces, mut group) = (Pieces::new(), Group::new(size_of::<Line>(), 0, pitch));
+    unsafe fn group(&self, l: &Loop, call: &mut Call, n: usize, end: End, pitch: usize) {
+        let (mut pieces, line) = (Pieces::new(), self.x.as_ptr().cast());
+        let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), pitch);
         // SAFETY: the caller's; n values make two pieces at most.
         unsafe {
-            pieces.lay(l, call, 1, n, end);
-            pieces.put(&[MaybeUninit::new(self.x.as_ptr().cast()); PIECES], 1, call, &mut group);
+            span.lay(l, call, n, end);
+            span.put(0, call);
             (l.run)(call);
         }
     }
@@ -222,50 +227,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     fn factors(&mut self) {
         if !self.scaled {
-            self.write_factors();
+            self.before(&[0i8; 0], Run { n: 0, len: 0, skip: 0 });
+            self.stale = true;
         }
-    }
-
-    #[inline(never)]
-    fn write_factors(&mut self) {
-        self.scaled = true;
-        let block = self.block;
-        let wide = size_of::<A>() == 8;
-        let mut highest = -1;
-        let mut scale = |m: &Multiplier| {
-            let [q, shift] = factor(m, wide);
-            highest = shift.max(highest);
-            [q, shift]
-        };
-        let sums = [[S::default(); PIXELS]; 2];
-        let n = self.count;
-        let pairs = self.pairs.iter_mut().take(n.div_ceil(2));
-        match block.multipliers {
-            [m] => {
-                let scale = [scale(m); 2];
-                pairs.for_each(|pair| _ = pair.write(Pair { sums, scale }));
-            }
-            all if all.len() >= n => {
-                let (twos, odd) = all.get(..n).unwrap_or_default().as_chunks();
-                let mut pairs = pairs;
-                for ([a, b], pair) in twos.iter().zip(&mut pairs) {
-                    let pair = pair.as_mut_ptr();
-                    // SAFETY: it is there; its sums are written before they are read.
-                    unsafe { (&raw mut (*pair).scale).write([scale(a), scale(b)]) };
-                }
-                for (m, pair) in odd.iter().zip(pairs) {
-                    pair.write(Pair { sums, scale: [scale(m); 2] });
-                }
-            }
-            all => {
-                let mut all = all.iter().cycle();
-                for pair in pairs {
-                    let scale = [(); 2].map(|()| all.next().map_or([0; 2], &mut scale));
-                    pair.write(Pair { sums, scale });
-                }
-            }
-        }
-        self.set_end(highest < 0);
     }
 
     /// [`portable::Job::subtract`](super::portable::Job::subtract), when sums are needed.
@@ -288,38 +252,51 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         match self.block.bias.get(channels.clone()) {
             Some(all) if size_of::<A>() == 4 => all.as_ptr().cast(),
             _ => {
-                channels.zip(&mut *own).for_each(|(c, to)| _ = to.write(self.block.bias(c)));
+                channels.zip(&mut *own).for_each(|(c, to)| {
+                    small();
+                    to.write(self.block.bias(c));
+                });
                 own.as_ptr().cast()
             }
         }
     }
 
-    /// `sums[c] = bias[c] − rest · Σ_i w[c][skip + i]`, wrapping.
+    /// `sums[c] = bias[c] − rest · Σ_i w[c][skip + i]`, wrapping; what pairs are scaled by, and how outputs are made.
     #[inline(never)]
     fn before<W: Element>(&mut self, w: &[W], run: Run) {
-        self.factors();
-        self.stale = false;
-        let (n, size) = (self.count, size_of::<W>());
-        let fits = run.skip + run.n <= run.len && n * run.len <= w.len() && n > 0;
-        if size_of::<S>() == 4 && size_of::<A>() == 4 && self.rest != 0 && fits {
-            let mut own = [const { MaybeUninit::uninit() }; SUMS];
-            let total = Total {
+        (self.stale, self.scaled) = (false, true);
+        let (n, block, size) = (self.count, self.block, size_of::<W>());
+        let fits = run.skip + run.n <= run.len && n * run.len <= w.len();
+        let (rest, len) = if self.rest != 0 && fits { (self.rest, run.n) } else { (0, 0) };
+        if size_of::<S>() == 4 && n > 0 {
+            let ready = Ready {
                 to: self.pairs.as_mut_ptr().cast(),
-                from: self.biases(0..n, &mut own),
+                turn: block.multipliers.len().max(1),
+                multipliers: if block.multipliers.is_empty() { &NONE } else { block.multipliers.as_ptr() },
+                bias: if block.bias.is_empty() { (&raw const ZERO).cast() } else { block.bias.as_ptr().cast() },
+                hop: size_of::<A>(),
+                biases: block.bias.len().max(1),
+                even: n.next_multiple_of(2),
+                wide: size_of::<A>() / 8,
                 w: w.as_ptr().wrapping_add(run.skip).cast(),
-                n: run.n,
-                // The loop has passed over whole vectors.
-                next: (run.len * size).wrapping_sub((run.n * size).next_multiple_of(16)),
-                low: self.rest,
+                n: len,
+                low: rest,
                 count: n,
+                // The loop has passed over whole vectors.
+                next: (run.len * size).wrapping_sub((len * size).next_multiple_of(16)),
             };
-            // SAFETY: there are n weights of each channel and as many biases, and S has 32 bits.
-            return unsafe { isa::subtract(size)(&total) };
+            // SAFETY: there are n weights of each channel, biases and multipliers that serve in turn, and room; S has 32 bits, and
+            // the low half of a bias comes first.
+            let highest = unsafe { isa::ready(size)(&ready) };
+            return self.set_end(highest < 0);
         }
-        let (block, rest) = (self.block, self.rest);
-        for (c, sums) in self.all_sums_mut().enumerate() {
-            let w = if rest == 0 { &[] } else { cut(w, c * run.len + run.skip, run.n) };
-            *sums = [w.iter().fold(block.bias(c), |sum, w| sum.mac(-rest, w.to_i32())); PIXELS];
+        self.set_end(false);
+        for (c, pair) in self.pairs.iter_mut().take(n.div_ceil(2)).enumerate() {
+            let sums = [2 * c, 2 * c + 1].map(|c| {
+                let w = cut(w, c * run.len + run.skip, len);
+                [w.iter().fold(block.bias(c), |sum: S, w| sum.mac(-rest, w.to_i32())); PIXELS]
+            });
+            pair.write(Pair { sums, scale: [[0; 2]; 2] });
         }
     }
 
@@ -328,7 +305,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let (n, block) = (self.count.min(CHANNELS), self.block);
         if !self.begun {
             let biases = self.apart.iter_mut().take(n).enumerate();
-            biases.for_each(|(c, sums)| _ = sums.write([block.bias(c); PIXELS]));
+            biases.for_each(|(c, sums)| {
+                small();
+                sums.write([block.bias(c); PIXELS]);
+            });
             self.begun = true;
         }
         // SAFETY: as many have been written.
@@ -348,6 +328,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         self.sums();
         let apart = self.apart;
         for (sums, apart) in self.all_sums_mut().zip(&apart) {
+            small();
             // SAFETY: written just now or earlier.
             *sums = unsafe { apart.assume_init() };
         }
@@ -388,28 +369,36 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if run.skip + run.n > run.len || n * run.len > w.len() {
             return;
         }
-        let x = [MaybeUninit::new(patch.x.as_ptr().cast()); PIECES];
-        let (mut w, mut group) = (w.as_ptr().wrapping_add(run.skip), Group::new(size_of::<Line>(), 0, 0));
+        let (mut w, line) = (w.as_ptr().wrapping_add(run.skip), patch.x.as_ptr().cast());
         let mut all = self.all_sums_mut();
-        for left in (1..=n).rev().step_by(2) {
-            let mut pair = [Pair { sums: [[0i32; PIXELS]; 2], scale: [[0; 2]; 2] }];
-            let (l, mut pieces) = (isa::pick::<i16, W>(left == 1), Pieces::new());
-            let mut call = Call::new(pair.as_mut_ptr(), run.len, run.n, w, requant);
-            call.count = left.min(2);
-            call.end = if left == 1 { pair.as_ptr().cast() } else { pair.as_ptr_range().end.cast() };
-            // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
-            // SAFETY: there are `n` values of each pixel, and weights of these channels; n values make two pieces at most.
+        const ZERO: Pair<i32> = Pair { sums: [[0; PIXELS]; 2], scale: [[0; 2]; 2] };
+        for (odd, before) in calls(n) {
+            let (l, mut pieces, mut pairs) = (isa::pick::<i16, W>(odd), Pieces::new(), [ZERO; WIDE]);
+            let mut call = Call::new(pairs.as_mut_ptr(), run.len, run.n, w, requant);
+            call.count = 2;
+            let mut span = Span::new(&mut pieces, &line, 1, size_of::<Line>(), 0);
+            // SAFETY: there are `n` values of each pixel, which make two pieces at most.
             unsafe {
-                pieces.lay(l, &mut call, 1, run.n, End::Sums);
-                pieces.put(&x, 1, &mut call, &mut group);
-                (l.run)(&mut call);
+                span.lay(l, &mut call, run.n, End::Sums);
+                span.put(0, &mut call);
             }
-            for (part, sums) in pair[0].sums.iter().zip(&mut all) {
-                for (sum, part) in sums.iter_mut().zip(part) {
-                    *sum = S::from_i64(sum.to_i64() + i64::from(*part));
+            let mut left = if odd { n - before } else { n & !1 };
+            while left > 0 {
+                let part = left.min(2 * WIDE);
+                pairs = [ZERO; WIDE];
+                let first = pairs.as_mut_ptr();
+                (call.at, call.channels, call.w) = (first.cast(), first.cast(), w.cast());
+                call.end = first.wrapping_add(part / 2).cast();
+                // Bounds: |x · w| <= 2^22, and a patch has at most 2^8 values.
+                // SAFETY: there are weights of these channels.
+                unsafe { (l.run)(&mut call) };
+                for (part, sums) in pairs.iter().flat_map(|pair| &pair.sums).take(part).zip(&mut all) {
+                    for (sum, part) in sums.iter_mut().zip(part) {
+                        *sum = S::from_i64(sum.to_i64() + i64::from(*part));
+                    }
                 }
+                (left, w) = (left - part, w.wrapping_add(part * run.len));
             }
-            w = w.wrapping_add(2 * run.len);
         }
     }
 
@@ -451,8 +440,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return;
         }
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr());
+        let bytes = [run.len, run.n].map(|n| n * size_of::<W>());
         for (odd, before) in calls(n) {
-            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
+            let mut call = self.call(odd, w.wrapping_add(before * run.len).cast(), bytes);
             call.y = y.wrapping_add(before).cast();
             // SAFETY: the caller's; there are n weights of each channel, and room for outputs.
             unsafe { patch.group(isa::pick::<T, W>(odd), &mut call, run.n, end, pitch * size_of::<T>()) };
@@ -464,6 +454,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     fn by_sums<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
         self.mac(patch, w, run);
         for p in 0..PIXELS {
+            small();
             let sums = self.all_sums().map(|sums| sums.get(p).copied().unwrap_or_default());
             let y = cut_mut(y, p * pitch, self.count);
             self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
@@ -505,6 +496,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let mut whole = true;
         for row in 0..one.rows {
             for i in 0..one.pieces {
+                small();
                 let (x, at) = one.piece(row, i);
                 whole &= x.len() == one.len && at + x.len() <= run.len;
                 spots.push(x.as_ptr(), w.as_ptr().wrapping_add(at));
@@ -571,6 +563,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
         let x = patch.x.as_mut_ptr().cast::<i16>();
         for (i, from) in spots.x.iter().take(n).enumerate() {
+            small();
             // SAFETY: the caller's; the patch has room for all values, and an element of two bytes is an i16.
             unsafe { isa::widen(size_of::<T>())(x.add(i * len), from.assume_init(), len, zero) };
         }
@@ -582,27 +575,30 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             End::Double => End::DoubleFour,
             _ => End::SingleFour,
         };
+        let mut span = Span::new(&mut pieces, spots.w.as_ptr().cast(), n, step * size_of::<W>(), 0);
         // SAFETY: there is room for all pieces.
-        unsafe { pieces.lay(l, &mut call, n, len, kind) };
+        unsafe { span.lay(l, &mut call, len, kind) };
         (call.hop, call.leap) = (PIXELS * step * size_of::<W>(), PIXELS * size_of::<T>());
-        let mut group = Group::new(step * size_of::<W>(), 0, 0);
         // Multipliers serve where they lie, unless q or a shift is another one there.
         let multipliers = block.multipliers;
         if !direct {
             self.factors();
             call.gap = 2 * size_of::<Pair<i32>>();
         } else if multipliers.len() > 1 {
-            group.pitch = size_of::<Multiplier>();
-            call.gap = PIXELS * group.pitch;
+            span.pitch = size_of::<Multiplier>();
+            call.gap = PIXELS * span.pitch;
         }
         let (mut c, mut y) = (first, y);
         while c < end {
             // Fours of channels follow each other. Of less than four, those that do not exist are computed all the same.
             call.groups = if kind == End::Sums { 1 } else { ((end - c) / PIXELS).max(1) };
-            let channel = |p: usize| (c + p).min(end - 1);
-            group.pixels = core::array::from_fn(channel);
             // SAFETY: there are as many rows.
-            unsafe { pieces.put(&spots.w, n, &mut call, &mut group) };
+            unsafe {
+                span.put(c, &mut call);
+                if end - c < PIXELS {
+                    span.repeat(&mut call, end - c);
+                }
+            }
             let (mut own, mut few) = ([const { MaybeUninit::uninit() }; SUMS], [T::default(); PIXELS]);
             let from = self.biases(c..c + PIXELS * call.groups, &mut own);
             let (to, left) = y.split_at_mut_checked((PIXELS * call.groups).min(end - c)).unwrap_or_default();
@@ -616,7 +612,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             if !direct {
                 call.at = self.pairs.as_mut_ptr().cast();
                 let scale = |c: usize| c / 2 * size_of::<Pair<i32>>() + offset_of!(Pair<i32>, scale) + c % 2 * 8;
-                call.spots = group.pixels.map(scale);
+                call.spots = core::array::from_fn(|p| scale((c + p).min(end - 1)));
             }
             // SAFETY: `len` weights of each channel lie in all places, there are biases and scales, and room for whole outputs.
             unsafe { (l.run)(&mut call) };
@@ -624,7 +620,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                 let sums = pair.sums[0].into_iter().map(|sum| S::from_i64(sum.into()));
                 block.requant.all::<T, S, A>(sums, block.multipliers(c), to);
             } else if !whole {
-                to.iter_mut().zip(few).for_each(|(y, few)| *y = few);
+                to.iter_mut().zip(few).for_each(|(y, few)| {
+                    small();
+                    *y = few;
+                });
             }
             (c, y) = (c + to.len(), left);
         }
@@ -642,7 +641,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         [skip, last]: [usize; 2],
         y: &mut [T],
     ) -> bool {
-        let &Pixels { rows, from, count, step, len, zero, to, pitch } = pixels;
+        let &Pixels { rows, from, count, step, len, zero, to, pitch, .. } = pixels;
         // All bounds are checked here, once.
         let n = self.count;
         if run.n == 0 || rows.len() * len != run.n || run.skip + run.n > run.len {
@@ -652,10 +651,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if count == 1 && self.rest == zero && self.single(patch, w, run, pixels, [skip, last], y) {
             return true;
         }
-        self.factors();
         // The first and the last pixel each have a place of their own for channels that are not written.
-        let fits = self.end != End::Sums
-            && (count > 1 || count == 1 && (skip == 0 || last == n))
+        let fits = (count > 1 || count == 1 && (skip == 0 || last == n))
             && n * run.len <= w.len()
             && skip <= n
             && n <= pitch
@@ -664,76 +661,177 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if !fits {
             return false;
         }
-        // From one pixel to another all values lie inside.
-        let (mut inside, mut end, mut place) = (0, count, from);
-        while inside < count && place < 0 {
-            (inside, place) = (inside + 1, place + step as isize);
+        self.fresh(w, run);
+        if self.end == End::Sums {
+            return false;
         }
-        let (mut lines, mut width) = ([const { MaybeUninit::uninit() }; PIECES], usize::MAX);
+        let (mut lines, mut width) = ([const { MaybeUninit::<*const ()>::uninit() }; PIECES], usize::MAX);
         for (to, row) in lines.iter_mut().zip(rows) {
+            small();
             to.write(row.as_ptr().cast());
             width = width.min(row.len());
         }
-        place = from + ((count - 1) * step + len) as isize;
-        while end > inside && place > width as isize {
-            (end, place) = (end - 1, place - step as isize);
+        // From one pixel to another all values lie inside, and all channels are there.
+        let (mut inside, mut place) = (0, from);
+        if skip > 0 {
+            (inside, place) = (1, from + step as isize);
         }
-        // As if they did not: pixels without all channels.
-        inside = inside.max(usize::from(skip > 0));
-        end = end.min(count - usize::from(last < n)).max(inside);
+        while inside < count && place < 0 {
+            small();
+            (inside, place) = (inside + 1, place + step as isize);
+        }
+        let mut behind = count - usize::from(last < n);
+        place = from + (behind * step + len) as isize - step as isize;
+        while behind > inside && place > width as isize {
+            small();
+            (behind, place) = (behind - 1, place - step as isize);
+        }
+        let inner = behind.saturating_sub(inside);
+        // So many of those outside have room in a patch.
+        let (size, bytes) = (size_of::<T>(), len * size_of::<T>());
         let mut edges = PIXELS;
-        if (inside > 0 || end < count) && PIXELS * run.n * size_of::<T>() > size_of::<Patch>() {
-            edges = (size_of::<Patch>() / size_of::<T>()).checked_div(run.n).unwrap_or(0);
+        if inner < count && PIXELS * rows.len() * bytes > size_of::<Patch>() {
+            edges = size_of::<Patch>().checked_div(rows.len() * bytes).unwrap_or(0);
+            if edges == 0 {
+                return false;
+            }
         }
-        if edges == 0 {
-            return false;
-        }
-        self.fresh(w, run);
-        let size = size_of::<T>();
-        let span = Span {
-            lines: &lines,
-            rows: rows.len(),
-            count,
-            from: from * size as isize,
-            step: step * size,
-            len,
-            pitch: pitch * size,
-            width: (width * size) as isize,
-            inside,
-            end,
-            edges,
+        let mut pieces = Pieces::new();
+        let mut span = Span {
+            from: (from * size as isize) as usize,
+            bytes,
+            width: width * size,
             zero: word::<T>(zero),
-            kind: self.end,
+            to: patch.x.as_mut_ptr().cast(),
+            inside,
+            inner,
+            count,
+            edges,
+            ..Span::new(&mut pieces, lines.as_ptr().cast(), rows.len(), step * size, pitch * size)
         };
         let (w, y) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
-        for (odd, before) in calls(n) {
-            let mut call = self.call(odd, w.wrapping_add(before * run.len), run);
-            // Of the first and the last pixel among those of the call.
-            let ends = [skip, last].map(|c| c.saturating_sub(before).min(call.count));
-            call.y = y.wrapping_add(before).cast();
-            // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
-            unsafe { span.part(isa::pick::<T, W>(odd), &mut call, patch, ends) };
+        let run = [run.len * size_of::<W>(), run.n * size_of::<W>()];
+        // SAFETY: just checked: weights, and room for outputs of all channels, and for all pieces.
+        unsafe {
+            if n > 1 {
+                self.strip(isa::pick::<T, W>(false), &mut span, w.cast(), run, y.cast(), [skip, last], len);
+            }
+            if n % 2 == 1 {
+                let (w, y) = (w.wrapping_byte_add((n - 1) * run[0]).cast(), y.wrapping_add(n - 1).cast());
+                let ends = [skip, last].map(|c| c.saturating_sub(n - 1));
+                self.strip(isa::pick::<T, W>(true), &mut span, w, run, y, ends, len);
+            }
         }
         true
     }
 
-    /// The products of n values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs.
+    /// The outputs of pairs of channels or the odd one, of which the first pixel lacks some, and the last one has some; w are their weights, `run`
+    /// bytes of each channel and of those that are used, for `len` values of a row.
+    ///
+    /// # Safety
+    /// There are weights of all channels, room for the outputs of all pixels, at least one, and for all pieces.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn strip(
+        &mut self,
+        l: &Loop,
+        span: &mut Span,
+        w: *const (),
+        run: [usize; 2],
+        y: *mut (),
+        ends: [usize; 2],
+        len: usize,
+    ) {
+        let mut call = self.call(l.odd, w, run);
+        let (n, size, inner) = (call.count, l.x, span.inner);
+        let [skip, last] = ends.map(|c| c.min(n));
+        let outside = span.count - inner;
+        // What the first and the last pixel lack is written elsewhere.
+        let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
+        // Pixels outside, and with them as many inside as there is room for.
+        let (mut out, mut i) = (0, 0);
+        // SAFETY: the caller's.
+        unsafe { span.lay(l, &mut call, len, self.end) };
+        while out < outside {
+            let copies = (outside - out).min(span.edges);
+            (span.out, span.copies, call.y) = (out, copies, y);
+            // SAFETY: the caller's; values inside lie in every row, others are copied.
+            unsafe {
+                span.put((span.inside + i).wrapping_sub(copies), &mut call);
+                isa::border(span, call.spots.as_mut_ptr());
+                if span.each > 1 {
+                    span.spread(copies);
+                }
+                // The first pixel is the first one, and the last pixel the last one of those outside.
+                let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
+                if out == 0 && skip > 0 {
+                    call.spots[0] = spot(own[0].as_mut_ptr());
+                }
+                (out, i) = (out + copies, i + PIXELS - copies);
+                if out == outside
+                    && last < n
+                    && let Some(to) = call.spots.get_mut(copies - 1)
+                {
+                    *to = spot(own[1].as_mut_ptr());
+                }
+                // What is missing in a group is the last one again and again.
+                if i > inner {
+                    span.repeat(&mut call, PIXELS + inner - i);
+                    i = inner;
+                }
+                (l.run)(&mut call);
+            }
+        }
+        // SAFETY: the loop has written all channels.
+        unsafe {
+            if skip > 0 {
+                let skip = skip * size;
+                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), n * size - skip);
+            }
+            if last < n {
+                let at = (span.count - 1) * span.pitch;
+                isa::carry(y.cast::<u8>().add(at), own[1].as_ptr().cast(), last * size);
+            }
+        }
+        // The others follow each other, as many groups as it takes, a little nearer where these would be too many pixels: some are done twice.
+        while i < inner {
+            let mut groups = (inner - i).div_ceil(PIXELS);
+            let (mut hop, mut next) = (PIXELS, inner);
+            while (groups - 1) * hop + PIXELS > inner && hop > 1 {
+                small();
+                hop -= 1;
+            }
+            let mut first = inner.saturating_sub((groups - 1) * hop + PIXELS);
+            if first > i {
+                // Those that are left over come first.
+                (first, groups, next) = (i, 1, i + (inner - i) % PIXELS);
+            }
+            (call.y, call.groups, call.hop) = (y, groups, hop * span.wide);
+            // Pairs move on by a channel after another.
+            call.leap = (hop * span.pitch).wrapping_sub((n & !1) * size);
+            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
+            unsafe {
+                span.put(span.inside + first, &mut call);
+                if first + PIXELS > inner {
+                    span.repeat(&mut call, inner - first);
+                }
+                (l.run)(&mut call);
+            }
+            i = next;
+        }
+    }
+
+    /// The products of some values and their weights from `w` on for all pairs of channels, or the odd one, without inputs and outputs: bytes of the weights
+    /// of a channel, and of those that are used.
     #[inline(always)]
-    fn call<W: Element>(&mut self, odd: bool, w: *const W, run: Run) -> Call {
+    fn call(&mut self, odd: bool, w: *const (), [len, n]: [usize; 2]) -> Call {
         let pairs = self.count / 2;
         let first = self.pairs.as_mut_ptr().wrapping_add(if odd { pairs } else { 0 });
-        let mut call = Call::new(first, run.len * size_of::<W>(), run.n * size_of::<W>(), w, &self.block.requant);
+        let mut call = Call::new(first, len, n, w, &self.block.requant);
         call.end = self.pairs.as_ptr().wrapping_add(pairs).cast();
         call.count = if odd { 1 } else { 2 * pairs };
         call
     }
-}
-
-/// q and −e of the formulas. Tflite16x8 is single rounding by the upper half of q; a product of 0 is 0 by any shift.
-#[inline(always)]
-fn factor(m: &Multiplier, wide: bool) -> [i32; 2] {
-    let q = if wide { m.q16() << 16 } else { m.q() };
-    [q, if q == 0 { -1 } else { m.shift().into() }]
 }
 
 /// The calls for n channels: pairs of them, and the odd one, with the channels before it.
@@ -753,160 +851,235 @@ fn word<T: Element>(zero: i32) -> u32 {
     if size_of::<T>() == 1 { u32::from(zero as u8) * 0x0101_0101 } else { u32::from(zero as u16) * 0x1_0001 }
 }
 
-/// The pixels of a phase, of which some may lie outside.
-struct Span<'a> {
-    /// Where the rows begin.
-    lines: &'a Lines,
-    rows: usize,
-    count: usize,
-    /// As those of [`Pixels`], but in bytes; of `len` values.
-    from: isize,
+/// Pixels that follow each other, and what `put` and `border` work on, in bytes.
+#[repr(C)]
+struct Span {
+    /// Their pieces, and n rows, from the pieces of one of which to those of the next it is so far.
+    pieces: *mut Piece,
+    lines: *const *const (),
+    n: usize,
     step: usize,
-    len: usize,
+    /// How far behind a pixel's first value the first piece begins; where pixel 0 begins in a row, and how far it is to the next one; and for outputs.
+    behind: usize,
+    from: usize,
+    wide: usize,
     pitch: usize,
-    /// Bytes of each row.
-    width: isize,
-    /// From one pixel to the other they are inside.
-    inside: usize,
-    end: usize,
-    /// So many others have room in a patch, four or at least one.
-    edges: usize,
-    /// What lies outside.
+    /// What a pixel reads of a row, and what there is; what lies around that; and where copies go.
+    bytes: usize,
+    width: usize,
     zero: u32,
-    kind: End,
+    to: *mut u8,
+    /// Pixels before those that lie inside, and these; all; and so many of those outside have room in a patch.
+    inside: usize,
+    inner: usize,
+    count: usize,
+    edges: usize,
+    /// The first of those outside that is to be copied, and how many; where their places go, and where their outputs.
+    out: usize,
+    copies: usize,
+    place: *mut *const (),
+    spot: *mut usize,
+    /// Pieces of a row, and its vectors, each of so many bytes.
+    each: usize,
+    vectors: usize,
+    vector: usize,
 }
 
-impl Span<'_> {
-    /// The outputs of all channels of a call, of which the first pixel lacks some, and the last one has some.
+impl Span {
+    /// All inside.
+    #[inline(always)]
+    fn new(pieces: &mut Pieces, lines: *const *const (), n: usize, wide: usize, pitch: usize) -> Self {
+        Span {
+            pieces: pieces.0.as_mut_ptr().cast(),
+            lines,
+            n,
+            step: 0,
+            behind: 0,
+            from: 0,
+            wide,
+            pitch,
+            bytes: 0,
+            width: 0,
+            zero: 0,
+            to: null_mut(),
+            inside: 0,
+            inner: 0,
+            count: 0,
+            edges: 0,
+            out: 0,
+            copies: 0,
+            place: null_mut(),
+            spot: null_mut(),
+            each: 1,
+            vectors: 0,
+            vector: 0,
+        }
+    }
+
+    /// The places in the loop of `len` values of each row, and of its end.
     ///
     /// # Safety
-    /// There are weights of all channels, room for the outputs of all pixels, and for all pieces.
-    #[inline(never)]
-    unsafe fn part(&self, l: Loop, call: &mut Call, patch: &mut Patch, [skip, end]: [usize; 2]) {
-        let (y, mut pieces) = (call.y, Pieces::new());
-        call.hop = PIXELS * self.step;
-        // SAFETY: the caller's.
-        unsafe { pieces.lay(l, call, self.rows, self.len, self.kind) };
-        // What the first and the last pixel lack is written elsewhere.
-        let mut own = [const { [const { MaybeUninit::<u16>::uninit() }; SUMS] }; 2];
-        let mut group = Group::new(self.step, self.from as usize, self.pitch);
-        // Four and more that are inside follow each other. Before them come those outside, and with these as many inside as are left over, or more.
-        let (outside, inner) = (self.count - (self.end - self.inside), self.end - self.inside);
-        let mut left = inner % PIXELS;
-        if outside > 0 && self.edges < PIXELS {
-            let room = outside.div_ceil(self.edges.max(1)) * PIXELS - outside;
-            while left + PIXELS <= room.min(inner) {
-                left += PIXELS;
-            }
-        }
-        let (mut out, mut i) = (0, 0);
-        while out < outside || i < left {
-            let copies = (outside - out).min(self.edges);
-            let n = copies + (left - i).min(PIXELS - copies);
-            call.y = y;
-            group.pixels = core::array::from_fn(|p| match p {
-                p if p >= copies => self.inside + i + p - copies,
-                p if out + p < self.inside => out + p,
-                p => out + p + inner,
-            });
-            // SAFETY: the caller's; values inside lie in every row, others are copied.
-            unsafe {
-                pieces.put(self.lines, self.rows, call, &mut group);
-                if copies > 0 {
-                    // The first pixel is the first one, and the last pixel the last one of those outside.
-                    let spot = |own: *mut MaybeUninit<u16>| (own as usize).wrapping_sub(y as usize);
-                    if out == 0 && skip > 0 {
-                        call.spots[0] = spot(own[0].as_mut_ptr());
-                    }
-                    if out + copies == outside
-                        && end < call.count
-                        && let Some(to) = call.spots.get_mut(copies - 1)
-                    {
-                        *to = spot(own[1].as_mut_ptr());
-                    }
-                    pieces.borders(patch, self, l.x, &group, copies);
-                }
-                // What is missing in a group is inside, and done again, or the last one again and again.
-                if i + PIXELS - copies > inner {
-                    pieces.repeat(call, self.rows, n);
-                }
-                (l.run)(call);
-            }
-            (out, i) = (out + copies, i + n - copies);
-        }
-        // SAFETY: the loop has written all channels.
-        unsafe {
-            if skip > 0 {
-                let skip = skip * l.x;
-                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), call.count * l.x - skip);
-            }
-            if end < call.count {
-                isa::carry(y.cast::<u8>().add((self.count - 1) * self.pitch), own[1].as_ptr().cast(), end * l.x);
-            }
-        }
-        if left < inner {
-            (call.y, call.groups) = (y, (inner - left) / PIXELS);
-            // Pairs move on by a channel after another.
-            call.leap = PIXELS * self.pitch - (call.count & !1) * l.x;
-            group.pixels = core::array::from_fn(|p| self.inside + left + p);
-            // SAFETY: `len` values of each pixel lie in every row; the rest is the caller's.
-            unsafe {
-                pieces.put(self.lines, self.rows, call, &mut group);
-                (l.run)(call);
-            }
-        }
-    }
-}
-
-/// The pixels of a group; in bytes, from one pixel to the next in a row, where pixel 0 begins in it, and from the outputs of one pixel to the next one's; and bytes
-/// between the pieces that are written.
-#[repr(C)]
-struct Group {
-    pixels: [usize; PIXELS],
-    wide: usize,
-    from: usize,
-    pitch: usize,
-    step: usize,
-}
-
-impl Group {
+    /// There is room for them.
     #[inline(always)]
-    fn new(wide: usize, from: usize, pitch: usize) -> Self {
-        Group { pixels: core::array::from_fn(|p| p), wide, from, pitch, step: 0 }
+    unsafe fn lay(&mut self, l: &Loop, call: &mut Call, len: usize, end: End) {
+        let (vectors, mut at) = (len >> l.lanes, self.pieces);
+        let tail = len - (vectors << l.lanes);
+        (call.first, call.tail, call.part) = (at, tail, tail * l.w);
+        // SAFETY: the caller's.
+        unsafe {
+            if vectors <= VECTORS && (vectors == 0 || tail == 0) {
+                let mut then = l.part();
+                if tail == 0 {
+                    then = l.vectors(vectors);
+                    self.behind = vectors.wrapping_sub(VECTORS).wrapping_mul(l.x << l.lanes);
+                }
+                self.step = size_of::<Piece>();
+                for _ in 0..self.n {
+                    small();
+                    (&raw mut (*at).then).write(then);
+                    at = at.add(1);
+                }
+            } else {
+                at = self.lay_many(l, vectors, tail);
+            }
+            (&raw mut (*at).then).write(l.end(end));
+            call.last = at;
+            [call.begin, call.next] = l.pieces();
+            if at == call.first.add(1) && end != End::Sums {
+                (call.begin, call.next) = ((*call.first).then, l.end(end));
+                if tail > 0 {
+                    (call.begin, call.gap) = (l.only(), call.len);
+                }
+            }
+        }
+    }
+
+    /// The places of rows of many pieces, and where the next one goes.
+    ///
+    /// # Safety
+    /// There is room for them.
+    #[inline(never)]
+    unsafe fn lay_many(&mut self, l: &Loop, vectors: usize, tail: usize) -> *mut Piece {
+        self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
+        self.step = self.each * size_of::<Piece>();
+        (self.vectors, self.vector) = (vectors, l.x << l.lanes);
+        self.behind = self.behind(0);
+        let mut at = self.pieces;
+        let mut lay = |then| {
+            small();
+            // SAFETY: the caller's.
+            unsafe {
+                (&raw mut (*at).then).write(then);
+                at = at.add(1);
+            }
+        };
+        for _ in 0..self.n {
+            let mut left = vectors;
+            while left > 0 {
+                lay(l.vectors(left.min(VECTORS)));
+                left = left.saturating_sub(VECTORS);
+            }
+            if tail > 0 {
+                lay(l.part());
+            }
+        }
+        at
+    }
+
+    /// How many bytes behind the first value of a row its piece `i` lies, less what the loop adds for the vectors before its place.
+    #[inline(always)]
+    fn behind(&self, i: usize) -> usize {
+        let left = self.vectors.saturating_sub(i * VECTORS);
+        let before = if left == 0 { 0 } else { VECTORS - left.min(VECTORS) };
+        (i * VECTORS).min(self.vectors).wrapping_sub(before).wrapping_mul(self.vector)
+    }
+
+    /// The values of four pixels from this one on in all rows, and where their outputs go.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(always)]
+    unsafe fn put(&mut self, pixel: usize, call: &mut Call) {
+        // SAFETY: the caller's.
+        unsafe { isa::put(self, pixel, &mut call.spots) };
+        if self.each > 1 {
+            // SAFETY: the caller's.
+            unsafe { self.put_many(pixel, call) };
+        }
+    }
+
+    /// The other pieces of all rows.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(never)]
+    unsafe fn put_many(&mut self, pixel: usize, call: &mut Call) {
+        let (pieces, behind) = (self.pieces, self.behind);
+        for i in 1..self.each {
+            (self.pieces, self.behind) = (pieces.wrapping_add(i), self.behind(i));
+            // SAFETY: the caller's.
+            unsafe { isa::put(self, pixel, &mut call.spots) };
+        }
+        (self.pieces, self.behind) = (pieces, behind);
+    }
+
+    /// Where pixels that have been copied begin in the other pieces of all rows.
+    ///
+    /// # Safety
+    /// The rows have been laid.
+    #[inline(never)]
+    unsafe fn spread(&mut self, copies: usize) {
+        for i in 1..self.each {
+            let mut x = self.to.wrapping_add(self.behind(i));
+            for p in 0..copies {
+                let mut piece = self.pieces.wrapping_add(i);
+                for _ in 0..self.n {
+                    small();
+                    // SAFETY: the caller's.
+                    unsafe { (&raw mut (*piece).x).cast::<*const ()>().add(p).write(x.cast()) };
+                    (piece, x) = (piece.wrapping_add(self.each), x.wrapping_add(self.bytes));
+                }
+            }
+        }
+    }
+
+    /// Pixels from n on read and write what the one before does.
+    ///
+    /// # Safety
+    /// All pixels have been put.
+    #[inline(never)]
+    unsafe fn repeat(&mut self, call: &mut Call, n: usize) {
+        for i in 0..self.n * self.each {
+            small();
+            // SAFETY: the caller's.
+            again(unsafe { &mut (*self.pieces.wrapping_add(i)).x }, n);
+        }
+        again(&mut call.spots, n);
     }
 }
 
-/// What `border` works on: where the copies of n rows go, the rows, how far behind their beginnings the values inside lie, and what lies around them.
+/// What `ready` works on: the sums and scales of `count` channels, `even` with one too many; their multipliers and biases, of which so many serve in
+/// turn, these `hop` bytes apart; whether q is rounded to its upper half; and n weights of each.
 #[repr(C)]
-struct Border {
-    to: *mut u8,
-    rows: *const *const (),
-    n: usize,
-    from: usize,
-    zero: u32,
-    /// Bytes before, inside and behind.
-    before: usize,
-    inside: usize,
-    after: usize,
-    /// Where the first row's place goes, and bytes to the next one's.
-    place: *mut *const (),
-    step: usize,
-    back: usize,
-}
-
-/// What `subtract` works on: n weights of `count` channels, and where their biases lie.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Total {
+struct Ready {
     to: *mut Pair<i32>,
-    from: *const i32,
+    turn: usize,
+    multipliers: *const Multiplier,
+    bias: *const i32,
+    hop: usize,
+    biases: usize,
+    even: usize,
+    wide: usize,
     w: *const (),
     n: usize,
-    /// Bytes to the weights of the next channel from where those of this one have been read to.
-    next: usize,
     low: i32,
     count: usize,
+    /// Bytes to the weights of the next channel from where those of this one have been read to.
+    next: usize,
 }
+
+/// A multiplier where there is none.
+static NONE: Multiplier = Multiplier::ZERO;
 
 /// Where some values of each pixel lie, and the place in the loop where as many products begin; or where the loop ends.
 #[repr(C)]
@@ -917,14 +1090,7 @@ struct Piece {
 }
 
 /// The values of four pixels.
-struct Pieces {
-    pieces: [MaybeUninit<Piece>; PIECES],
-    /// Pieces of a row, its vectors, and bytes of one; and how many bytes behind the first value the first one lies.
-    each: usize,
-    vectors: usize,
-    vector: usize,
-    behind: usize,
-}
+struct Pieces([MaybeUninit<Piece>; PIECES]);
 
 /// An end is one of them, too.
 const PIECES: usize = 20;
@@ -961,7 +1127,7 @@ impl Spots {
 impl Pieces {
     #[inline(always)]
     fn new() -> Self {
-        Pieces { pieces: [const { MaybeUninit::uninit() }; PIECES], each: 0, vectors: 0, vector: 0, behind: 0 }
+        Pieces([const { MaybeUninit::uninit() }; PIECES])
     }
 
     /// Whether `len` values of so many rows, and the end, are no more than there is room for.
@@ -969,164 +1135,6 @@ impl Pieces {
     fn hold<T, W>(rows: usize, len: usize) -> bool {
         let lanes = 1 << lanes(size_of::<T>(), size_of::<W>());
         rows * (len.div_ceil(lanes * VECTORS) + usize::from(!len.is_multiple_of(lanes))) < PIECES
-    }
-
-    /// The places in the loop of `len` values of so many rows, and of its end.
-    ///
-    /// # Safety
-    /// There is room for them.
-    #[inline(always)]
-    unsafe fn lay(&mut self, l: Loop, call: &mut Call, rows: usize, len: usize, end: End) {
-        let (lanes, mut at) = (lanes(l.x, l.w), self.pieces.as_mut_ptr().cast::<Piece>());
-        let vectors = len >> lanes;
-        let tail = len - (vectors << lanes);
-        (call.first, call.tail, call.part) = (at, tail, tail * l.w);
-        self.each = vectors.div_ceil(VECTORS) + usize::from(tail > 0);
-        (self.vectors, self.vector) = (vectors, l.x << lanes);
-        self.behind =
-            if vectors == 0 { 0 } else { (VECTORS - vectors.min(VECTORS)).wrapping_neg().wrapping_mul(self.vector) };
-        // SAFETY: the caller's.
-        unsafe {
-            if self.each == 1 {
-                let then = if tail > 0 { l.part() } else { l.vectors(vectors) };
-                for _ in 0..rows {
-                    (&raw mut (*at).then).write(then);
-                    at = at.add(1);
-                }
-            } else {
-                at = self.lay_many(l, rows, vectors, tail);
-            }
-            at.write(Piece { x: [null(); PIXELS], then: l.end(end) });
-            call.last = at;
-            [call.begin, call.next] = l.pieces();
-            if rows * self.each == 1 && end != End::Sums {
-                (call.begin, call.next) = ((*call.first).then, l.end(end));
-                if tail > 0 {
-                    (call.begin, call.gap) = (l.only(), call.len);
-                }
-            }
-        }
-    }
-
-    /// The places of rows of many pieces, and where the next one goes.
-    ///
-    /// # Safety
-    /// There is room for them.
-    #[inline(never)]
-    unsafe fn lay_many(&mut self, l: Loop, rows: usize, vectors: usize, tail: usize) -> *mut Piece {
-        let mut at = self.pieces.as_mut_ptr().cast::<Piece>();
-        for i in 0..rows * self.each {
-            let left = vectors.saturating_sub(i % self.each.max(1) * VECTORS);
-            let then = if left == 0 && tail > 0 { l.part() } else { l.vectors(left.min(VECTORS)) };
-            // SAFETY: the caller's.
-            unsafe {
-                (&raw mut (*at).then).write(then);
-                at = at.add(1);
-            }
-        }
-        at
-    }
-
-    /// How many bytes behind the first value of a row its piece `i` lies, less what the loop adds for the vectors before its place.
-    #[inline(always)]
-    fn behind(&self, i: usize) -> usize {
-        if i == 0 {
-            return self.behind;
-        }
-        let left = self.vectors.saturating_sub(i * VECTORS);
-        let before = if left == 0 { 0 } else { VECTORS - left.min(VECTORS) };
-        ((i * VECTORS).min(self.vectors) - before) * self.vector
-    }
-
-    /// The first values of a group's pixels in the first n rows, and where their outputs go.
-    ///
-    /// # Safety
-    /// The rows have been laid.
-    #[inline(always)]
-    unsafe fn put(&mut self, rows: &Lines, n: usize, call: &mut Call, group: &mut Group) {
-        let from = group.from;
-        group.step = self.each * size_of::<Piece>();
-        if self.each == 0 {
-            call.spots = group.pixels.map(|i| i * group.pitch);
-        }
-        for i in 0..self.each {
-            group.from = from.wrapping_add(self.behind(i));
-            let to = self.pieces.as_mut_ptr().cast::<Piece>().wrapping_add(i);
-            // SAFETY: the caller's.
-            unsafe { isa::put(to, rows.as_ptr().cast(), n, group, &mut call.spots) };
-        }
-        group.from = from;
-    }
-
-    /// Copies the values of a group's first pixels, `copies` of them, with what lies outside.
-    ///
-    /// # Safety
-    /// The rows have been laid, and the patch has room.
-    #[inline(always)]
-    unsafe fn borders(&mut self, patch: &mut Patch, span: &Span<'_>, size: usize, group: &Group, copies: usize) {
-        let bytes = span.len * size;
-        let first = self.pieces.as_mut_ptr().cast::<Piece>();
-        let mut border = Border {
-            to: patch.x.as_mut_ptr().cast(),
-            rows: span.lines.as_ptr().cast(),
-            n: span.rows,
-            from: 0,
-            zero: span.zero,
-            before: 0,
-            inside: 0,
-            after: 0,
-            place: null_mut(),
-            step: self.each * size_of::<Piece>(),
-            back: self.behind.wrapping_neg(),
-        };
-        for (p, &i) in group.pixels.iter().take(copies).enumerate() {
-            let from = span.from + (i * span.step) as isize;
-            let before = (-from).max(0).min(bytes as isize);
-            let inside = (span.width - from).min(bytes as isize).max(before);
-            border.from = (from + before) as usize;
-            (border.before, border.inside) = (before as usize, (inside - before) as usize);
-            border.after = bytes - border.before - border.inside;
-            let to = border.to;
-            // SAFETY: the caller's.
-            unsafe {
-                border.place = (&raw mut (*first).x).cast::<*const ()>().add(p);
-                border.to = isa::border(&border);
-            }
-            if self.each > 1 {
-                // SAFETY: the caller's.
-                unsafe { self.spread(span.rows, bytes, p, to.cast()) };
-            }
-        }
-    }
-
-    /// Where a pixel's values begin in the other pieces of all rows, so many bytes each, that lie one after another from `x` on.
-    ///
-    /// # Safety
-    /// The rows have been laid.
-    #[inline(never)]
-    unsafe fn spread(&mut self, rows: usize, bytes: usize, p: usize, x: *const ()) {
-        for r in 0..rows {
-            for i in 1..self.each {
-                let x = x.wrapping_byte_add(r * bytes).wrapping_byte_add(self.behind(i));
-                if let Some(piece) = self.pieces.get_mut(r * self.each + i) {
-                    // SAFETY: the caller's.
-                    unsafe { (&raw mut (*piece.as_mut_ptr()).x).cast::<*const ()>().add(p).write(x) };
-                }
-            }
-        }
-    }
-
-    /// Pixels from n on read and write what the one before does.
-    ///
-    /// # Safety
-    /// All pixels of so many rows have been put.
-    #[inline(never)]
-    unsafe fn repeat(&mut self, call: &mut Call, rows: usize, n: usize) {
-        for piece in self.pieces.iter_mut().take(rows * self.each) {
-            // SAFETY: the caller's.
-            again(unsafe { &mut piece.assume_init_mut().x }, n);
-        }
-        again(&mut call.spots, n);
     }
 }
 
@@ -1275,6 +1283,10 @@ mod tests {
             job.subtract(zero, &w, Run { n: 0, ..run });
             job.start::<T>();
             job.subtract(zero, &w, run);
+            if case % 5 == 2 {
+                // What a pixel alone needs does not say what the sums are.
+                job.factors();
+            }
             // The first and the last pixel may lack channels, which are not written.
             let some = case % 4 == 1;
             let (skip, last) = if some { (random.below(channels), random.below(channels)) } else { (0, channels) };
