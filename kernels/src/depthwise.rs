@@ -4,10 +4,10 @@
 //! for every channel. A tap outside the input reads a line of zero points. Where all taps are inside, the list serves the
 //! groups that follow, too: these read everything at one distance from it. Helium takes sixteen channels of a pixel instead (`arch/mve/depth.rs`).
 
-use crate::arch::depth::{CHANNELS, List};
+use crate::arch::depth::{CHANNELS, List, Single};
 #[cfg(upconv_backend = "mve")]
 use crate::arch::vectors::{Lanes, Strip, Taps};
-use crate::arch::{Block, Job, PIXELS, Patch, Run, groups};
+use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Run, alone, groups};
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Convolution, Element, Window, phase};
@@ -57,8 +57,16 @@ impl Channel {
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// One output row, summed in S.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn depthwise<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        if cfg!(not(upconv_backend = "mve")) && self.plan.output.w == 1 {
+            return self.singles::<S>(oy, x, Channel::FIRST, y);
+        }
+        self.pixels::<S>(oy, x, y);
+    }
+
+    #[inline(never)]
+    fn pixels<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let plan = &self.plan;
         let row = plan.y.at(oy);
         let (above, rows) = plan.y.clip(row.first, row.taps);
@@ -67,8 +75,68 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let at = self.vectors::<S>(row, [above, rows, top], x, y);
         #[cfg(not(upconv_backend = "mve"))]
         let at = Channel::FIRST;
-        if at.output < plan.output.c {
-            self.lists::<S>(row, [above, rows, top], x, at, y);
+        match plan.output.w {
+            _ if at.output >= plan.output.c => (),
+            1 => self.singles::<S>(oy, x, at, y),
+            _ => self.lists::<S>(row, [above, rows, top], x, at, y),
+        }
+    }
+
+    /// The same from some channel on for a row of one pixel, whose taps outside the input are left out.
+    #[inline(never)]
+    fn singles<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
+        let plan = &self.plan;
+        let (row, column) = (plan.y.at(oy), plan.x.at(0));
+        let (above, rows) = plan.y.clip(row.first, row.taps);
+        let (before, inside) = plan.x.clip(column.first, column.taps);
+        let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let (len, hop) = (row.taps * column.taps, plan.x.tap_step * plan.input.c);
+        let from = (column.first + (before * plan.x.tap_step) as isize) as usize * plan.input.c; // the same
+        let packed = plan.packed_at(row.class, column.class);
+        let zero = [T::from_i32(self.x_zero)];
+        let mut nothing = Pixel {
+            x: &Window::of(&zero, 1, 1, 0, 0),
+            lines: &[],
+            top: 0,
+            row_step: 0,
+            rows: 1,
+            from: 0,
+            step: 0,
+            pieces: 1,
+            len: 1,
+            skip: 0,
+            row: 1,
+            zero: self.x_zero,
+            channels: 0..0,
+        };
+        while at.output < plan.output.c {
+            let block = self.block_from(at.output);
+            let weights = cut(self.weights.packed, packed + at.output * len, block.channels * len);
+            let mut sums = core::array::from_fn::<A, CHANNELS, _>(|c| block.bias.get(c).copied().unwrap_or_default());
+            let sums = cut_mut(&mut sums, 0, block.channels);
+            let mut add = |taps: &Single<'_, T>| {
+                taps.add::<W, S, A>(weights, len, self.x_zero, [plan.group_out, at.in_group], sums);
+            };
+            let mut taps = Single::new();
+            for r in 0..rows {
+                let line = x.row(top + r * plan.y.tap_step);
+                let w = (above + r) * column.taps + before;
+                for t in 0..inside {
+                    let values = line.get(from + t * hop + at.input..).unwrap_or_default();
+                    if !taps.push(values, w + t) {
+                        add(&taps);
+                        taps = Single::new();
+                        taps.push(values, w + t);
+                    }
+                }
+            }
+            add(&taps);
+            // The pixel of a dense layer whose biases these are, and whose only product is 0.
+            let block = Block { bias: sums, ..block };
+            nothing.channels = 0..block.channels;
+            let y = cut_mut(y, at.output, block.channels);
+            alone::<T, W, S, A>(&block, weights, Run { n: 0, len: 1, skip: 0 }, &nothing, y);
+            at = at.after(block.channels, plan.group_out);
         }
     }
 
@@ -251,5 +319,67 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
         taps.clear();
         at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::testing::Random;
+    use crate::{Activation, Conv, ConvTranspose, Geometry, Multiplier, Padding, Quant, Quantization, Rounding};
+    use crate::{Shape, Weights};
+    use std::vec::Vec;
+
+    /// Rows of one pixel are as lists of four make them: cut taps, more of them than are kept at once, blocks that are not full.
+    macro_rules! singles_are_lists {
+        ($t:ty, $a:ty, $s:ty, $rounding:expr, $zero:expr) => {{
+            let mut random = Random(5);
+            for case in 0..if cfg!(miri) { 10 } else { 300 } {
+                let (c, m) = (2 + random.below(22), 1 + random.below(3));
+                let [kh, kw] = [(); 2].map(|()| 1 + random.below(5));
+                let input = Shape::new(1 + random.below(5), 1 + random.below(kw), c);
+                let transposed = random.below(2) == 0;
+                let both = if transposed { input.w + kw - 2 } else { kw - input.w };
+                let left = random.below(both + 1);
+                let top = if transposed { 0 } else { kh / 2 };
+                let pad = Padding { top, left, bottom: top, right: both - left };
+                let geometry = Geometry::new(kh, kw).stride(1 + random.below(2), 1).padding(pad).groups(c);
+                let plan = if transposed { ConvTranspose::plan } else { Conv::plan };
+                let plan = plan(input, c * m, geometry).unwrap();
+                assert_eq!(plan.output.w, 1);
+                let x: Vec<$t> = (0..input.len()).map(|_| random.element()).collect();
+                let packed: Vec<i8> = (0..plan.weight_len()).map(|_| random.element()).collect();
+                let bias: Vec<_> = (0..c * m * random.below(2)).map(|_| random.below(2001) as $a - 1000).collect();
+                let factors = (0..c * m).map(|_| 0.5 / (1 + random.below(1 << 10)) as f64 / <$t>::MAX as f64);
+                let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+                let [x_zero, zero] = [(); 2].map(|()| random.below($zero + 1) as i32 - ($zero + 1) / 2);
+                let quantization = Quantization {
+                    x: Quant::new(1.0, x_zero),
+                    y: Quant::new(1.0, zero),
+                    multipliers: &multipliers,
+                    activation: if case % 3 == 0 { Activation::Relu } else { Activation::None },
+                    rounding: $rounding,
+                };
+                let layer = Weights { packed: &packed, bias: &bias }.layer::<$t>(&plan, quantization).unwrap();
+                let window = Window::whole(&x, input).unwrap();
+                for oy in 0..plan.output.h {
+                    let [mut ours, mut theirs] = [(); 2].map(|()| vec![<$t>::default(); plan.output.c]);
+                    let row = plan.y.at(oy);
+                    let (above, rows) = plan.y.clip(row.first, row.taps);
+                    let top = (row.first + (above * plan.y.tap_step) as isize) as usize;
+                    layer.singles::<$s>(oy, &window, Channel::FIRST, &mut ours);
+                    layer.lists::<$s>(row, [above, rows, top], &window, Channel::FIRST, &mut theirs);
+                    assert!(ours == theirs, "case {case}, row {oy} of {plan:?}");
+                }
+            }
+        }};
+    }
+
+    #[test]
+    fn rows_of_one_pixel() {
+        singles_are_lists!(i8, i32, i32, Rounding::TfliteDouble, 255);
+        singles_are_lists!(i8, i32, i32, Rounding::TfliteSingle, 255);
+        singles_are_lists!(i16, i64, i32, Rounding::Tflite16x8, 0);
+        singles_are_lists!(i16, i64, i64, Rounding::Tflite16x8, 300);
     }
 }

@@ -131,6 +131,63 @@ impl<'a, T: Element> List<'a, T> {
     }
 }
 
+/// Where the values of one pixel lie, and which of a channel's weights each tap has.
+pub(crate) struct Single<'a, T> {
+    taps: [(*const T, usize); TAPS],
+    len: usize,
+    /// Values that can be read from every place on, and the last of the weights.
+    values: usize,
+    last: usize,
+    borrowed: PhantomData<&'a T>,
+}
+
+impl<'a, T: Element> Single<'a, T> {
+    pub(crate) fn new() -> Self {
+        Single { taps: [(core::ptr::null(), 0); TAPS], len: 0, values: usize::MAX, last: 0, borrowed: PhantomData }
+    }
+
+    /// The values and the weight of the next tap; whether there is room.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, x: &'a [T], w: usize) -> bool {
+        let Some(tap) = self.taps.get_mut(self.len) else { return false };
+        *tap = (x.as_ptr(), w);
+        (self.len, self.values, self.last) = (self.len + 1, self.values.min(x.len()), self.last.max(w));
+        true
+    }
+
+    /// Adds the products of channels, each of which has `len` weights. `m` of them have the same input channel, and the first one is number `g` of these.
+    ///
+    /// Bounds: as for [`List::add`].
+    #[inline(never)]
+    pub(crate) fn add<W: Element, S: Accumulator, A: Accumulator>(
+        &self,
+        w: &[W],
+        len: usize,
+        zero: i32,
+        [m, mut g]: [usize; 2],
+        sums: &mut [A],
+    ) {
+        if self.last >= len || sums.len() * len > w.len() {
+            return;
+        }
+        let (taps, mut w, mut at) = (self.taps.get(..self.len).unwrap_or_default(), w.as_ptr(), 0);
+        for sum in sums {
+            if at >= self.values {
+                return;
+            }
+            let mut acc = S::from_i64(sum.to_i64());
+            for &(x, k) in taps {
+                super::small();
+                // SAFETY: just checked: every place has more than `at` values, and every channel `len` weights, more than k.
+                let (x, w) = unsafe { (x.add(at).read(), w.add(k).read()) };
+                acc = acc.mac(x.to_i32() - zero, w.to_i32());
+            }
+            (*sum, w) = (A::from_i64(acc.to_i64()), w.wrapping_add(len));
+            (at, g) = if g + 1 == m { (at + 1, 0) } else { (at, g + 1) };
+        }
+    }
+}
+
 /// What a loop is to do.
 #[repr(C)]
 struct Call<T, W, S> {
