@@ -1,13 +1,13 @@
-//! Convolutions whose groups have one input channel, transposed or not: `y[c] = Σ_t x[t][c / m] · w[c][t]`.
+//! Convolutions whose groups have one input channel, transposed or not: `y[c] = Σ_t x[t][c / m] · w[c][t]`. Or two, each of which is a tap.
 //!
 //! The channels of a pixel lie side by side, so a group of pixels is a list of places, one for each tap and pixel, and a loop over it
 //! for every channel. A tap outside the input reads a line of zero points. Where all taps are inside, the list serves the
 //! groups that follow, too: these read everything at one distance from it. Helium takes sixteen channels of a pixel instead (`arch/mve/depth.rs`).
 
-use crate::arch::depth::{CHANNELS, List};
+use crate::arch::depth::{CHANNELS, List, Single};
 #[cfg(upconv_backend = "mve")]
 use crate::arch::vectors::{Lanes, Strip, Taps};
-use crate::arch::{Block, Job, PIXELS, Patch, Run, groups};
+use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Run, alone, groups};
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Convolution, Element, Window, phase};
@@ -30,7 +30,7 @@ struct Phase<'a, T> {
     pitch: usize,
 }
 
-/// An output channel, the input channel that it reads, and which of the output channels of that it is.
+/// An output channel, the first input channel that it reads, and which of the output channels of that it is.
 #[derive(Clone, Copy)]
 struct Channel {
     output: usize,
@@ -41,15 +41,15 @@ struct Channel {
 impl Channel {
     const FIRST: Self = Channel { output: 0, input: 0, in_group: 0 };
 
-    /// The one `n` channels later, where `m` have the same input channel.
+    /// The one `count` channels later, where `m` have the same n input channels.
     #[inline(always)]
-    fn after(self, n: usize, m: usize) -> Self {
-        let (output, mut input, mut in_group) = (self.output + n, self.input, self.in_group + n);
+    fn after(self, count: usize, [n, m]: [usize; 2]) -> Self {
+        let (output, mut input, mut in_group) = (self.output + count, self.input, self.in_group + count);
         if m == 1 {
-            return Channel { output, input: output, in_group: 0 };
+            return Channel { output, input: output * n, in_group: 0 };
         }
         while in_group >= m {
-            (input, in_group) = (input + 1, in_group - m);
+            (input, in_group) = (input + n, in_group - m);
         }
         Channel { output, input, in_group }
     }
@@ -57,8 +57,16 @@ impl Channel {
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// One output row, summed in S.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn depthwise<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        if cfg!(not(upconv_backend = "mve")) && self.plan.output.w == 1 {
+            return self.singles::<S>(oy, x, Channel::FIRST, y);
+        }
+        self.pixels::<S>(oy, x, y);
+    }
+
+    #[inline(never)]
+    fn pixels<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let plan = &self.plan;
         let row = plan.y.at(oy);
         let (above, rows) = plan.y.clip(row.first, row.taps);
@@ -67,8 +75,69 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let at = self.vectors::<S>(row, [above, rows, top], x, y);
         #[cfg(not(upconv_backend = "mve"))]
         let at = Channel::FIRST;
-        if at.output < plan.output.c {
-            self.lists::<S>(row, [above, rows, top], x, at, y);
+        match plan.output.w {
+            _ if at.output >= plan.output.c => (),
+            1 => self.singles::<S>(oy, x, at, y),
+            _ => self.lists::<S>(row, [above, rows, top], x, at, y),
+        }
+    }
+
+    /// The same from some channel on for a row of one pixel, whose taps outside the input are left out.
+    #[inline(never)]
+    fn singles<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
+        let plan = &self.plan;
+        let (row, column) = (plan.y.at(oy), plan.x.at(0));
+        let (above, rows) = plan.y.clip(row.first, row.taps);
+        let (before, inside) = plan.x.clip(column.first, column.taps);
+        let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let (n, hop) = (plan.group_in, plan.x.tap_step * plan.input.c);
+        let len = row.taps * column.taps * n;
+        let from = (column.first + (before * plan.x.tap_step) as isize) as usize * plan.input.c; // the same
+        let packed = plan.packed_at(row.class, column.class);
+        let zero = [T::from_i32(self.x_zero)];
+        let mut nothing = Pixel {
+            x: &Window::of(&zero, 1, 1, 0, 0),
+            lines: &[],
+            top: 0,
+            row_step: 0,
+            rows: 1,
+            from: 0,
+            step: 0,
+            pieces: 1,
+            len: 1,
+            skip: 0,
+            row: 1,
+            zero: self.x_zero,
+            channels: 0..0,
+        };
+        while at.output < plan.output.c {
+            let block = self.block_from(at.output);
+            let weights = cut(self.weights.packed, packed + at.output * len, block.channels * len);
+            let mut sums = core::array::from_fn::<A, CHANNELS, _>(|c| block.bias.get(c).copied().unwrap_or_default());
+            let sums = cut_mut(&mut sums, 0, block.channels);
+            let mut add = |taps: &Single<'_, T>| {
+                taps.add::<W, S, A>(weights, len, self.x_zero, [n, plan.group_out, at.in_group], sums);
+            };
+            let mut taps = Single::new();
+            for r in 0..rows {
+                let line = x.row(top + r * plan.y.tap_step);
+                let w = (above + r) * column.taps + before;
+                for (t, i) in (0..inside).flat_map(|t| (0..n).map(move |i| (t, i))) {
+                    let (values, w) = (line.get(from + t * hop + at.input + i..).unwrap_or_default(), (w + t) * n + i);
+                    if !taps.push(values, w) {
+                        add(&taps);
+                        taps = Single::new();
+                        taps.push(values, w);
+                    }
+                }
+            }
+            add(&taps);
+            // The pixel of a dense layer whose biases these are, and whose only product is 0.
+            let block = Block { bias: sums, ..block };
+            nothing.channels = 0..block.channels;
+            let y = cut_mut(y, at.output, block.channels);
+            alone::<T, W, S, A>(&block, weights, Run { n: 0, len: 1, skip: 0 }, &nothing, y);
+            at = at.after(block.channels, [plan.group_in, plan.group_out]);
         }
     }
 
@@ -90,7 +159,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let mut job = Job::<S, A>::new(&block);
             job.start::<T>();
             for (r, columns) in plan.x.phases().enumerate() {
-                let run = Run { n: rows * columns.taps, len: row.taps * columns.taps, skip: above * columns.taps };
+                let values = columns.taps * plan.group_in;
+                let run = Run { n: rows * values, len: row.taps * values, skip: above * values };
                 let weights = cut(
                     self.weights.packed,
                     plan.packed_at(row.class, columns.class) + o * run.len,
@@ -101,7 +171,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 let phase = Phase { x, count, rows, top, columns, first, channel, in_group, to, pitch };
                 self.channels_of(&phase, &mut job, weights, run, &patch, y);
             }
-            at = at.after(block.channels, plan.group_out);
+            at = at.after(block.channels, [plan.group_in, plan.group_out]);
         }
     }
 
@@ -127,13 +197,13 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     ) {
         let (plan, pitch) = (&self.plan, phase.pitch);
         let across = (phase.columns.saturating_sub(1) * plan.x.tap_step + (PIXELS - 1) * plan.x.in_step) as isize;
-        let zeros = [T::from_i32(self.x_zero); CHANNELS];
+        let zeros = [T::from_i32(self.x_zero); 2 * CHANNELS];
         // With which tap the list begins and for which pixel it was made, if it serves others.
         let (mut list, mut listed, mut base) = (List::new(), None, 0);
         for pixel in groups(phase.count) {
             let first = phase.first + (pixel * plan.x.in_step) as isize;
             let inside = first >= 0 && first + across < plan.input.w as isize;
-            let (mut done, mut tap) = (0, (0, 0));
+            let (mut done, mut tap) = (0, [0; 3]);
             while done < run.n {
                 if !inside || listed != Some(done) {
                     (listed, base) = (inside.then_some(done), pixel);
@@ -141,7 +211,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 }
                 let part = Run { skip: run.skip + done, ..run };
                 let from = (pixel - base) * plan.x.in_step * plan.input.c;
-                list.add(from, weights, part, self.x_zero, [plan.group_out, phase.in_group], job.sums());
+                list.add(from, weights, part, self.x_zero, [plan.group_in, plan.group_out, phase.in_group], job.sums());
                 done += list.len();
             }
             let y = y.get_mut(phase.to + pixel * pitch..).unwrap_or_default();
@@ -158,16 +228,16 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         }
     }
 
-    /// Lists the places of PIXELS pixels, the first of which reads `first`, from some tap on, by row and column; the tap after them.
+    /// Lists the places of PIXELS pixels, the first of which reads `first`, from some tap on, by row, column and channel; the tap after them.
     #[inline(never)]
     fn list<'a>(
         &self,
         phase: &Phase<'a, T>,
         first: isize,
-        (mut row, mut column): (usize, usize),
+        [mut row, mut column, mut i]: [usize; 3],
         zeros: &'a [T],
         list: &mut List<'a, T>,
-    ) -> (usize, usize) {
+    ) -> [usize; 3] {
         let (plan, width) = (&self.plan, self.plan.input.w);
         list.clear();
         while list.has_room() && row < phase.rows {
@@ -176,17 +246,17 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 // Columns before the first are those of the largest numbers.
                 let mut at = first.wrapping_add((column * plan.x.tap_step) as isize) as usize;
                 list.push(|| {
-                    let x = if at < width { line.get(at * plan.input.c + phase.channel..) } else { None };
+                    let x = if at < width { line.get(at * plan.input.c + phase.channel + i..) } else { None };
                     at = at.wrapping_add(plan.x.in_step);
                     x.unwrap_or(zeros)
                 });
-                column += 1;
+                (column, i) = if i + 1 == plan.group_in { (column + 1, 0) } else { (column, i + 1) };
             }
             if column == phase.columns {
                 (row, column) = (row + 1, 0);
             }
         }
-        (row, column)
+        [row, column, i]
     }
 }
 
@@ -203,6 +273,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     ) -> Channel {
         let (plan, x) = (&self.plan, &self.plan.x);
         let (c, pitch) = (plan.input.c, x.out_step * plan.output.c);
+        if plan.group_in > 1 {
+            return Channel::FIRST;
+        }
         let mut taps = Taps::new([c, plan.output.c], y.len(), [x.tap_step * c, x.in_step * c, pitch]);
         if !taps.rows((0..inside).map(|row| window.row(top + row * plan.y.tap_step))) {
             return Channel::FIRST;
@@ -247,9 +320,72 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 break;
             }
             taps.outputs(&lanes, self.weights.packed, [at.input, at.output], y);
-            at = at.after(block.channels, self.plan.group_out);
+            at = at.after(block.channels, [self.plan.group_in, self.plan.group_out]);
         }
         taps.clear();
         at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::testing::Random;
+    use crate::{Activation, Conv, ConvTranspose, Geometry, Multiplier, Padding, Quant, Quantization, Rounding};
+    use crate::{Shape, Weights};
+    use std::vec::Vec;
+
+    /// Rows of one pixel are as lists of four make them: cut taps, more of them than are kept at once, blocks that are not full.
+    macro_rules! singles_are_lists {
+        ($t:ty, $a:ty, $s:ty, $rounding:expr, $zero:expr) => {{
+            let mut random = Random(5);
+            for case in 0..if cfg!(miri) { 10 } else { 300 } {
+                let (groups, n, m) = (2 + random.below(22), 1 + random.below(2), 1 + random.below(4));
+                let c = groups * n;
+                let [kh, kw] = [(); 2].map(|()| 1 + random.below(5));
+                let input = Shape::new(1 + random.below(5), 1 + random.below(kw), c);
+                let transposed = random.below(2) == 0;
+                let both = if transposed { input.w + kw - 2 } else { kw - input.w };
+                let left = random.below(both + 1);
+                let top = if transposed { 0 } else { kh / 2 };
+                let pad = Padding { top, left, bottom: top, right: both - left };
+                let geometry = Geometry::new(kh, kw).stride(1 + random.below(2), 1).padding(pad).groups(groups);
+                let plan = if transposed { ConvTranspose::plan } else { Conv::plan };
+                let plan = plan(input, groups * m, geometry).unwrap();
+                assert_eq!(plan.output.w, 1);
+                let x: Vec<$t> = (0..input.len()).map(|_| random.element()).collect();
+                let packed: Vec<i8> = (0..plan.weight_len()).map(|_| random.element()).collect();
+                let bias: Vec<_> = (0..groups * m * random.below(2)).map(|_| random.below(2001) as $a - 1000).collect();
+                let factors = (0..groups * m).map(|_| 0.5 / (1 + random.below(1 << 10)) as f64 / <$t>::MAX as f64);
+                let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+                let [x_zero, zero] = [(); 2].map(|()| random.below($zero + 1) as i32 - ($zero + 1) / 2);
+                let quantization = Quantization {
+                    x: Quant::new(1.0, x_zero),
+                    y: Quant::new(1.0, zero),
+                    multipliers: &multipliers,
+                    activation: if case % 3 == 0 { Activation::Relu } else { Activation::None },
+                    rounding: $rounding,
+                };
+                let layer = Weights { packed: &packed, bias: &bias }.layer::<$t>(&plan, quantization).unwrap();
+                let window = Window::whole(&x, input).unwrap();
+                for oy in 0..plan.output.h {
+                    let [mut ours, mut theirs] = [(); 2].map(|()| vec![<$t>::default(); plan.output.c]);
+                    let row = plan.y.at(oy);
+                    let (above, rows) = plan.y.clip(row.first, row.taps);
+                    let top = (row.first + (above * plan.y.tap_step) as isize) as usize;
+                    layer.singles::<$s>(oy, &window, Channel::FIRST, &mut ours);
+                    layer.lists::<$s>(row, [above, rows, top], &window, Channel::FIRST, &mut theirs);
+                    assert!(ours == theirs, "case {case}, row {oy} of {plan:?}");
+                }
+            }
+        }};
+    }
+
+    #[test]
+    fn rows_of_one_pixel() {
+        singles_are_lists!(i8, i32, i32, Rounding::TfliteDouble, 255);
+        singles_are_lists!(i8, i32, i32, Rounding::TfliteSingle, 255);
+        singles_are_lists!(i16, i64, i32, Rounding::Tflite16x8, 0);
+        singles_are_lists!(i16, i64, i64, Rounding::Tflite16x8, 300);
     }
 }

@@ -74,7 +74,7 @@ impl Plan {
             let (what, got) = ("output channels", crate::shape::signed(out_channels));
             return Err(Error::Range { what, got, min: 1, max: most as i64 });
         }
-        let span = if depthwise(g.groups, group_in) { out_channels } else { group_out };
+        let span = if depthwise(g.groups, [group_in, group_out]) { out_channels } else { group_out };
         let column = Column::new(&x, [input.c, out_channels], g.groups);
         Ok(Plan { input, output, y, x, groups: g.groups, group_in, group_out, span, column, transposed })
     }
@@ -136,8 +136,8 @@ impl Plan {
 
     /// Brings weights into the order in which the kernel reads them; the count stays the same.
     ///
-    /// Row class, column class, block of up to four output channels of one group (one channel in a depthwise layer), tap row, tap
-    /// column, input channel, output channel. A class is the set of taps that reach the same output phase; taps are
+    /// Row class, column class, block of up to four output channels of one group (one channel in a depthwise layer, and where groups are two channels
+    /// for up to three), tap row, tap column, input channel, output channel. A class is the set of taps that reach the same output phase; taps are
     /// counted in the order of the inputs that they read.
     ///
     /// # Errors
@@ -214,9 +214,9 @@ impl Plan {
         }
     }
 
-    /// Whether every group reads a single one of many input channels.
+    /// Whether every group reads a single one of many input channels, or two for few outputs, which do not pay for a patch either.
     pub(crate) const fn depthwise(&self) -> bool {
-        depthwise(self.groups, self.group_in)
+        depthwise(self.groups, [self.group_in, self.group_out])
     }
 
     /// Whether neighbouring taps read neighbouring pixels, all channels of them.
@@ -291,8 +291,8 @@ impl Plan {
     }
 }
 
-const fn depthwise(groups: usize, group_in: usize) -> bool {
-    groups > 1 && group_in == 1
+const fn depthwise(groups: usize, [n, m]: [usize; 2]) -> bool {
+    groups > 1 && (n == 1 || n == 2 && m <= 3)
 }
 
 pub(crate) const fn length(what: &'static str, got: usize, need: usize) -> Result<(), Error> {

@@ -84,7 +84,7 @@ impl<'a, T: Element> List<'a, T> {
         }
     }
 
-    /// Adds the products of the values that lie `from` after those of the list. `m` output channels have the same input channel, and the first
+    /// Adds the products of the values that lie `from` after those of the list. `m` output channels have the same n input channels, and the first
     /// one is number `g` of them. The run says where its weights are.
     ///
     /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
@@ -95,25 +95,25 @@ impl<'a, T: Element> List<'a, T> {
         w: &[W],
         run: Run,
         zero: i32,
-        [m, g]: [usize; 2],
+        [n, m, g]: [usize; 3],
         sums: Sums<'_, S>,
     ) {
         let Sums { first, step, channels, .. } = sums;
-        let n = self.len;
-        let enough = run.skip + n <= run.len && channels * run.len <= w.len() && n > 0;
+        let len = self.len;
+        let enough = run.skip + len <= run.len && channels * run.len <= w.len() && len > 0;
         let Some(w) = w.get(run.skip..).filter(|_| enough) else { return };
         let call = |c: usize, at, channels| Call {
             places: self.places.as_ptr(),
-            end: self.places.as_ptr().wrapping_add(n),
+            end: self.places.as_ptr().wrapping_add(len),
             sums: first.wrapping_add(c * step),
             step: step * size_of::<S>(),
             zero,
-            next: run.len - n,
+            next: run.len - len,
             w: w.as_ptr().wrapping_add(c * run.len),
             at: at * size_of::<T>(),
             channels,
         };
-        if m == 1 {
+        if n * m == 1 {
             if channels > 0 && from + channels <= self.values {
                 // SAFETY: all channels have their sums and weights, and every place their values.
                 unsafe { call(0, from, channels).run() };
@@ -126,7 +126,64 @@ impl<'a, T: Element> List<'a, T> {
                 // SAFETY: as above, for one channel.
                 unsafe { call(c, at, 1).run() };
             }
-            (at, g) = if g + 1 == m { (at + 1, 0) } else { (at, g + 1) };
+            (at, g) = if g + 1 == m { (at + n, 0) } else { (at, g + 1) };
+        }
+    }
+}
+
+/// Where the values of one pixel lie, and which of a channel's weights each tap has.
+pub(crate) struct Single<'a, T> {
+    taps: [(*const T, usize); TAPS],
+    len: usize,
+    /// Values that can be read from every place on, and the last of the weights.
+    values: usize,
+    last: usize,
+    borrowed: PhantomData<&'a T>,
+}
+
+impl<'a, T: Element> Single<'a, T> {
+    pub(crate) fn new() -> Self {
+        Single { taps: [(core::ptr::null(), 0); TAPS], len: 0, values: usize::MAX, last: 0, borrowed: PhantomData }
+    }
+
+    /// The values and the weight of the next tap; whether there is room.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, x: &'a [T], w: usize) -> bool {
+        let Some(tap) = self.taps.get_mut(self.len) else { return false };
+        *tap = (x.as_ptr(), w);
+        (self.len, self.values, self.last) = (self.len + 1, self.values.min(x.len()), self.last.max(w));
+        true
+    }
+
+    /// Adds the products of channels, each of which has `len` weights. `m` of them have the same n input channels, and the first one is number `g` of these.
+    ///
+    /// Bounds: as for [`List::add`].
+    #[inline(never)]
+    pub(crate) fn add<W: Element, S: Accumulator, A: Accumulator>(
+        &self,
+        w: &[W],
+        len: usize,
+        zero: i32,
+        [n, m, mut g]: [usize; 3],
+        sums: &mut [A],
+    ) {
+        if self.last >= len || sums.len() * len > w.len() {
+            return;
+        }
+        let (taps, mut w, mut at) = (self.taps.get(..self.len).unwrap_or_default(), w.as_ptr(), 0);
+        for sum in sums {
+            if at >= self.values {
+                return;
+            }
+            let mut acc = S::from_i64(sum.to_i64());
+            for &(x, k) in taps {
+                super::small();
+                // SAFETY: just checked: every place has more than `at` values, and every channel `len` weights, more than k.
+                let (x, w) = unsafe { (x.add(at).read(), w.add(k).read()) };
+                acc = acc.mac(x.to_i32() - zero, w.to_i32());
+            }
+            (*sum, w) = (A::from_i64(acc.to_i64()), w.wrapping_add(len));
+            (at, g) = if g + 1 == m { (at + n, 0) } else { (at, g + 1) };
         }
     }
 }

@@ -39,7 +39,7 @@ mod portable;
 #[allow(unsafe_code)]
 mod quad;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 #[cfg(upconv_backend = "mve")]
 use mve as chosen;

@@ -1,4 +1,4 @@
-//! What the tests of `quad` and `mve` share.
+//! What tests share.
 
 use super::portable;
 use crate::Element;
@@ -10,15 +10,15 @@ pub(super) fn interleave<W: Copy>(w: &[W], len: usize) -> std::vec::Vec<W> {
 }
 
 /// A linear congruential generator.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % n
     }
 
-    pub(super) fn element<T: Element>(&mut self) -> T {
+    pub(crate) fn element<T: Element>(&mut self) -> T {
         T::from_i32(self.below((T::MAX - T::MIN + 1) as usize) as i32 + T::MIN)
     }
 }

@@ -1,13 +1,14 @@
 //! Cortex-M0, which has a 32-bit `MULS` alone: per value and channel one `LDM` of four pixels, one `LDRSB`, four `MULS` and `ADD`, and
 //! the weights' index: 11 instructions for 4 products.
 //!
-//! There is no high multiply: with 2 acc = a1 · 2^16 + a0 and q = q1 · 2^16 + q0
+//! There is no high multiply: with acc = a1 · 2^16 + a0 and q = q1 · 2^16 + q0, where a0 and q0 have a sign,
 //!
 //! ```text
-//! (2 acc · q + 2^31) >> 32 = a1 q1 + (a1 q0 >> 16) + ((a0 q0 >> 16) + a0 q1 + (a1 q0 mod 2^16) + 2^15 >> 16)
+//! (2 acc · q + 2^31) >> 32 = 2 a1 q1 + (a1 q0 + a0 q1 + (a0 q0 >> 16) + 2^14 >> 15)
 //! ```
 //!
-//! Bounds: q1 < 2^15 and -2^15 <= a1 < 2^15, so every product fits 32 bits, a0 q0 without a sign; the last sum is below 2^31 + 2^18.
+//! and 2^14 is the last bit that is shifted out, which is the carry. Bounds: |acc| < 2^30 and q < 2^31, so |a1| <= 2^14, q1 <= 2^15, and |a0| and |q0| <= 2^15:
+//! |2 a1 q1| <= 2^30, and the sum is at most 2^29 + 2^30 + 2^14 < 2^31.
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
@@ -78,45 +79,53 @@ unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, o
     )
 }
 
-/// The high word of the doubled sum times q (r6: its upper half, r7: its lower half), in r1, the sign in r3; and the output of it, with h in lr
-/// and e on the stack, in r0. r12 is 2^15.
+/// Factors: q in r0 as it is needed, h from \\h. And the output of a sum in r0, e on the stack; r1, r2 and r4 are lost.
+///
+/// r3: h, less 1 if rounded twice; r5: 2 q1, r6: q1, r7: q0; r12: 2^30, with which a comparison gives 1 for a sum that is not negative.
 macro_rules! rounding {
     () => {
         concat!(
-            ".macro high acc, half\n",
-            "mov r0, \\acc\n",
-            "asrs r3, r0, #31\n",
-            "lsls r0, r0, #1\n",
-            "asrs r1, r0, #16\n", // a1
-            "uxth r0, r0\n",      // a0
-            "movs r4, r1\n",
-            "muls r4, r7, r4\n", // a1 q0
-            "movs r5, r0\n",
-            "muls r5, r6, r5\n", // a0 q1
-            "muls r1, r6, r1\n",
-            "muls r0, r7, r0\n",
-            "lsrs r0, r0, #16\n",
-            "adds r0, r0, r5\n",
-            "uxth r2, r4\n",
-            "adds r0, r0, r2\n",
-            ".if \\half\n",
-            "add r0, r0, r12\n", // 2^15
+            ".macro factor round, h\n",
+            "sxth r7, r0\n",
+            "subs r0, r0, r7\n",
+            "lsrs r6, r0, #16\n",
+            "lsls r5, r6, #1\n",
+            ".ifc \\round, double\n",
+            "subs r3, \\h, #1\n",
+            ".else\n",
+            "movs r3, \\h\n",
             ".endif\n",
-            "asrs r4, r4, #16\n",
-            "adds r1, r1, r4\n",
-            "lsrs r0, r0, #16\n",
-            "adds r1, r1, r0\n",
+            ".endm\n",
+            // The product, but for 2 a1 q1, in r0, and for the carry.
+            ".macro high acc\n",
+            "mov r0, \\acc\n",
+            "sxth r1, r0\n",
+            "subs r0, r0, r1\n",
+            "asrs r0, r0, #16\n",
+            "movs r2, r0\n",
+            "muls r2, r7, r2\n",
+            "muls r0, r5, r0\n",
+            "movs r4, r1\n",
+            "muls r4, r6, r4\n",
+            "muls r1, r7, r1\n",
+            "asrs r1, r1, #16\n",
+            "adds r2, r2, r4\n",
+            "adds r1, r1, r2\n",
+            "asrs r1, r1, #15\n",
             ".endm\n",
             ".macro double acc\n",
-            "high \\acc, 1\n",
-            "adds r1, r1, r3\n",
+            "high \\acc\n",
+            "adcs r1, r1, r0\n",
+            "cmp r12, \\acc\n",
+            "adcs r1, r1, r3\n",
             ".endm\n",
             ".macro single acc\n",
-            "high \\acc, 0\n",
+            "high \\acc\n",
+            "adds r1, r1, r0\n",
+            "adds r1, r1, r3\n",
             ".endm\n",
             ".macro clamped round, acc, e\n",
             "\\round \\acc\n",
-            "add r1, r1, lr\n",
             "ldr r0, [sp, #\\e]\n",
             "asrs r1, r1, r0\n",
             "sxtb r0, r1\n",
@@ -133,8 +142,8 @@ macro_rules! rounding {
 
 /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
 ///
-/// On the stack: the next channel's weights at 0, index of the channel at 4, four outputs' addresses from 8 on, x and n in bytes of
-/// weights at 24 and 28, the channel's factors and their e at 32 and 36, `next` and `end` at 40 and 44. r12 is 2^15.
+/// On the stack: the channel's index, which counts up to 0, at 0, the ends of four pixels' outputs from 4 on, x, n in bytes of weights, the channel's
+/// factors and their e from 20 on, and bytes from one channel's weights to the next at 36. The channel's weights end at lr.
 macro_rules! stamp {
     ($name:ident, [$load:literal $size:literal], [$($end:literal),+]) => {
         #[unsafe(naked)]
@@ -157,24 +166,22 @@ macro_rules! stamp {
                 rounding!(),
                 // Stored at pixel p.
                 ".macro output round, acc, p",
-                "clamped \\round, \\acc, 36",
-                "ldr r1, [sp, #8+4*\\p]",
-                "ldr r2, [sp, #4]",
+                "clamped \\round, \\acc, 32",
+                "ldr r1, [sp, #4+4*\\p]",
+                "ldr r2, [sp]",
                 "strb r0, [r1, r2]",
                 ".endm",
                 ".macro outputs round",
-                "ldr r3, [sp, #32]",
-                "ldmia r3!, {{r0, r1, r2, r4}}",
-                "mov lr, r1",
-                "str r3, [sp, #32]",
-                "str r2, [sp, #36]",
-                "lsrs r6, r0, #16",
-                "uxth r7, r0",
+                "ldr r4, [sp, #28]",
+                "ldmia r4!, {{r0-r3}}",
+                "str r4, [sp, #28]",
+                "str r2, [sp, #32]",
+                "factor \\round, r1",
                 "output \\round, r8, 0",
                 "output \\round, r9, 1",
                 "output \\round, r10, 2",
                 "output \\round, r11, 3",
-                "ldr r3, [sp, #32]",
+                "ldr r3, [sp, #28]",
                 ".endm",
 
                 "push {{r4-r7, lr}}",
@@ -183,38 +190,43 @@ macro_rules! stamp {
                 "mov r6, r10",
                 "mov r7, r11",
                 "push {{r4-r7}}",
-                "sub sp, sp, #48",
-                "movs r1, #0",
-                "str r1, [sp, #4]",
-                "movs r1, #128",
-                "lsls r1, r1, #8",
+                "sub sp, sp, #40",
+                "movs r1, #1",
+                "lsls r1, r1, #30",
                 "mov r12, r1",
                 "ldmia r0!, {{r1, r2}}",
-                "str r1, [sp, #24]",
-                concat!("movs r1, #", $size),
-                "muls r2, r1, r2",
-                "str r2, [sp, #28]",
-                "ldmia r0!, {{r2-r5}}",
-                "str r4, [sp, #40]",
-                "str r5, [sp, #44]",
+                concat!("lsls r2, r2, #", $size, "-1"),
+                "str r1, [sp, #20]",
+                "str r2, [sp, #24]",
+                "ldmia r0!, {{r3-r6}}",
+                "adds r3, r3, r2",
+                "mov lr, r3",
+                "adds r5, r5, r2",
+                "str r5, [sp, #36]",
+                "movs r3, r4",
+                "subs r6, r6, r4",
+                "lsrs r6, r6, #5",
                 "ldmia r0, {{r0, r1}}",
+                "adds r0, r0, r6",
+                "str r0, [sp, #4]",
+                "adds r0, r0, r1",
                 "str r0, [sp, #8]",
                 "adds r0, r0, r1",
                 "str r0, [sp, #12]",
                 "adds r0, r0, r1",
                 "str r0, [sp, #16]",
-                "adds r0, r0, r1",
-                "str r0, [sp, #20]",
+                "rsbs r6, r6, #0",
+                "str r6, [sp]",
                 "2:", // a channel, at r3
                 "ldmia r3!, {{r4-r7}}",
-                "str r3, [sp, #32]",
+                "str r3, [sp, #28]",
                 "mov r8, r4",
                 "mov r9, r5",
                 "mov r10, r6",
                 "mov r11, r7",
-                "ldr r0, [sp, #24]",
-                "ldr r1, [sp, #28]",
-                "adds r2, r2, r1",
+                "ldr r0, [sp, #20]",
+                "ldr r1, [sp, #24]",
+                "mov r2, lr",
                 "rsbs r1, r1, #0",
                 "beq 6f",
                 concat!("lsls r3, r1, #31-", $size),
@@ -232,20 +244,16 @@ macro_rules! stamp {
                 "one",
                 "bne 4b",
                 "6:",
-                "ldr r1, [sp, #40]",
-                "adds r2, r2, r1",
-                "str r2, [sp]",
+                "ldr r1, [sp, #36]",
+                "add lr, r1",
                 $($end,)+
-                "ldr r0, [sp, #4]",
+                "ldr r0, [sp]",
                 "adds r0, r0, #1",
-                "str r0, [sp, #4]",
-                "ldr r2, [sp]",
-                "ldr r0, [sp, #44]",
-                "cmp r3, r0",
+                "str r0, [sp]",
                 "beq 7f",
                 "b 2b",
                 "7:",
-                "add sp, sp, #48",
+                "add sp, sp, #40",
                 "pop {{r4-r7}}",
                 "mov r8, r4",
                 "mov r9, r5",
@@ -253,6 +261,7 @@ macro_rules! stamp {
                 "mov r11, r7",
                 "pop {{r4-r7, pc}}",
                 ".purgem one",
+                ".purgem factor",
                 ".purgem high",
                 ".purgem double",
                 ".purgem single",
@@ -270,7 +279,7 @@ macro_rules! weights {
             $sums,
             $load,
             [
-                "ldr r3, [sp, #32]",
+                "ldr r3, [sp, #28]",
                 "subs r3, r3, #16",
                 "mov r4, r8",
                 "mov r5, r9",
@@ -293,9 +302,9 @@ weights!(I16: sums_i16 double_i16 single_i16, ["ldrsh" "2"]);
 /// to r6; how the others are loaded, and their size; what the groups are.
 ///
 /// On the stack: the strip, the next piece, the pieces' end, n in bytes of the others, the step, and a channel's e. Sums in r8 ..= r11; the others end at
-/// r1 ..= r4, and r5 counts up to 0; r12 is the zero point.
+/// r1 ..= r4, and r5 counts up to 0; lr is the zero point.
 macro_rules! strip {
-    ($name:ident, $shared:literal $moves:literal, [$($prepare:literal)?; $($value:literal),+], $load:literal $size:literal, $groups:literal) => {
+    ($name:ident, $shared:literal $moves:literal, [$($prepare:literal)?; $($value:expr),+], $load:literal $size:literal, $groups:literal) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(strip: *mut Strip) {
             naked_asm!(
@@ -336,8 +345,6 @@ macro_rules! strip {
                 // The products of four or one with what they share.
                 ".macro pieces each",
                 "ldr r6, [sp]",
-                "ldr r7, [r6, #32]",
-                "mov r12, r7",
                 "ldr r7, [r6]",
                 "2:",
                 concat!("ldr r0, [r7, #", $shared, "]"),
@@ -370,31 +377,24 @@ macro_rules! strip {
                 "ldr r7, [sp, #4]",
                 "ldr r6, [sp, #8]",
                 "cmp r7, r6",
-                "beq 6f",
-                "b 2b",
-                "6:",
-                "movs r0, #128",
-                "lsls r0, r0, #8",
-                "mov r12, r0",
+                "bne 2b",
                 ".endm",
                 rounding!(),
                 // The channel at r1.
-                ".macro factors",
+                ".macro factors round",
                 "adds r1, r1, #16",
                 "ldmia r1!, {{r0, r2, r3}}",
-                "mov lr, r2",
                 "str r3, [sp, #20]",
-                "lsrs r6, r0, #16",
-                "uxth r7, r0",
+                "factor \\round, r2",
                 ".endm",
                 // Stored where the next output belongs.
                 ".macro output round, acc",
                 "clamped \\round, \\acc, 20",
                 "ldr r1, [sp]",
                 "ldr r2, [r1, #12]",
-                "ldr r3, [r1, #16]",
+                "ldr r4, [r1, #16]",
                 "strb r0, [r2]",
-                "adds r2, r2, r3",
+                "adds r2, r2, r4",
                 "str r2, [r1, #12]",
                 ".endm",
                 // Four pixels of a channel each time.
@@ -410,7 +410,7 @@ macro_rules! strip {
                 "pieces four",
                 "ldr r0, [sp]",
                 "ldr r1, [r0, #8]",
-                "factors",
+                "factors \\round",
                 "output \\round, r8",
                 "output \\round, r9",
                 "output \\round, r10",
@@ -433,12 +433,12 @@ macro_rules! strip {
                 ".endm",
                 ".macro outputs_double acc",
                 "channel_of",
-                "factors",
+                "factors double",
                 "output double, \\acc",
                 ".endm",
                 ".macro outputs_single acc",
                 "channel_of",
-                "factors",
+                "factors single",
                 "output single, \\acc",
                 ".endm",
                 ".macro sums acc",
@@ -507,6 +507,11 @@ macro_rules! strip {
                 "str r1, [sp, #12]",
                 "ldr r1, [r0, #20]",
                 "str r1, [sp, #16]",
+                "ldr r1, [r0, #32]",
+                "mov lr, r1",
+                "movs r1, #1",
+                "lsls r1, r1, #30",
+                "mov r12, r1",
                 $groups,
                 "add sp, sp, #24",
                 "pop {{r4-r7}}",
@@ -523,6 +528,7 @@ macro_rules! strip {
                 ".purgem four_end",
                 ".purgem one_end",
                 ".purgem pieces",
+                ".purgem factor",
                 ".purgem high",
                 ".purgem double",
                 ".purgem single",
@@ -540,29 +546,31 @@ macro_rules! strip {
     };
 }
 
-/// Both are bytes, and have the same index.
-macro_rules! direct {
-    ($name:ident $groups:literal) => {
-        strip!($name, "4" "0", ["adds r0, r0, r5"; "ldrsb r6, [r0, r5]"], "ldrsb" "1", $groups);
+/// Both have the same size, and the same index.
+macro_rules! alike {
+    ($name:ident, $shared:literal $moves:literal, $load:literal $size:literal [$($zero:literal)?], $groups:literal) => {
+        strip!($name, $shared $moves, ["adds r0, r0, r5"; concat!($load, " r6, [r0, r5]") $(, $zero)?], $load $size, $groups);
     };
 }
-direct!(direct_double "groups double");
-direct!(direct_single "groups single");
+alike!(direct_double, "4" "0", "ldrsb" "1" [], "groups double");
+alike!(direct_single, "4" "0", "ldrsb" "1" [], "groups single");
 /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
 pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
 
-/// One input that four channels share, and the weights' size.
+/// One input that four channels share.
 macro_rules! pixel {
+    ($load:literal $size:literal: $($name:ident $groups:literal),+) => {
+        $(alike!($name, "0" "4", $load $size ["mov r7, lr\nsubs r6, r6, r7"], $groups);)+
+    };
     ($x:literal, $load:literal $size:literal: $($name:ident $groups:literal),+) => {
-        $(strip!($name, "0" "4", [; $x, "mov r7, r12", "subs r6, r6, r7"], $load $size, $groups);)+
+        $(strip!($name, "0" "4", [; $x, "mov r7, lr", "subs r6, r6, r7"], $load $size, $groups);)+
     };
 }
-pixel!("ldrb r6, [r0]\nadds r0, r0, #1\nsxtb r6, r6", "ldrsb" "1":
-    sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+pixel!("ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
 pixel!("ldrb r6, [r0]\nadds r0, r0, #1\nsxtb r6, r6", "ldrsh" "2":
     sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
 pixel!("ldrh r6, [r0]\nadds r0, r0, #2\nsxth r6, r6", "ldrsb" "1": sums_i16_i8 "channels sums");
-pixel!("ldrh r6, [r0]\nadds r0, r0, #2\nsxth r6, r6", "ldrsh" "2": sums_i16_i16 "channels sums");
+pixel!("ldrsh" "2": sums_i16_i16 "channels sums");
 
 /// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
 /// only sums of words.
