@@ -8,6 +8,26 @@ use crate::plan::{div, length};
 use crate::reads::Spec;
 use crate::{Element, Error, Layer, MAX_SIDE, Shape};
 
+/// The most rows of a cycle of a signal without end whose order is planned.
+const ORDER: usize = 64;
+
+/// The nodes whose rows follow each other in a signal without end, again and again once counters have gone back so many times. Empty where there are
+/// too many.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    nodes: [u8; ORDER],
+    len: usize,
+    pub(super) after: usize,
+}
+
+impl Order {
+    const NONE: Self = Order { nodes: [0; ORDER], len: 0, after: 0 };
+
+    pub(super) fn nodes(&self) -> &[u8] {
+        self.nodes.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// What is kept of a node's tensor, and how the run computes its rows.
 #[derive(Clone, Copy)]
 pub(super) struct Ring<'a, T> {
@@ -149,6 +169,7 @@ pub struct Decoder<'a, T, const N: usize> {
     len: usize,
     pub(super) inputs: usize,
     pub(super) endless: bool,
+    pub(super) order: Order,
     need: usize,
 }
 
@@ -365,7 +386,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             layer: None,
             x: Source { row_len: 0, rows: 0, end: 0 },
         };
-        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, need: 0 };
+        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
         while n < len {
             let mut k = 0;
@@ -520,20 +541,24 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 return Err(too_small);
             }
             if n + 1 == len && play.shift(self) {
-                let (mut same, mut i) = (true, 0);
-                while i < len {
-                    same &= seen[i] == play.next[i];
-                    i += 1;
-                }
-                if same {
+                if play.is_at(&seen, len) {
                     break;
                 }
                 laps += 1;
                 if laps == mark {
-                    (seen, mark) = (play.next, 2 * mark);
+                    (seen, mark, self.order.after) = (play.next, 2 * mark, laps);
                 }
             }
         }
+        // From there it goes on for ever, in this order.
+        let (mut steps, mut back) = (0, false);
+        while !back && steps < ORDER && len <= 256 {
+            n = play.step(self);
+            self.order.nodes[steps] = n as u8;
+            steps += 1;
+            back = n + 1 == len && play.shift(self) && play.is_at(&seen, len);
+        }
+        self.order.len = if back { steps } else { 0 };
         // All live at once: in the order of the nodes, so that each lies behind what it reads.
         (self.need, n) = (0, 0);
         while n + 1 < len {
@@ -608,7 +633,12 @@ impl<const N: usize> Play<N> {
     }
 
     /// ... for its row `oy`.
-    const fn rows_for<T>(d: &Decoder<'_, T, N>, (node, ring): (&Node<'_, T>, &Ring<'_, T>), oy: usize, k: usize) -> usize {
+    const fn rows_for<T>(
+        d: &Decoder<'_, T, N>,
+        (node, ring): (&Node<'_, T>, &Ring<'_, T>),
+        oy: usize,
+        k: usize,
+    ) -> usize {
         match node.from(k) {
             Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
             Some(_) => max(node.spec.reads(k, oy).end, ring.known(oy)),
@@ -667,6 +697,16 @@ impl<const N: usize> Play<N> {
         let next = self.next[n];
         self.want[n] = if next < ring.height { Self::rows_for(d, (node, ring), next, 0) } else { 0 };
         n
+    }
+
+    /// Whether the next rows of the first `len` nodes are these.
+    const fn is_at(&self, next: &[usize; N], len: usize) -> bool {
+        let (mut same, mut n) = (true, 0);
+        while n < len && n < N {
+            same &= self.next[n] == next[n];
+            n += 1;
+        }
+        same
     }
 
     /// Goes back by a period where every node has left the beginning by more than that.

@@ -7,6 +7,7 @@ use crate::plan::length;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Error, Join, Shape, Window};
 use core::fmt;
+use core::ops::Range;
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
@@ -118,6 +119,15 @@ struct State {
     asker: usize,
 }
 
+impl State {
+    /// On to the next row of a ring, or of an output.
+    #[inline(always)]
+    fn row_made(&mut self, len: usize, ring: Range<usize>) {
+        let to = self.to + len;
+        (self.next, self.to) = (self.next + 1, if to >= ring.end { ring.start } else { to });
+    }
+}
+
 /// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
 pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
     parts: Parts<'a, 'i, T>,
@@ -136,8 +146,13 @@ struct Parts<'a, 'i, T> {
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
-    /// The output row before which counters go back by a period, or of which there is none.
+    /// The output row before which counters go back by a period.
     turn: usize,
+    /// Nodes whose rows follow each other from then on when counters have gone back `after` more times; `place` is the next one's, if that time has come.
+    order: &'a [u8],
+    settle: usize,
+    after: usize,
+    place: usize,
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -147,6 +162,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
     /// whole tensor, the other way round, or two pushed inputs.
+    #[inline(never)]
     pub fn bind<'b, 'i>(
         &'b self,
         inputs: &'b mut [Input<'i, T>],
@@ -176,7 +192,21 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         let len = self.len();
         let (nodes, rings, endless) = (&self.nodes[..len], &self.rings[..len], self.endless);
-        let parts = Parts { nodes, rings, inputs, memory, y, filled: 0, endless, open: endless, turn: 0 };
+        let parts = Parts {
+            nodes,
+            rings,
+            inputs,
+            memory,
+            y,
+            filled: 0,
+            endless,
+            open: endless,
+            turn: 0,
+            order: self.order.nodes(),
+            settle: self.order.after,
+            after: 0,
+            place: 0,
+        };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
         Ok(bound)
@@ -357,7 +387,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
 
     fn start(&mut self, state: &mut [State]) {
         (self.filled, self.open) = (0, self.endless);
-        self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { r.height });
+        (self.after, self.place) = (self.settle, usize::MAX);
+        self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
             let want = self.asked(n, 0);
@@ -384,59 +415,89 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Computes rows up to the next one of the last node.
     #[inline(never)]
     fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<&[T]> {
-        let rings = self.rings;
+        let (rings, order) = (self.rings, self.order);
         // As many, which the optimiser sees here.
         let state = state.get_mut(..rings.len())?;
         let last = rings.len().checked_sub(1)?;
-        if state.get(last)?.next >= self.turn {
-            self.shift(state)?;
+        if state.get(last)?.next >= rings.get(last)?.height {
+            return None;
+        }
+        if self.place == order.len() {
+            self.place = 0;
         }
         let mut n = last;
         loop {
-            // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
-            let (ring, from, next) = loop {
+            let (ring, from, next) = if let Some(node) = order.get(self.place) {
+                n = usize::from(*node);
+                self.place += 1;
                 let ring = rings.get(n)?;
-                let Reach { from, c, p, q } = ring.reach;
-                let (next, has) = (state.get(n)?.next, state.get(from)?.next);
-                if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
-                    break (ring, from, next);
+                (ring, ring.reach.from, state.get(n)?.next)
+            } else {
+                // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
+                loop {
+                    let ring = rings.get(n)?;
+                    let Reach { from, c, p, q } = ring.reach;
+                    let (next, has) = (state.get(n)?.next, state.get(from)?.next);
+                    if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
+                        break (ring, from, next);
+                    }
+                    state.get_mut(from)?.asker = n;
+                    n = from;
                 }
-                state.get_mut(from)?.asker = n;
-                n = from;
             };
-            let (to, has) = (state.get(n)?.to, state.get(from)?);
-            let end = to + ring.row_len;
-            if let Some(layer) = ring.layer {
-                if n == last {
-                    let y = self.y.get_mut(to..end)?;
-                    layer.row(next, &ring.x.window(self.memory, 0, has), y);
-                } else {
-                    let (before, rest) = self.memory.split_at_mut_checked(to)?;
-                    let (y, after) = rest.split_at_mut_checked(ring.row_len)?;
-                    if ring.x.end <= to {
-                        layer.row(next, &ring.x.window(before, 0, has), y);
-                    } else {
-                        // A row that reads nothing may lie where rows were that nobody needs any more.
-                        let (x, gone) = if has.to >= end { (&*after, end) } else { (&[][..], 0) };
-                        layer.row(next, &ring.x.window(x, gone, has), y);
+            let Some(layer) = ring.layer else {
+                let to = state.get(n)?.to;
+                match self.other(state, n, pushed) {
+                    Some(None) if n == last => {
+                        self.shift(state);
+                        return self.y.get(to..to + ring.row_len);
+                    }
+                    Some(None) => n = state.get(n)?.asker,
+                    Some(Some(from)) => {
+                        state.get_mut(from)?.asker = n;
+                        n = from;
+                    }
+                    None => {
+                        // Comes again.
+                        self.place -= usize::from(self.place <= order.len());
+                        return None;
                     }
                 }
-            } else if let Some(from) = self.other(state, n, pushed)? {
-                state.get_mut(from)?.asker = n;
-                n = from;
                 continue;
-            }
-            let now = state.get_mut(n)?;
+            };
+            // Counters move on before the row is computed, so that nothing has to be kept meanwhile.
+            let to = state.get(n)?.to;
             if n == last {
-                (now.next, now.to) = (next + 1, if end >= self.y.len() { 0 } else { end });
-                return self.y.get(to..end);
+                let room = self.y.len();
+                let y = self.y.get_mut(to..to + ring.row_len)?;
+                let x = ring.x.window(self.memory, 0, state.get(from)?);
+                state.get_mut(n)?.row_made(ring.row_len, 0..room);
+                layer.row(next, &x, y);
+                if next + 1 >= self.turn {
+                    self.shift(state);
+                }
+                return self.y.get(to..to + ring.row_len);
             }
-            (now.next, now.to) = (next + 1, if end >= ring.end { ring.at } else { end });
+            let (before, rest) = self.memory.split_at_mut_checked(to)?;
+            let (y, after) = rest.split_at_mut_checked(ring.row_len)?;
+            let (has, end) = (state.get(from)?, to + ring.row_len);
+            let x = if ring.x.end <= to {
+                ring.x.window(before, 0, has)
+            } else if has.to >= end {
+                ring.x.window(after, end, has)
+            } else {
+                // A row that reads nothing may lie where rows were that nobody needs any more.
+                Window::of(&[], [0, 0], 0, [0, 0])
+            };
+            let now = state.get_mut(n)?;
+            now.row_made(ring.row_len, ring.at..ring.end);
             n = now.asker;
+            layer.row(next, &x, y);
         }
     }
 
-    /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows.
+    /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows. `None` when an
+    /// input has no row.
     #[inline(never)]
     fn other(&mut self, state: &mut [State], n: usize, pushed: &mut &[T]) -> Option<Option<usize>> {
         let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
@@ -456,7 +517,9 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             Op::Rows | Op::Whole => None,
         };
         if lacking.is_none() {
-            state.get_mut(n)?.want = self.asked(n, now.next + 1);
+            let (want, now) = (self.asked(n, now.next + 1), state.get_mut(n)?);
+            now.want = want;
+            now.row_made(ring.row_len, if n + 1 == self.rings.len() { 0..self.y.len() } else { ring.at..ring.end });
         }
         Some(lacking)
     }
@@ -518,20 +581,21 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         }
     }
 
-    /// Goes back by a period once every node has left the beginning by more than that; rows stay where they are. `None` after the last row.
+    /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
     #[inline(never)]
-    fn shift(&self, state: &mut [State]) -> Option<()> {
-        if !self.open {
-            return None;
+    fn shift(&mut self, state: &mut [State]) {
+        if !self.open || !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
+            return;
         }
-        if state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
-            for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
-                s.next -= ring.period;
-                // A row that reads nothing wants none.
-                s.want = s.want.saturating_sub(self.input_period(node));
-            }
+        for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
+            s.next -= ring.period;
+            // A row that reads nothing wants none.
+            s.want = s.want.saturating_sub(self.input_period(node));
         }
-        Some(())
+        if self.after == 1 && !self.order.is_empty() {
+            self.place = 0;
+        }
+        self.after = self.after.saturating_sub(1);
     }
 
     fn finish(&mut self, state: &mut [State]) -> Result<(), Error> {
@@ -550,8 +614,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
-        self.open = false;
-        self.turn = self.rings.last().map_or(0, |r| r.height);
+        (self.open, self.turn, self.place) = (false, usize::MAX, usize::MAX);
         for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
