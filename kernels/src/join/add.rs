@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn sums_lie_within_half_a_step() {
         let shape = Shape::new(ROWS, 256, 1);
-        let a: Vec<i8> = (0..256 * ROWS).map(|i| (i * 256 / ROWS >> 8) as i8).collect();
+        let a: Vec<i8> = (0..256 * ROWS).map(|i| (i / ROWS) as i8).collect();
         let b: Vec<i8> = (0..256 * ROWS).map(|i| i as i8).collect();
         let (wide_a, wide_b): (Vec<i16>, Vec<i16>) =
             (0..256 * ROWS as u32).map(|i| (i as i16, i.wrapping_mul(40503) as i16 ^ 0x55)).unzip();
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn products_lie_within_half_a_step() {
         let shape = Shape::new(ROWS, 256, 1);
-        let a: Vec<i8> = (0..256 * ROWS).map(|i| (i * 256 / ROWS >> 8) as i8).collect();
+        let a: Vec<i8> = (0..256 * ROWS).map(|i| (i / ROWS) as i8).collect();
         let b: Vec<i8> = (0..256 * ROWS).map(|i| i as i8).collect();
         for scales in SCALES {
             let o = operands(scales, [-128, 3, 127], Rounding::TfliteSingle);
