@@ -4,7 +4,7 @@
 pub const CLIFF: f64 = 2.0;
 /// A folded layer against the upsample and the convolution one after the other.
 pub const FOLD: f64 = 0.5;
-/// A decoder row by row against the same operators on whole tensors. A signal's rows are single pixels, beside which the driver's 200 instructions count.
+/// A decoder row by row against the same operators on whole tensors. A signal's rows are single pixels, beside which the driver's 80 instructions count.
 pub const STREAMED: f64 = 1.08;
 /// The lines of these decoders.
 pub const DECODERS: [&str; 3] = ["decoder chain", "decoder stage", "decoder signal"];

@@ -43,14 +43,14 @@
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 272
+#define UPCONV_DECODER_WORDS 336
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 528
+#define UPCONV_DECODER_WORDS 656
 #endif
 
 #if defined(UPCONV_POINTERS_32)

@@ -38,10 +38,10 @@ pub struct upconv_node {
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 272;
+pub const UPCONV_DECODER_WORDS: usize = 336;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 528;
+pub const UPCONV_DECODER_WORDS: usize = 656;
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a bound decoder.

@@ -436,7 +436,7 @@ const fn bias_steps(bias: f32, sx: f32, sw: f32, channel: usize, max: u64) -> Re
 mod tests {
     #[test]
     fn sqrt_is_correct_to_two_units() {
-        for i in 0..20000 {
+        for i in (0..20000).step_by(if cfg!(miri) { 97 } else { 1 }) {
             let v = f64::from_bits(0x3000_0000_0000_0000 + i * 0x0000_7234_5678_9ABC);
             let (ours, std) = (super::sqrt(v), v.sqrt());
             assert!((ours - std).abs() <= 2.0 * std * f64::EPSILON, "{v:e}");

@@ -440,11 +440,12 @@ mod tests {
     #[test]
     fn phases_hold_exactly_the_taps_that_scatter_hits() {
         let mut cases = 0;
-        for (input, kernel, stride, dilation) in
-            (1..6).flat_map(|i| (1..7).flat_map(move |k| (1..7).flat_map(move |s| (1..7).map(move |d| (i, k, s, d)))))
+        for (input, kernel, stride, dilation) in (1..6)
+            .flat_map(|i| (1..7).flat_map(move |k| (1..7).flat_map(move |s| (1..7).map(move |d| (i, k, s, d)))))
+            .step_by(if cfg!(miri) { 7 } else { 1 })
         {
-            for pad in 0..6 {
-                for output_padding in 0..stride.max(dilation) {
+            for pad in (0..6).step_by(if cfg!(miri) { 4 } else { 1 }) {
+                for output_padding in (0..stride.max(dilation)).step_by(if cfg!(miri) { 5 } else { 1 }) {
                     let geometry =
                         AxisGeometry { input, kernel, stride, dilation, pad: [pad, pad / 2], output_padding };
                     let Ok(a) = Axis::conv_transpose(geometry, &HEIGHT) else { continue };
@@ -471,6 +472,6 @@ mod tests {
                 }
             }
         }
-        assert!(cases > 5000, "{cases}");
+        assert!(cfg!(miri) || cases > 5000, "{cases}");
     }
 }

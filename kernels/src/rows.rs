@@ -8,14 +8,15 @@ use core::ops::Range;
 
 /// Some consecutive rows of a tensor, in a whole tensor or in a ring.
 ///
-/// Row `y` lies in slot `y mod capacity`, counted from `origin`'s slot.
+/// Row `origin` begins at value `at`, the `capacity - 1` rows after it follow; what would lie at `end` or beyond comes `capacity` rows before.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a, T> {
     data: &'a [T],
     row_len: usize,
     capacity: usize,
     origin: usize,
-    slot: usize,
+    at: usize,
+    end: usize,
 }
 
 impl<'a, T> Window<'a, T> {
@@ -27,7 +28,7 @@ impl<'a, T> Window<'a, T> {
         if data.len() != shape.len() {
             return Err(Error::Length { what: "the input", got: data.len(), need: shape.len() });
         }
-        Ok(Window { data, row_len: shape.row_len(), capacity: shape.h, origin: 0, slot: 0 })
+        Ok(Window { data, row_len: shape.row_len(), capacity: shape.h, origin: 0, at: 0, end: data.len() })
     }
 
     /// A ring of as many rows as fit `data`: row `origin` lies in slot `slot`, the next ones follow and wrap.
@@ -60,13 +61,24 @@ impl<'a, T> Window<'a, T> {
                 max: capacity as i64 - 1,
             });
         }
-        Ok(Window { data, row_len, capacity, origin, slot })
+        Ok(Window { data, row_len, capacity, origin, at: slot * row_len, end: data.len() })
     }
 
-    /// Like [`ring`](Self::ring), with lengths that the caller knows to fit.
-    #[inline]
-    pub(crate) const fn of(data: &'a [T], row_len: usize, capacity: usize, origin: usize, slot: usize) -> Self {
-        Window { data, row_len, capacity, origin, slot }
+    /// A ring of `capacity` rows that ends at `end` of `data`, row `origin` at `at`; the caller knows that it fits.
+    #[inline(always)]
+    pub(crate) const fn of(
+        data: &'a [T],
+        [row_len, capacity]: [usize; 2],
+        origin: usize,
+        [at, end]: [usize; 2],
+    ) -> Self {
+        Window { data, row_len, capacity, origin, at, end }
+    }
+
+    /// `at`, `capacity` rows earlier where the ring has ended.
+    #[inline(always)]
+    fn wrapped(&self, at: usize) -> usize {
+        if at >= self.end { at.wrapping_sub(self.capacity * self.row_len) } else { at }
     }
 
     /// Row `y`; empty when the window does not hold it.
@@ -76,9 +88,7 @@ impl<'a, T> Window<'a, T> {
         if ahead >= self.capacity {
             return &[];
         }
-        let slot = self.slot + ahead;
-        let slot = if slot >= self.capacity { slot - self.capacity } else { slot };
-        cut(self.data, slot * self.row_len, self.row_len)
+        cut(self.data, self.wrapped(self.at + ahead * self.row_len), self.row_len)
     }
 
     /// Hands on values `from .. from + len` of so many rows, the first of which is `y`, `step` apart. Not all, and false, where the window does
@@ -99,12 +109,12 @@ impl<'a, T> Window<'a, T> {
         if ahead >= self.capacity || ahead + ends >= self.capacity || from + len > self.row_len {
             return false;
         }
-        let mut slot = self.slot + ahead;
+        let mut at = self.at + ahead * self.row_len;
         for _ in 0..count {
-            slot = if slot >= self.capacity { slot - self.capacity } else { slot };
-            let Some(x) = self.data.get(slot * self.row_len + from..).and_then(|x| x.get(..len)) else { return false };
+            at = self.wrapped(at);
+            let Some(x) = self.data.get(at + from..).and_then(|x| x.get(..len)) else { return false };
             to(x);
-            slot += step;
+            at += step * self.row_len;
         }
         true
     }

@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn codes_have_the_fewest_bits_that_hold_every_place() {
-        for places in 1..=256 {
+        for places in (1..=256).step_by(if cfg!(miri) { 51 } else { 1 }) {
             let plan = MaxUnpool::plan(Shape::new(1, 8, 1), Geometry::new(1, places).stride(1, places)).unwrap();
             let bits = plan.packed_len();
             assert!(places <= 1 << bits && (bits == 1 || places > 1 << (bits / 2)), "{places}: {bits}");

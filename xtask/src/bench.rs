@@ -666,6 +666,25 @@ mod tests {
     }
 
     #[test]
+    fn pads_unpooling_tables_and_joins_are_the_same_by_rows() {
+        let whole = [
+            "pad 5x6x3 1,2,0,1",
+            "pad 5x6x3 2 reflect i16",
+            "unpool 4x5x3 k2 s1x2",
+            "table 5x6x3",
+            "table 5x6x3 i16",
+            "add 5x6x3",
+            "concat 5x6x3 c2 i16",
+        ];
+        let layers: Vec<String> = whole.iter().flat_map(|line| [line.to_string(), format!("{line} rows")]).collect();
+        let mut bytes = reports::on_host(bench::run, &layers);
+        let costs = costs(&reports::decode(&mut bytes).unwrap(), &layers).unwrap();
+        assert!(costs.chunks(2).all(|pair| pair[0].digest == pair[1].digest && pair[0].outputs > 0));
+        let outputs: Vec<_> = costs.chunks(2).map(|pair| pair[0].outputs).collect();
+        assert_eq!(outputs, [6 * 9 * 3, 9 * 10 * 3, 5 * 10 * 3, 90, 90, 90, 5 * 6 * 5]);
+    }
+
+    #[test]
     fn a_miss_that_is_not_listed_is_told() {
         let lines = |lines: &[&str]| lines.iter().map(|line| line.to_string()).collect::<Vec<_>>();
         let listed = lines(&["m4 T5: 2.79, at most 2.20", "m0 C2: 5.85, at most 5.60"]);

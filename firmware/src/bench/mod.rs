@@ -16,10 +16,12 @@ use crate::chain::{CHAIN, SIGNAL, STAGE};
 use crate::report::{Report, send};
 use crate::suite::Random;
 use bytemuck::Pod;
+use core::ops::Range;
 use upconv::{
-    Accumulator, Activation, Bound, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element, Error, FoldNearest,
-    Layer, Multiplier, NearestMode, Numerics, PixelShuffle, Plan, Quant, Quantization, Resize, Rounding, Shape,
-    Upsample, WeightOrder, Weights,
+    Accumulator, Activation, Add, Along, Bound, Concat, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element,
+    Elementwise, Error, Fill, FoldNearest, Gate16, Join, Layer, MaxUnpool, Multiplier, NearestMode, Numerics, Operands,
+    Pad, PixelShuffle, Plan, Pointwise, Quant, Quantization, Resize, Rounding, Shape, Table8, Upsample, WeightOrder,
+    Weights, Window,
 };
 
 /// Bytes of all tensors of a layer, from one static arena: there is no heap.
@@ -117,7 +119,14 @@ pub fn measure(board: &mut impl Board, spec: &Spec, arena: &mut [u64]) -> Result
         Operator::Decoder(Network::Chain) => decoder::measure(board, &CHAIN, spec.rows, &mut arena),
         Operator::Decoder(Network::Stage) => decoder::measure(board, &STAGE, spec.rows, &mut arena),
         Operator::Decoder(Network::Signal) => decoder::measure(board, &SIGNAL, spec.rows, &mut arena),
-        Operator::Resize { .. } | Operator::DepthToSpace { .. } => match spec.numbers {
+        Operator::Table => {
+            let (x, wide) = (Quant::new(1.0 / 32.0, 0), Quant::new(1.0 / 4096.0, 0));
+            match spec.numbers {
+                Numbers::I16 => table::<i16>(board, spec, &Gate16::sigmoid(wide)?, &mut arena),
+                _ => table::<i8>(board, spec, &Table8::sigmoid(x, Quant::new(1.0 / 256.0, -128))?, &mut arena),
+            }
+        }
+        _ => match spec.numbers {
             Numbers::I16 => without_weights::<i16>(board, spec, &mut arena),
             _ => without_weights::<i8>(board, spec, &mut arena),
         },
@@ -175,8 +184,89 @@ fn without_weights<T: Element + Pod>(board: &mut impl Board, spec: &Spec, arena:
         Operator::DepthToSpace { block: [rh, rw], order } => {
             run_layer(board, spec, &PixelShuffle::plan(input, rh, rw, order)?, x, arena)
         }
+        Operator::Pad { padding: p, fill } => {
+            let fill = match fill {
+                Fill::Value(()) => Fill::Value(T::from_i32(ZERO)),
+                Fill::Reflect => Fill::Reflect,
+                Fill::Replicate => Fill::Replicate,
+                Fill::Wrap => Fill::Wrap,
+            };
+            let [rows, columns] = [[p.top, p.bottom], [p.left, p.right]].map(|edge| edge.map(|n| n as isize));
+            run_layer(board, spec, &Pad::plan(input, rows, columns, fill)?, x, arena)
+        }
+        Operator::Unpool { geometry } => {
+            let plan = MaxUnpool::plan(input, geometry)?;
+            let codes = arena.tensor::<u8>(plan.packed_len())?;
+            let mut random = Random::new(SEEDS[1]);
+            codes.fill_with(|| random.next() as u8);
+            run_layer(board, spec, &plan.with(codes, T::from_i32(ZERO))?, x, arena)
+        }
+        Operator::Add => {
+            let [a, b, y] = SCALES.map(|scale| Quant::new(scale, if T::MAX > 127 { 0 } else { ZERO }));
+            let operands = Operands { a, b, y, activation: Activation::None, rounding: Rounding::TfliteDouble };
+            joined(board, spec, &Add::plan::<T>(input, input, operands)?, x, arena)
+        }
+        Operator::Concat { channels } => {
+            let [a, b, y] = SCALES.map(|scale| Quant::new(scale, if T::MAX > 127 { 0 } else { ZERO }));
+            let inputs = [(input, a), (Shape::new(input.h, input.w, channels), b)];
+            let join = Concat::<T, 2>::plan(Along::Channels, inputs, y, Rounding::TfliteDouble)?;
+            joined(board, spec, &join, x, arena)
+        }
         _ => Err(Error::Unsupported { what: "a layer with weights here" }),
     }
+}
+
+/// The zero point of what has neither weights nor scales of its own.
+const ZERO: i32 = -5;
+/// The scales of a join's inputs and of its output: the second input's is the output's.
+const SCALES: [f32; 3] = [0.05, 0.07, 0.07];
+
+/// A join as a layer on its first input, the other one whole beside it: some instructions a row are this.
+struct Beside<'a, T>(&'a dyn Join<T>, Window<'a, T>);
+
+impl<T: Element> Layer<T> for Beside<'_, T> {
+    fn input(&self) -> Shape {
+        self.0.input(0)
+    }
+
+    fn output(&self) -> Shape {
+        self.0.output()
+    }
+
+    fn reads(&self, oy: usize) -> Range<usize> {
+        self.0.reads(0, oy)
+    }
+
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        self.0.row(oy, &[*x, self.1], y);
+    }
+}
+
+/// A join of the input and another one of the same values.
+fn joined<T: Element + Pod>(
+    board: &mut impl Board,
+    spec: &Spec,
+    join: &dyn Join<T>,
+    x: &[T],
+    arena: &mut Arena,
+) -> Result<Cost, Error> {
+    let other = arena.tensor(join.input(1).len())?;
+    fill(other, SEEDS[1], T::MIN);
+    run_layer(board, spec, &Beside(join, Window::whole(other, join.input(1))?), x, arena)
+}
+
+fn table<T: Element + Pod>(
+    board: &mut impl Board,
+    spec: &Spec,
+    each: &impl Pointwise<T>,
+    arena: &mut Arena,
+) -> Result<Cost, Error> {
+    let x = seeded_input(spec.input, arena)?;
+    run_layer(board, spec, &Elementwise::plan(spec.input, each)?, x, arena)
 }
 
 /// `Weights::layer` for some pair of weight and bias types.

@@ -1,7 +1,7 @@
 //! A layer in one line of words: [`Spec::parse`], the same on a device and on the host. [`GRAMMAR`] says how it is written.
 
 use core::fmt;
-use upconv::{Coordinates, Geometry, Padding, Shape, ShuffleOrder};
+use upconv::{Coordinates, Fill, Geometry, Padding, Shape, ShuffleOrder};
 
 /// How a layer is written.
 pub const GRAMMAR: &str = "\
@@ -11,13 +11,19 @@ fold nearestF+convK HxWxC cN [pP] [gG] [rows]
 upsample nearest|bilinear|bicubic|area HxWxC HxW [half_pixel|align_corners|asymmetric|
                pytorch_half_pixel|half_pixel_symmetric] [tflite] [i8|i16] [rows]
 depth_to_space HxWxC R [dcr|crd] [i8|i16] [rows]
+pad            HxWxC P [reflect|replicate|wrap] [i8|i16] [rows]
+unpool         HxWxC kK [sS] [pP] [i8|i16] [rows]
+table          HxWxC [i8|i16] [rows]
+add            HxWxC [i8|i16] [rows]
+concat         HxWxC cN [i8|i16] [rows]
 decoder        chain|stage|signal [rows]
 
-HxWxC is the input, cN the output channels, HxW the output of a resize.
+HxWxC is the input, cN the output channels (of concat the second input's), HxW the output of a resize.
 K, S, O, D, F, R are one number for both axes, or HEIGHTxWIDTH (op also HEIGHT,WIDTH).
 P is one number for all edges, or TOP,LEFT,BOTTOM,RIGHT.
-Without a word: s1 p0 op0 d1 g1 i8; fold p(K-1)/2; half_pixel, nearest asymmetric; dcr.
+Without a word: s1 p0 op0 d1 g1 i8; fold p(K-1)/2; unpool s the kernel; half_pixel, nearest asymmetric; dcr.
 i16x8 has int16 activations and int8 weights, i8x16 int8 activations and int16 weights.
+pad repeats the zero point without a word, table is a sigmoid; add and concat read inputs of different scales.
 tflite rounds a bilinear resize as TFLite does; rows hands out row by row what is else one whole tensor; of a decoder every tensor.
 chain is four transposed convolutions (k4 s2 p1), 4x4x64 to 64x64x1; stage a U-Net's with its skip, 16x16x16 and
 32x32x8 to 32x32x8; signal the ECG's decoder k4s2p1, 128 codes to 2048 samples, all pushed at once.";
@@ -73,6 +79,27 @@ pub enum Operator {
         block: [usize; 2],
         /// Order of the channels.
         order: ShuffleOrder,
+    },
+    /// Rows and columns added around, and what stands there.
+    Pad {
+        /// How many.
+        padding: Padding,
+        /// The zero point, or pixels of the input.
+        fill: Fill<()>,
+    },
+    /// Maxima back where they were.
+    Unpool {
+        /// The pooling's.
+        geometry: Geometry,
+    },
+    /// A function that is looked up.
+    Table,
+    /// The sum of two inputs.
+    Add,
+    /// Another input beside the first.
+    Concat {
+        /// Its channels.
+        channels: usize,
     },
     /// A whole decoder.
     Decoder(Network),
@@ -147,7 +174,9 @@ impl fmt::Display for SpecError<'_> {
 
 impl core::error::Error for SpecError<'_> {}
 
-const OPERATOR: &str = "conv_transpose, conv, fold, upsample, depth_to_space or decoder";
+const OPERATOR: &str =
+    "conv_transpose, conv, fold, upsample, depth_to_space, pad, unpool, table, add, concat or decoder";
+const KERNEL: &str = "the kernel, a word such as k3x3,";
 const INPUT: &str = "an input shape such as 8x8x64";
 const CONVOLUTION: &str = "one of the words kK, sS, pP, opO, dD, gG, cN, i8, i16x8, i8x16 and rows";
 const PLAIN: &str = "one of the words kK, sS, pP, dD, gG, cN, i8, i16x8, i8x16 and rows";
@@ -155,6 +184,11 @@ const FOLD: &str = "nearestF+convK such as nearest2+conv3x3";
 const FOLDED: &str = "one of the words cN, pP, gG, i8 and rows";
 const RESIZE: &str = "one of the words half_pixel, align_corners, asymmetric, pytorch_half_pixel, half_pixel_symmetric, tflite, i8, i16 and rows";
 const DECODER: &str = "chain, stage or signal";
+const PADS: &str = "a padding such as 1 or 1,2,1,2";
+const PADDED: &str = "one of the words reflect, replicate, wrap, i8, i16 and rows";
+const UNPOOL: &str = "one of the words kK, sS, pP, i8, i16 and rows";
+const POINTWISE: &str = "one of the words i8, i16 and rows";
+const CONCAT: &str = "one of the words cN, i8, i16 and rows";
 const SHUFFLE: &str = "one of the words dcr, crd, i8, i16 and rows";
 
 impl Spec {
@@ -176,9 +210,7 @@ impl Spec {
                     matches!(kind, Kernel | Stride | Padding | Dilation | Groups | Channels | Numbers | Rows)
                         || transposed && kind == OutputPadding
                 })?;
-                let kernel =
-                    options.kernel.ok_or(SpecError::Missing { expected: "the kernel, a word such as k3x3," })?;
-                options.geometry.kernel = kernel;
+                options.geometry.kernel = options.kernel.ok_or(SpecError::Missing { expected: KERNEL })?;
                 let (channels, geometry) = (options.channels()?, options.geometry);
                 options.spec(Operator::Convolution { transposed, channels, geometry }, input, expected)
             }
@@ -230,6 +262,39 @@ impl Spec {
                 let order = options.order;
                 options.spec(Operator::DepthToSpace { block, order }, input, SHUFFLE)
             }
+            "pad" => {
+                let input = read(next(INPUT)?, INPUT, shape)?;
+                let padding = read(next(PADS)?, PADS, edges)?;
+                let options =
+                    Options::read(words, PADDED, |kind| matches!(kind, Kind::Fill | Kind::Numbers | Kind::Rows))?;
+                let fill = options.fill;
+                options.spec(Operator::Pad { padding, fill }, input, PADDED)
+            }
+            "unpool" => {
+                let input = read(next(INPUT)?, INPUT, shape)?;
+                let options = Options::read(words, UNPOOL, |kind| {
+                    matches!(kind, Kind::Kernel | Kind::Stride | Kind::Padding | Kind::Numbers | Kind::Rows)
+                })?;
+                let mut geometry = options.geometry;
+                geometry.kernel = options.kernel.ok_or(SpecError::Missing { expected: KERNEL })?;
+                if !options.has(Kind::Stride) {
+                    geometry.stride = geometry.kernel;
+                }
+                options.spec(Operator::Unpool { geometry }, input, UNPOOL)
+            }
+            "table" | "add" => {
+                let input = read(next(INPUT)?, INPUT, shape)?;
+                let options = Options::read(words, POINTWISE, |kind| matches!(kind, Kind::Numbers | Kind::Rows))?;
+                let operator = if word == "add" { Operator::Add } else { Operator::Table };
+                options.spec(operator, input, POINTWISE)
+            }
+            "concat" => {
+                let input = read(next(INPUT)?, INPUT, shape)?;
+                let options =
+                    Options::read(words, CONCAT, |kind| matches!(kind, Kind::Channels | Kind::Numbers | Kind::Rows))?;
+                let channels = options.channels()?;
+                options.spec(Operator::Concat { channels }, input, CONCAT)
+            }
             "decoder" => {
                 const ROWS: &str = "the word rows";
                 let (network, input) = read(next(DECODER)?, DECODER, |word| match word {
@@ -260,6 +325,7 @@ enum Kind {
     Coordinates,
     Tflite,
     Order,
+    Fill,
 }
 
 /// What the words in free order say.
@@ -271,6 +337,7 @@ struct Options<'a> {
     numbers: &'a str,
     coordinates: Option<Coordinates>,
     order: ShuffleOrder,
+    fill: Fill<()>,
 }
 
 impl<'a> Options<'a> {
@@ -287,6 +354,7 @@ impl<'a> Options<'a> {
             numbers: "i8",
             coordinates: None,
             order: ShuffleOrder::Dcr,
+            fill: Fill::Value(()),
         };
         for word in words {
             let kind = options.word(word).filter(|kind| allowed(*kind)).ok_or(SpecError::Word { word, expected })?;
@@ -324,6 +392,14 @@ impl<'a> Options<'a> {
             }
             "rows" => return Some(Kind::Rows),
             "tflite" => return Some(Kind::Tflite),
+            "reflect" | "replicate" | "wrap" => {
+                self.fill = match word {
+                    "reflect" => Fill::Reflect,
+                    "replicate" => Fill::Replicate,
+                    _ => Fill::Wrap,
+                };
+                return Some(Kind::Fill);
+            }
             "dcr" => return Some(Kind::Order),
             "crd" => {
                 self.order = ShuffleOrder::Crd;
@@ -339,13 +415,7 @@ impl<'a> Options<'a> {
             "s" => g.stride = pair(value)?,
             "d" => g.dilation = pair(value)?,
             "op" => g.output_padding = pair(value).or_else(|| numbers(value, ','))?,
-            "p" => {
-                let [top, left, bottom, right] = match value.parse() {
-                    Ok(p) => [p; 4],
-                    Err(_) => numbers(value, ',')?,
-                };
-                g.padding = Padding { top, left, bottom, right };
-            }
+            "p" => g.padding = edges(value)?,
             "g" => g.groups = value.parse().ok()?,
             "c" => self.channels = Some(value.parse().ok()?),
             _ => return None,
@@ -404,6 +474,15 @@ fn pair(word: &str) -> Option<[usize; 2]> {
     }
 }
 
+/// `1` or `1,2,3,4`.
+fn edges(word: &str) -> Option<Padding> {
+    let [top, left, bottom, right] = match word.parse() {
+        Ok(p) => [p; 4],
+        Err(_) => numbers(word, ',')?,
+    };
+    Some(Padding { top, left, bottom, right })
+}
+
 fn shape(word: &str) -> Option<Shape> {
     numbers(word, 'x').map(|[h, w, c]| Shape::new(h, w, c))
 }
@@ -431,6 +510,10 @@ mod tests {
         assert_eq!(fold.operator, Operator::Fold { factor: [2, 2], channels: 8, geometry });
         assert!(fold.rows);
         let padding = Padding { top: 1, left: 2, bottom: 3, right: 4 };
+        let pad = Spec::parse("pad 5x6x7 1,2,3,4 reflect i16").unwrap();
+        assert_eq!((pad.operator, pad.numbers), (Operator::Pad { padding, fill: Fill::Reflect }, Numbers::I16));
+        assert_eq!(Spec::parse("unpool 5x6x7 k2x3"), Spec::parse("unpool 5x6x7 k2x3 s2x3 p0 i8"));
+        assert_eq!(Spec::parse("concat 5x6x7 c2 rows").unwrap().operator, Operator::Concat { channels: 2 });
         let Ok(Spec { operator: Operator::Convolution { geometry, .. }, numbers, .. }) =
             Spec::parse("conv 5x6x7 k1x3 p1,2,3,4 d2x3 c1 i16x8")
         else {
@@ -448,7 +531,13 @@ mod tests {
         assert_eq!(says("conv 8x8x1 c1"), "the kernel, a word such as k3x3, is missing");
         assert_eq!(says(""), format!("{OPERATOR} is missing"));
         let wrong = [
-            ("unpool 8x8x1", "unpool"),
+            ("transpose 8x8x1", "transpose"),
+            ("pad 8x8x1 1,1", "1,1"),
+            ("pad 8x8x1 1 zero", "zero"),
+            ("unpool 8x8x1 k2 d2", "d2"),
+            ("table 8x8x1 c2", "c2"),
+            ("add 8x8x1 i16x8", "i16x8"),
+            ("concat 8x8x1 c2 k1", "k1"),
             ("conv 8x8x1 k3x3x3 c1", "k3x3x3"),
             ("conv 8x8x1 k3 op1 c1", "op1"),
             ("conv 8x8x1 k3 p1,1 c1", "p1,1"),

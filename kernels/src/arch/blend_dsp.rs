@@ -30,7 +30,9 @@ fn bits_4_to_11_are_the_rounded_mean() {
 /// Compares the outputs of a gap with the definition.
 #[cfg(test)]
 pub(super) fn means(model: fn([i8; 2], [i8; 2], bool) -> [i8; 2]) {
-    let bytes = (i8::MIN..=i8::MAX).filter(|v| v % 9 == 0 || v.unsigned_abs() > 120 || v.abs() < 3);
+    let few = |v: &i8| matches!(v, -128 | -1 | 0 | 5 | 127);
+    let many = |v: &i8| v % 9 == 0 || v.unsigned_abs() > 120 || v.unsigned_abs() < 3;
+    let bytes = (i8::MIN..=i8::MAX).filter(if cfg!(miri) { few } else { many });
     for (a, b) in bytes.clone().flat_map(|a| bytes.clone().map(move |b| (a, b))) {
         for (c, d) in bytes.clone().flat_map(|c| bytes.clone().map(move |d| (c, d))) {
             let [[a1, b1], [c1, d1]] = [[a, b], [c, d]].map(|row| row.map(i32::from));

@@ -4,19 +4,40 @@ use super::Node;
 use super::node::Op;
 use super::run::JOINED;
 use crate::phase::{Reciprocal, gcd};
-use crate::plan::{div, length, rem};
+use crate::plan::{div, length};
 use crate::reads::Spec;
-use crate::{Element, Error, MAX_SIDE, Shape};
+use crate::{Element, Error, Layer, MAX_SIDE, Shape};
 
-/// What is kept of a node's tensor.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ring {
+/// The most rows of a cycle of a signal without end whose order is planned.
+const ORDER: usize = 64;
+
+/// The nodes whose rows follow each other in a signal without end, again and again once counters have gone back so many times. Empty where there are
+/// too many.
+#[derive(Clone, Copy)]
+pub(super) struct Order {
+    nodes: [u8; ORDER],
+    len: usize,
+    pub(super) after: usize,
+}
+
+impl Order {
+    const NONE: Self = Order { nodes: [0; ORDER], len: 0, after: 0 };
+
+    pub(super) fn nodes(&self) -> &[u8] {
+        self.nodes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// What is kept of a node's tensor, and how the run computes its rows.
+#[derive(Clone, Copy)]
+pub(super) struct Ring<'a, T> {
     /// Rows of the tensor, rows kept, and values in a row.
     pub(super) height: usize,
     pub(super) rows: usize,
     pub(super) row_len: usize,
-    /// Where they lie; inputs that are whole and the output lie elsewhere.
+    /// Where they lie, up to `end`; inputs that are whole and the output lie elsewhere.
     pub(super) at: usize,
+    pub(super) end: usize,
     /// All rows are kept, and are there before any is read.
     pub(super) whole: bool,
     /// Which input it is.
@@ -26,26 +47,39 @@ pub(super) struct Ring {
     pub(super) period: usize,
     /// ... and some rows read less than what shows that the signal is long enough to have them.
     pub(super) late: Option<Late>,
-    /// How many rows of each input must be there, where a formula says so; else the operator is asked.
-    pub(super) reach: Option<Reach>,
+    /// A join whose row `oy` reads row `oy` of every input.
+    pub(super) each: bool,
+    /// When there is enough to read for the next row.
+    pub(super) reach: Reach,
+    /// A layer whose formula that is, and the ring that it reads; else the run looks for itself.
+    pub(super) layer: Option<&'a (dyn Layer<T> + Sync)>,
+    pub(super) x: Source,
 }
 
-/// The input rows that must be there for a row `oy`, if there are so many: `⌊(c + oy·p) / q⌋`, which the run counts up without a division.
+/// Row `oy` can be made once `(rows + 1)·q > c + oy·p` for the rows that there are of node `from`, or once it has all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
-    /// `⌊c / q⌋` and the rest.
-    pub(super) first: u16,
-    pub(super) part: u16,
-    /// `⌊p / q⌋` and the rest.
-    pub(super) step: u16,
-    pub(super) rest: u16,
-    pub(super) q: u16,
+    pub(super) from: usize,
+    pub(super) c: usize,
+    pub(super) p: usize,
+    pub(super) q: usize,
+}
+
+/// Rows in memory, up to value `end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    pub(super) row_len: usize,
+    pub(super) rows: usize,
+    pub(super) end: usize,
 }
 
 impl Reach {
-    /// The formula of an operator, if it has one that holds for every row.
-    const fn of(spec: &Spec<'_>) -> Option<Self> {
-        // Bounds: p, q <= MAX_SIDE, so every number below is under 2^31.
+    /// Of a node that looks for itself.
+    const ANY: Self = Reach { from: 0, c: 0, p: 0, q: 1 };
+
+    /// The input rows that must be there for row `oy`, if there are so many, are `⌊(c + oy·p) / q⌋`, where that holds for every row.
+    const fn of(spec: &Spec<'_>, from: usize) -> Option<Self> {
+        // Bounds: p, q <= MAX_SIDE, so every number below is under 2^31, and so are the run's.
         let Some((p, q)) = spec.slope() else { return None };
         if p > MAX_SIDE || q == 0 || q > MAX_SIDE {
             return None;
@@ -65,9 +99,7 @@ impl Reach {
         if least >= below || least > (MAX_SIDE * q) as i64 {
             return None;
         }
-        let c = least as usize;
-        let (first, part) = (div(c, q) as u16, rem(c, q) as u16);
-        Some(Reach { first, part, step: div(p, q) as u16, rest: rem(p, q) as u16, q: q as u16 })
+        Some(Reach { from, c: least as usize, p, q })
     }
 }
 
@@ -79,7 +111,7 @@ pub(super) struct Late {
     q: Reciprocal,
 }
 
-impl Ring {
+impl<T> Ring<'_, T> {
     /// How many input rows there must be for row `oy` to exist, in a signal that has not ended.
     pub(super) const fn known(&self, oy: usize) -> usize {
         match self.late {
@@ -132,11 +164,12 @@ impl Late {
 /// ```
 pub struct Decoder<'a, T, const N: usize> {
     pub(super) nodes: [Node<'a, T>; N],
-    pub(super) rings: [Ring; N],
+    pub(super) rings: [Ring<'a, T>; N],
     /// The nodes that there are, the first of N.
     len: usize,
     pub(super) inputs: usize,
     pub(super) endless: bool,
+    pub(super) order: Order,
     need: usize,
 }
 
@@ -342,14 +375,18 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             rows: 0,
             row_len: 0,
             at: 0,
+            end: 0,
             whole: false,
             input: 0,
             first: 0,
             period: 0,
             late: None,
-            reach: None,
+            each: false,
+            reach: Reach::ANY,
+            layer: None,
+            x: Source { row_len: 0, rows: 0, end: 0 },
         };
-        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, need: 0 };
+        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
         while n < len {
             let mut k = 0;
@@ -384,8 +421,30 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     const fn reaching(mut self) -> Self {
         let (len, mut n) = (self.len(), 0);
         while n < len {
+            let node = &self.nodes[n];
             let ring = &mut self.rings[n];
-            ring.reach = if ring.late.is_some() { None } else { Reach::of(&self.nodes[n].spec) };
+            ring.end = ring.at + ring.rows * ring.row_len;
+            let late = ring.late.is_some();
+            match (node.op, Reach::of(&node.spec, 0)) {
+                (Op::Join(..), Some(Reach { c: 1, p: 1, q: 1, .. })) => self.rings[n].each = true,
+                (Op::Layer(layer, from), reach) if from < n => {
+                    let (input, there) = (self.rings[from], same(self.nodes[from].spec.output, node.spec.input(0)));
+                    let reach = match reach {
+                        _ if input.whole => Some(Reach { from, c: input.height, p: 0, q: 1 }),
+                        Some(reach) if !late => Some(Reach { from, ..reach }),
+                        _ => None,
+                    };
+                    if let Some(reach) = reach
+                        && there
+                        && input.rows > 0
+                    {
+                        let ring = &mut self.rings[n];
+                        ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
+                        (ring.layer, ring.reach) = (Some(layer), reach);
+                    }
+                }
+                _ => {}
+            }
             n += 1;
         }
         self
@@ -482,26 +541,33 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 return Err(too_small);
             }
             if n + 1 == len && play.shift(self) {
-                let (mut same, mut i) = (true, 0);
-                while i < len {
-                    same &= seen[i] == play.next[i];
-                    i += 1;
-                }
-                if same {
+                if play.is_at(&seen, len) {
                     break;
                 }
                 laps += 1;
                 if laps == mark {
-                    (seen, mark) = (play.next, 2 * mark);
+                    (seen, mark, self.order.after) = (play.next, 2 * mark, laps);
                 }
             }
         }
-        n = 0;
+        // From there it goes on for ever, in this order.
+        let (mut steps, mut back) = (0, false);
+        while !back && steps < ORDER && len <= 256 {
+            n = play.step(self);
+            self.order.nodes[steps] = n as u8;
+            steps += 1;
+            back = n + 1 == len && play.shift(self) && play.is_at(&seen, len);
+        }
+        self.order.len = if back { steps } else { 0 };
+        // All live at once: in the order of the nodes, so that each lies behind what it reads.
+        (self.need, n) = (0, 0);
         while n + 1 < len {
-            self.rings[n].rows = max(self.rings[n].rows, play.rows[n]);
+            let ring = &mut self.rings[n];
+            ring.rows = max(ring.rows, play.rows[n]);
+            ring.at = self.need;
+            self.need += ring.rows * ring.row_len;
             n += 1;
         }
-        self.pack(&[0; N], &[usize::MAX; N]);
         Ok(())
     }
 }
@@ -567,7 +633,12 @@ impl<const N: usize> Play<N> {
     }
 
     /// ... for its row `oy`.
-    const fn rows_for<T>(d: &Decoder<'_, T, N>, (node, ring): (&Node<'_, T>, &Ring), oy: usize, k: usize) -> usize {
+    const fn rows_for<T>(
+        d: &Decoder<'_, T, N>,
+        (node, ring): (&Node<'_, T>, &Ring<'_, T>),
+        oy: usize,
+        k: usize,
+    ) -> usize {
         match node.from(k) {
             Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
             Some(_) => max(node.spec.reads(k, oy).end, ring.known(oy)),
@@ -626,6 +697,16 @@ impl<const N: usize> Play<N> {
         let next = self.next[n];
         self.want[n] = if next < ring.height { Self::rows_for(d, (node, ring), next, 0) } else { 0 };
         n
+    }
+
+    /// Whether the next rows of the first `len` nodes are these.
+    const fn is_at(&self, next: &[usize; N], len: usize) -> bool {
+        let (mut same, mut n) = (true, 0);
+        while n < len && n < N {
+            same &= self.next[n] == next[n];
+            n += 1;
+        }
+        same
     }
 
     /// Goes back by a period where every node has left the beginning by more than that.

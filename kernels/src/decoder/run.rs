@@ -1,12 +1,13 @@
 //! A decoder on its memory: rows made on demand.
 
 use super::node::Op;
-use super::plan::Ring;
+use super::plan::{Reach, Ring, Source};
 use super::{Decoder, Node};
 use crate::plan::length;
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Error, Join, Layer, Shape, Window};
+use crate::{Element, Error, Join, Shape, Window};
 use core::fmt;
+use core::ops::Range;
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
@@ -109,14 +110,22 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its next row, and the slot for it.
+    /// Its next row, and where that goes.
     next: usize,
-    slot: usize,
-    /// The rows of each input that it waits for, all of an input that has fewer; and the part of one more.
+    to: usize,
+    /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so.
     want: usize,
-    part: u16,
     /// The node that asked for its row.
-    asker: u16,
+    asker: usize,
+}
+
+impl State {
+    /// On to the next row of a ring, or of an output.
+    #[inline(always)]
+    fn row_made(&mut self, len: usize, ring: Range<usize>) {
+        let to = self.to + len;
+        (self.next, self.to) = (self.next + 1, if to >= ring.end { ring.start } else { to });
+    }
 }
 
 /// A decoder with its inputs, its memory and room for one output row or all, all lengths checked; made by [`Decoder::bind`].
@@ -128,17 +137,22 @@ pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
 /// All but the counters: its code does not depend on the number of nodes.
 struct Parts<'a, 'i, T> {
     nodes: &'a [Node<'a, T>],
-    rings: &'a [Ring],
+    rings: &'a [Ring<'a, T>],
     inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
     y: &'a mut [T],
-    /// Rows that `y` holds.
-    y_rows: usize,
     /// Values of a pushed row that are there.
     filled: usize,
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
+    /// The output row before which counters go back by a period.
+    turn: usize,
+    /// Nodes whose rows follow each other from then on when counters have gone back `after` more times; `place` is the next one's, if that time has come.
+    order: &'a [u8],
+    settle: usize,
+    after: usize,
+    place: usize,
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -148,6 +162,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
     /// whole tensor, the other way round, or two pushed inputs.
+    #[inline(never)]
     pub fn bind<'b, 'i>(
         &'b self,
         inputs: &'b mut [Input<'i, T>],
@@ -177,7 +192,21 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         let len = self.len();
         let (nodes, rings, endless) = (&self.nodes[..len], &self.rings[..len], self.endless);
-        let parts = Parts { nodes, rings, inputs, memory, y, y_rows, filled: 0, endless, open: endless };
+        let parts = Parts {
+            nodes,
+            rings,
+            inputs,
+            memory,
+            y,
+            filled: 0,
+            endless,
+            open: endless,
+            turn: 0,
+            order: self.order.nodes(),
+            settle: self.order.after,
+            after: 0,
+            place: 0,
+        };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
         Ok(bound)
@@ -255,9 +284,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub fn push(&mut self, values: &mut &[T]) -> Option<&[T]> {
-        let slot = self.parts.advance(&mut self.state, values)?;
-        let len = self.parts.rings.last().map_or(0, |r| r.row_len);
-        Some(cut(self.parts.y, slot * len, len))
+        self.parts.advance(&mut self.state, values)
     }
 
     /// The signal ends here: the rows that its end decides come with the next calls of [`next_row`](Self::next_row). Only an
@@ -346,7 +373,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     }
 }
 
-impl<T: Element> Parts<'_, '_, T> {
+impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Refuses to compute all rows in one call where they cannot all come.
     fn at_once(&self) -> Result<(), Error> {
         if self.endless {
@@ -360,24 +387,24 @@ impl<T: Element> Parts<'_, '_, T> {
 
     fn start(&mut self, state: &mut [State]) {
         (self.filled, self.open) = (0, self.endless);
+        (self.after, self.place) = (self.settle, usize::MAX);
+        self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
-            let (want, part) = match ring.reach {
-                Some(reach) => (reach.first.into(), reach.part),
-                None => (self.asked(n, 0), 0),
-            };
+            let want = self.asked(n, 0);
             if let Some(s) = state.get_mut(n) {
-                *s = State { next, slot: 0, want, part, asker: 0 };
+                *s = State { next, to: ring.at, want, asker: 0 };
             }
         }
     }
 
-    /// The rows of its only input that a layer without a formula waits for before its row `oy`.
+    /// The rows of each input that a node without a formula waits for before its row `oy`; what a join reads that is no such row it is asked.
     #[inline(never)]
     fn asked(&self, n: usize, oy: usize) -> usize {
         let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
         match node.op {
-            Op::Layer(layer, _) if oy < ring.height => {
+            Op::Join(..) => oy + 1,
+            Op::Layer(layer, _) if oy < ring.height && ring.layer.is_none() => {
                 let end = layer.reads(oy).end;
                 if self.open { end.max(ring.known(oy)) } else { end }
             }
@@ -385,121 +412,154 @@ impl<T: Element> Parts<'_, '_, T> {
         }
     }
 
-    /// Computes rows up to the next one of the last node; answers its slot.
+    /// Computes rows up to the next one of the last node.
     #[inline(never)]
-    fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<usize> {
-        let last = self.nodes.len().checked_sub(1)?;
+    fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<&[T]> {
+        let (rings, order) = (self.rings, self.order);
+        // As many, which the optimiser sees here.
+        let state = state.get_mut(..rings.len())?;
+        let last = rings.len().checked_sub(1)?;
+        if state.get(last)?.next >= rings.get(last)?.height {
+            return None;
+        }
+        if self.place == order.len() {
+            self.place = 0;
+        }
         let mut n = last;
         loop {
-            let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
-            if now.next >= ring.height {
-                return None;
-            }
-            // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
-            let lacking = match node.op {
-                Op::Layer(layer, from) => {
-                    let (input, has) = (self.rings.get(from)?, state.get(from)?);
-                    if input.lack(has.next, now.want) {
-                        Some(from)
-                    } else {
-                        self.layer(n == last, layer, (node, ring, now), (input, has))?;
-                        None
+            let (ring, from, next) = if let Some(node) = order.get(self.place) {
+                n = usize::from(*node);
+                self.place += 1;
+                let ring = rings.get(n)?;
+                (ring, ring.reach.from, state.get(n)?.next)
+            } else {
+                // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
+                loop {
+                    let ring = rings.get(n)?;
+                    let Reach { from, c, p, q } = ring.reach;
+                    let (next, has) = (state.get(n)?.next, state.get(from)?.next);
+                    if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
+                        break (ring, from, next);
+                    }
+                    state.get_mut(from)?.asker = n;
+                    n = from;
+                }
+            };
+            let Some(layer) = ring.layer else {
+                let to = state.get(n)?.to;
+                match self.other(state, n, pushed) {
+                    Some(None) if n == last => {
+                        self.shift(state);
+                        return self.y.get(to..to + ring.row_len);
+                    }
+                    Some(None) => n = state.get(n)?.asker,
+                    Some(Some(from)) => {
+                        state.get_mut(from)?.asker = n;
+                        n = from;
+                    }
+                    None => {
+                        // Comes again.
+                        self.place -= usize::from(self.place <= order.len());
+                        return None;
                     }
                 }
-                Op::Join(join, from) => self.join(state, n, join, from)?,
-                Op::Rows if !self.input(ring, now.slot, pushed) => return None,
-                Op::Rows | Op::Whole => None,
-            };
-            if let Some(from) = lacking {
-                state.get_mut(from)?.asker = n as u16;
-                n = from;
                 continue;
-            }
-            let (next, rows) = (now.next + 1, if n == last { self.y_rows } else { ring.rows });
-            let (want, part) = match ring.reach {
-                Some(r) if now.part + r.rest < r.q => (now.want + usize::from(r.step), now.part + r.rest),
-                Some(r) => (now.want + usize::from(r.step) + 1, now.part + r.rest - r.q),
-                None => (self.asked(n, next), 0),
             };
-            let slot = if now.slot + 1 >= rows { 0 } else { now.slot + 1 };
-            *state.get_mut(n)? = State { next, slot, want, part, asker: now.asker };
+            // Counters move on before the row is computed, so that nothing has to be kept meanwhile.
+            let to = state.get(n)?.to;
             if n == last {
-                if self.open {
+                let room = self.y.len();
+                let y = self.y.get_mut(to..to + ring.row_len)?;
+                let x = ring.x.window(self.memory, 0, state.get(from)?);
+                state.get_mut(n)?.row_made(ring.row_len, 0..room);
+                layer.row(next, &x, y);
+                if next + 1 >= self.turn {
                     self.shift(state);
                 }
-                return Some(now.slot);
+                return self.y.get(to..to + ring.row_len);
             }
-            n = now.asker.into();
+            let (before, rest) = self.memory.split_at_mut_checked(to)?;
+            let (y, after) = rest.split_at_mut_checked(ring.row_len)?;
+            let (has, end) = (state.get(from)?, to + ring.row_len);
+            let x = if ring.x.end <= to {
+                ring.x.window(before, 0, has)
+            } else if has.to >= end {
+                ring.x.window(after, end, has)
+            } else {
+                // A row that reads nothing may lie where rows were that nobody needs any more.
+                Window::of(&[], [0, 0], 0, [0, 0])
+            };
+            let now = state.get_mut(n)?;
+            now.row_made(ring.row_len, ring.at..ring.end);
+            n = now.asker;
+            layer.row(next, &x, y);
         }
     }
 
-    /// Computes the next row of a layer.
-    #[inline]
-    fn layer(
-        &mut self,
-        last: bool,
-        layer: &dyn Layer<T>,
-        (node, ring, now): (&Node<'_, T>, &Ring, State),
-        (input, has): (&Ring, &State),
-    ) -> Option<()> {
-        let (x_len, at) = (input.rows * input.row_len, now.slot * ring.row_len);
-        let x = input.at..input.at + x_len;
-        let (mut x, y) = if last {
-            (self.memory.get(x)?, cut_mut(self.y, at, ring.row_len))
-        } else {
-            let at = ring.at + at;
-            match self.memory.get_disjoint_mut([x, at..at + ring.row_len]) {
-                Ok([x, y]) => (&*x, y),
-                // A row that reads nothing may lie where rows were that nobody needs any more.
-                Err(_) => (&[][..], cut_mut(self.memory, at, ring.row_len)),
+    /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows. `None` when an
+    /// input has no row.
+    #[inline(never)]
+    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut &[T]) -> Option<Option<usize>> {
+        let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
+        let lacking = match node.op {
+            Op::Layer(layer, from) => {
+                let (input, has) = (self.rings.get(from)?, state.get(from)?);
+                if input.lack(has, now.want) {
+                    Some(from)
+                } else {
+                    let (room, y) = self.room(n, now.to)?;
+                    layer.row(now.next, &room.window(input, node.spec.input(0), has), y);
+                    None
+                }
             }
+            Op::Join(join, from) => self.join(state, n, join, from)?,
+            Op::Rows if !self.input(ring, now.to, pushed) => return None,
+            Op::Rows | Op::Whole => None,
         };
-        if let (0, Some(Input::Whole(all))) = (x_len, self.inputs.get(input.input)) {
-            x = all;
+        if lacking.is_none() {
+            let (want, now) = (self.asked(n, now.next + 1), state.get_mut(n)?);
+            now.want = want;
+            now.row_made(ring.row_len, if n + 1 == self.rings.len() { 0..self.y.len() } else { ring.at..ring.end });
         }
-        layer.row(now.next, &input.window(x, node.spec.input(0), has), y);
-        Some(())
+        Some(lacking)
     }
 
     /// Computes the next row of a join, or answers the first of the nodes that it reads which lacks rows.
     #[inline(never)]
     fn join(&mut self, state: &[State], n: usize, join: &dyn Join<T>, from: &[usize]) -> Option<Option<usize>> {
-        let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, state.get(n)?);
+        let (rings, node, ring, now) = (self.rings, self.nodes.get(n)?, self.rings.get(n)?, state.get(n)?);
         for (k, &from) in from.iter().enumerate() {
-            let want = if ring.reach.is_some() { now.want } else { join.reads(k, now.next).end };
-            if self.rings.get(from)?.lack(state.get(from)?.next, want) {
+            let want = if ring.each { now.want } else { join.reads(k, now.next).end };
+            if rings.get(from)?.lack(state.get(from)?, want) {
                 return Some(Some(from));
             }
         }
-        let len = ring.rows * ring.row_len;
-        let (before, mine, after) = if n + 1 == self.nodes.len() {
-            (&*self.memory, &mut *self.y, &[][..])
-        } else {
-            let (before, rest) = self.memory.split_at_mut_checked(ring.at)?;
-            let (mine, after) = rest.split_at_mut_checked(len)?;
-            (&*before, mine, &*after)
-        };
-        let y = cut_mut(mine, now.slot * ring.row_len, ring.row_len);
-        let end = ring.at + len;
-        let mut windows = [Window::of(&[], 0, 0, 0, 0); JOINED];
-        for (k, (slot, &from)) in windows.iter_mut().zip(from).enumerate() {
-            let (input, has) = (self.rings.get(from)?, state.get(from)?);
-            let len = input.rows * input.row_len;
-            let x = match self.inputs.get(input.input) {
-                Some(Input::Whole(all)) if len == 0 => all,
-                _ if input.at < before.len() => cut(before, input.at, len),
-                _ => cut(after, input.at.wrapping_sub(end), len),
-            };
-            *slot = input.window(x, node.spec.input(k), has);
+        let (room, y) = self.room(n, now.to)?;
+        let mut windows = [Window::of(&[], [0, 0], 0, [0, 0]); JOINED];
+        for (k, (window, &from)) in windows.iter_mut().zip(from).enumerate() {
+            *window = room.window(rings.get(from)?, node.spec.input(k), state.get(from)?);
         }
         join.row(now.next, cut(&windows, 0, from.len()), y);
         Some(None)
     }
 
+    /// Where node `n` writes a row to, and what it may read meanwhile.
+    #[inline(always)]
+    fn room(&mut self, n: usize, to: usize) -> Option<(Room<'_, 'i, T>, &mut [T])> {
+        let len = self.rings.get(n)?.row_len;
+        let (before, rest) = if n + 1 == self.rings.len() {
+            (&*self.memory, self.y.get_mut(to..)?)
+        } else {
+            let (before, rest) = self.memory.split_at_mut_checked(to)?;
+            (&*before, rest)
+        };
+        let (y, after) = rest.split_at_mut_checked(len)?;
+        Some((Room { inputs: self.inputs, before, after, gone: before.len() + len }, y))
+    }
+
     /// Takes the next row of an input; false when there is none.
-    #[inline(never)]
-    fn input(&mut self, ring: &Ring, slot: usize, pushed: &mut &[T]) -> bool {
-        let y = cut_mut(self.memory, ring.at + slot * ring.row_len, ring.row_len);
+    fn input(&mut self, ring: &Ring<'_, T>, to: usize, pushed: &mut &[T]) -> bool {
+        let y = cut_mut(self.memory, to, ring.row_len);
         match self.inputs.get_mut(ring.input) {
             // A source that has given all its rows is not asked for more: nothing reads them.
             Some(Input::Rows(source)) => source.next_row(y),
@@ -522,9 +582,9 @@ impl<T: Element> Parts<'_, '_, T> {
     }
 
     /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
-    fn shift(&self, state: &mut [State]) {
-        // The last node is the last one that does.
-        if !state.iter().zip(self.rings).rev().all(|(s, r)| s.next >= r.first + r.period) {
+    #[inline(never)]
+    fn shift(&mut self, state: &mut [State]) {
+        if !self.open || !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
             return;
         }
         for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
@@ -532,6 +592,10 @@ impl<T: Element> Parts<'_, '_, T> {
             // A row that reads nothing wants none.
             s.want = s.want.saturating_sub(self.input_period(node));
         }
+        if self.after == 1 && !self.order.is_empty() {
+            self.place = 0;
+        }
+        self.after = self.after.saturating_sub(1);
     }
 
     fn finish(&mut self, state: &mut [State]) -> Result<(), Error> {
@@ -550,14 +614,11 @@ impl<T: Element> Parts<'_, '_, T> {
         if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
-        self.open = false;
-        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
+        (self.open, self.turn, self.place) = (false, usize::MAX, usize::MAX);
+        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
             s.next += laps * ring.period;
-            s.want = match ring.reach {
-                Some(_) => s.want + laps * self.input_period(node),
-                // Fewer rows now, where the end cuts them off.
-                None => self.asked(n, s.next),
-            };
+            // Fewer rows now, where the end cuts them off.
+            s.want = self.asked(n, s.next);
         }
         Ok(())
     }
@@ -568,20 +629,46 @@ impl<T: Element> Parts<'_, '_, T> {
     }
 }
 
-impl Ring {
+/// What a node may read while it writes a row.
+struct Room<'w, 'i, T> {
+    inputs: &'w [Input<'i, T>],
+    before: &'w [T],
+    after: &'w [T],
+    /// Values up to `after`.
+    gone: usize,
+}
+
+impl<'w, T> Room<'w, '_, T> {
+    /// The rows of a node, as a reader sees them that asks for a shape.
+    fn window(&self, input: &Ring<'_, T>, shape: Shape, has: &State) -> Window<'w, T> {
+        let (x, at, end) = match self.inputs.get(input.input) {
+            Some(Input::Whole(all)) if input.rows == 0 => (*all, 0, all.len()),
+            _ if input.at < self.before.len() => (self.before, has.to, input.end),
+            // A row that reads nothing may lie where rows were that nobody needs any more.
+            _ => (self.after, has.to.saturating_sub(self.gone), input.end.saturating_sub(self.gone)),
+        };
+        let (form, origin) = if input.whole {
+            ([shape.row_len(), shape.h], 0)
+        } else {
+            ([input.row_len, input.rows], has.next.wrapping_sub(input.rows))
+        };
+        Window::of(x, form, origin, [at, end])
+    }
+}
+
+impl<T> Ring<'_, T> {
     /// Whether this input has too few rows for a node that wants so many.
     #[inline]
-    fn lack(&self, rows: usize, want: usize) -> bool {
-        rows < if self.whole { self.height } else { want.min(self.height) }
+    fn lack(&self, has: &State, want: usize) -> bool {
+        has.next < if self.whole { self.height } else { want.min(self.height) }
     }
+}
 
-    /// The rows `x` of this input, as a node reads them that asks for a shape.
-    #[inline]
-    fn window<'w, T>(&self, x: &'w [T], shape: Shape, now: &State) -> Window<'w, T> {
-        if self.whole {
-            Window::of(x, shape.row_len(), shape.h, 0, 0)
-        } else {
-            Window::of(x, self.row_len, self.rows, now.next.wrapping_sub(self.rows), now.slot)
-        }
+impl Source {
+    /// These rows in `x`, which begins `gone` values later.
+    #[inline(always)]
+    fn window<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
+        let origin = has.next.wrapping_sub(self.rows);
+        Window::of(x, [self.row_len, self.rows], origin, [has.to - gone, self.end - gone])
     }
 }
