@@ -62,11 +62,12 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         if cfg!(not(upconv_backend = "mve")) && self.plan.output.w == 1 {
             return self.singles::<S>(oy, x, Channel::FIRST, y);
         }
-        self.pixels::<S>(oy, x, y);
+        self.wide::<S>(oy, x, y);
     }
 
+    /// The same where four pixels and more, or vectors of channels, may be taken at a time.
     #[inline(never)]
-    fn pixels<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+    fn wide<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let plan = &self.plan;
         let row = plan.y.at(oy);
         let (above, rows) = plan.y.clip(row.first, row.taps);
@@ -96,7 +97,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let packed = plan.packed_at(row.class, column.class);
         let zero = [T::from_i32(self.x_zero)];
         let mut nothing = Pixel {
-            x: &Window::of(&zero, 1, 1, 0, 0),
+            x: &Window::of(&zero, [1, 1], 0, [0, 1]),
             lines: &[],
             top: 0,
             row_step: 0,
