@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn round_is_that_of_std() {
-        for i in -4000..=4000 {
+        for i in (-4000..=4000).step_by(if cfg!(miri) { 37 } else { 1 }) {
             for v in [f64::from(i) / 8.0, (f64::from(i) / 8.0).next_up(), (f64::from(i) / 8.0).next_down()] {
                 assert_eq!(round(v) as f64, v.round(), "{v}");
             }
         }
         assert_eq!((round(1e30), round(-1e30), round(f64::NAN)), (i64::MAX, i64::MIN, 0));
-        assert_eq!((round(0.5f64.next_down()), round(2f64.powi(52) + 1.0)), (0, (1 << 52) + 1));
+        assert_eq!((round(0.5f64.next_down()), round((1u64 << 52) as f64 + 1.0)), (0, (1 << 52) + 1));
     }
 }

@@ -242,10 +242,11 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "floats of the host")]
     fn multipliers_are_those_of_tflite_over_every_exponent() {
         let mut state = 1u64;
-        for exponent in (-60..30).step_by(if cfg!(miri) { 7 } else { 1 }) {
-            for k in 0..if cfg!(miri) { 9 } else { 200u64 } {
+        for exponent in -60..30 {
+            for k in 0..200u64 {
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 let fraction = match k {
                     0 => 0u64,
