@@ -391,14 +391,16 @@ impl Affine {
     }
 
     /// The positions of all outputs in order.
-    pub(crate) fn walk(&self) -> impl Iterator<Item = Position> + '_ {
+    pub(crate) fn walk(&self) -> impl Iterator<Item = Position> + use<> {
         let mut next = Position { i: self.first, t: self.first_rest };
+        // Copies: nothing that is written in between could change them.
+        let &Affine { whole, rest, den, .. } = self;
         (0..self.output).map(move |_| {
             let now = next;
-            next.i += self.whole as i32;
-            next.t += self.rest;
-            if next.t >= self.den {
-                next.t -= self.den;
+            next.i += whole as i32;
+            next.t += rest;
+            if next.t >= den {
+                next.t -= den;
                 next.i += 1;
             }
             now
@@ -409,6 +411,15 @@ impl Affine {
     #[inline]
     pub(crate) const fn nearest(&self, p: Position) -> usize {
         self.inside(p.i)
+    }
+
+    /// The same of an output's position, in fewer instructions.
+    #[inline(always)]
+    pub(crate) const fn nearest_at(&self, o: usize) -> usize {
+        let Some(by) = &self.by else { return self.nearest(self.at(o)) };
+        let position = (o as u32).wrapping_mul(self.step as u32).wrapping_add(self.start as u32) as i32;
+        let (i, last) = (if position < 0 { 0 } else { by.quotient(position as u32) as usize }, self.input - 1);
+        if i < last { i } else { last }
     }
 
     /// The input nearest to a whole position.
@@ -500,6 +511,7 @@ mod tests {
                             let rounded = axis.rounded(mode).unwrap();
                             let expected = whole.clamp(0, input as i64 - 1) as usize;
                             assert_eq!(rounded.nearest(rounded.at(o)), expected, "{context} {mode:?}");
+                            assert_eq!(rounded.nearest_at(o), expected, "{context} {mode:?}");
                             assert_eq!(rounded.nearest(rounded.walk().nth(o).unwrap()), expected, "{context} {mode:?}");
                         }
                     }

@@ -207,8 +207,15 @@ impl<'a, T: Element> Bound<'a, T> {
 
     /// Computes all rows. With room for one row only, the last one remains.
     pub fn run(&mut self) {
-        self.next = 0;
-        while self.next_row().is_some() {}
+        self.next = self.rows;
+        let step = if self.y.len() == self.row_len { 0 } else { self.row_len };
+        let mut y = &mut *self.y;
+        for oy in 0..self.rows {
+            let Some(row) = y.get_mut(..self.row_len) else { return };
+            self.layer.row(oy, &self.x, row);
+            let Some(rest) = y.get_mut(step..) else { return };
+            y = rest;
+        }
     }
 
     /// Computes the next row and lends it out; `None` after the last.

@@ -13,9 +13,9 @@
 
 use super::blend_dsp::{self, double};
 use super::blend_mve::double_8;
-use super::{DSP, UNALIGNED, small};
+use super::{DSP, UNALIGNED, VECTORS, small};
 use crate::Element;
-use crate::coords::{Affine, Divide};
+use crate::coords::{Affine, Divide, Position};
 
 /// Two input rows and their weights, the first not below the second's. Values of one pixel lie side by side.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(crate) struct RowPair<'a, T> {
     pub(crate) away: bool,
 }
 
-/// K channels whose sums are kept in N words, those of [`One`] signed, those of [`Quad`] biased by 128.
+/// K channels whose sums are kept in N words, those of [`One`] signed, those of [`Quad`] and [`Three`] biased by 128.
 trait Unit<T: Element, const N: usize, const K: usize> {
     /// 1 in every place of a word.
     const ONES: u32;
@@ -91,11 +91,13 @@ struct Quad<const ALIGNED: bool>;
 
 /// The bytes of a word that its first half-words hold.
 const EVEN: u32 = 0x00FF_00FF;
+/// 1 in both half-words.
+const PAIR: u32 = 0x0001_0001;
 /// 128 in every byte.
 const BIAS: u32 = 0x8080_8080;
 
 impl<T: Element, const ALIGNED: bool> Unit<T, 2, 4> for Quad<ALIGNED> {
-    const ONES: u32 = 0x0001_0001;
+    const ONES: u32 = PAIR;
     const NEGATIVE: u32 = 0;
 
     #[inline(always)]
@@ -108,9 +110,8 @@ impl<T: Element, const ALIGNED: bool> Unit<T, 2, 4> for Quad<ALIGNED> {
 
     #[inline(always)]
     unsafe fn store(y: *mut T, sums: [u32; 2], shift: u32, up: u32) {
-        // Bounds: the bias is 2^(shift + 7), below which sums stand for negative ones.
-        let [low, high] = sums.map(|sum| sum + ((sum >> (shift + 7)) & (up * <Self as Unit<T, 2, 4>>::ONES)));
-        let word = ((low >> shift & EVEN) | (high >> shift & EVEN) << 8) ^ BIAS;
+        let [low, high] = rounded(sums, shift, up);
+        let word = (low | high << 8) ^ BIAS;
         let y = y.cast::<u32>();
         // SAFETY: the caller's.
         unsafe { if ALIGNED { y.write(word.to_le()) } else { y.write_unaligned(word.to_le()) } };
@@ -130,8 +131,51 @@ impl<T: Element, const ALIGNED: bool> Unit<T, 2, 4> for Quad<ALIGNED> {
     }
 }
 
+/// Three values of one byte each, the first and the third in one word.
+struct Three;
+
+impl<T: Element> Unit<T, 2, 3> for Three {
+    const ONES: u32 = PAIR;
+    const NEGATIVE: u32 = 0;
+
+    #[inline(always)]
+    unsafe fn load(x: *const T) -> [u32; 2] {
+        // SAFETY: the caller's.
+        let [a, b, c] = unsafe { x.cast::<[u8; 3]>().read() }.map(u32::from);
+        [(a | c << 16) ^ BIAS & EVEN, b ^ BIAS & 0xFF]
+    }
+
+    #[inline(always)]
+    unsafe fn store(y: *mut T, sums: [u32; 2], shift: u32, up: u32) {
+        let values = <Self as Unit<T, 2, 3>>::apart(rounded(sums, shift, up));
+        // SAFETY: the caller's.
+        unsafe { <Self as Unit<T, 2, 3>>::put(y, values) };
+    }
+
+    #[inline(always)]
+    fn apart([low, high]: [u32; 2]) -> [u32; 3] {
+        [low & 0xFFFF, high & 0xFFFF, low >> 16]
+    }
+
+    #[inline(always)]
+    unsafe fn put(y: *mut T, values: [u32; 3]) {
+        // SAFETY: the caller's.
+        unsafe { y.cast::<[u8; 3]>().write(values.map(|value| (value ^ BIAS) as u8)) };
+    }
+}
+
+/// `sums >> shift` in both halves of each word, of those above the bias one more first where `up` is 1.
+#[inline(always)]
+fn rounded(sums: [u32; 2], shift: u32, up: u32) -> [u32; 2] {
+    // Bounds: the bias is 2^(shift + 7), below which sums stand for negative ones.
+    sums.map(|sum| (sum + ((sum >> (shift + 7)) & (up * PAIR))) >> shift & EVEN)
+}
+
 /// A loop along a row for some channels.
 trait Line<T: Element> {
+    /// Whether three channels are faster in one go than one by one.
+    const THREE: bool;
+
     /// # Safety
     /// From `near` and `far` on all columns of the input can be read, from `y` on all of the output written, each with the channels of U.
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T);
@@ -148,12 +192,12 @@ trait Line<T: Element> {
 
 /// All channels of a row, as many at a time as can be.
 #[inline(always)]
-fn channels<T: Element>(
+fn channels<T: Element, L: Line<T>>(
     rows: &RowPair<'_, T>,
     [input, output]: [usize; 2],
     quads: bool,
     y: &mut [T],
-    line: &impl Line<T>,
+    line: &L,
 ) {
     let (c, [near, far]) = (rows.channels, rows.rows);
     if c == 0 || input == 0 || near.len().min(far.len()) < input * c || y.len() < output * c {
@@ -161,11 +205,12 @@ fn channels<T: Element>(
     }
     let (near, far, y) = (near.as_ptr(), far.as_ptr(), y.as_mut_ptr());
     // SAFETY: both rows have `input` pixels of c channels and y has `output` ones, and `at` and the channels from it on, or all, are below c.
-    let (eight, quad, word, one) = unsafe {
+    let (eight, quad, word, three, one) = unsafe {
         (
             |at| line.eight(near.add(at), far.add(at), y.add(at)),
             |at| line.run::<Quad<false>, 2, 4>(near.add(at), far.add(at), y.add(at)),
             |at| line.run::<Quad<true>, 2, 4>(near.add(at), far.add(at), y.add(at)),
+            || line.run::<Three, 2, 3>(near, far, y),
             |at| line.run::<One, 1, 1>(near.add(at), far.add(at), y.add(at)),
         )
     };
@@ -173,8 +218,10 @@ fn channels<T: Element>(
     if quads && (0..c).step_by(8).all(|at| eight(at.min(c.saturating_sub(8)))) {
         return;
     }
-    if !quads || c < 4 {
+    if !quads || c < if L::THREE { 3 } else { 4 } {
         (0..c).for_each(one);
+    } else if c == 3 && L::THREE {
+        three();
     } else if !UNALIGNED && (near as usize | far as usize | y as usize | c).is_multiple_of(4) {
         (0..c).step_by(4).for_each(word);
     } else {
@@ -201,6 +248,9 @@ struct Repeat<const TWICE: bool, const AWAY: bool> {
 }
 
 impl<T: Element, const TWICE: bool, const AWAY: bool> Line<T> for Repeat<TWICE, AWAY> {
+    // Helium has all channels at once, and other cores lose with the bytes what they win with the words.
+    const THREE: bool = (DSP && !VECTORS) || cfg!(upconv_backend = "portable");
+
     #[inline(always)]
     unsafe fn eight(&self, near: *const T, far: *const T, y: *mut T) -> bool {
         // SAFETY: the caller's.
@@ -211,7 +261,7 @@ impl<T: Element, const TWICE: bool, const AWAY: bool> Line<T> for Repeat<TWICE, 
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T) {
         let &Repeat { columns, channels: c, weights: [w0, w1], .. } = self;
         // SAFETY: the caller's.
-        if TWICE && N == 2 && unsafe { double::<T, AWAY>(near, far, y, c, columns) } {
+        if TWICE && K == 4 && unsafe { double::<T, AWAY>(near, far, y, c, columns) } {
             return;
         }
         let (f, away) = if TWICE { (2, AWAY) } else { (self.factor, self.away) };
@@ -264,6 +314,7 @@ impl<T: Element, const TWICE: bool, const AWAY: bool> Line<T> for Repeat<TWICE, 
 /// Any columns.
 struct Any<'a> {
     axis: &'a Affine,
+    first: Position,
     channels: usize,
     weights: [u32; 2],
     by: Divide,
@@ -271,14 +322,15 @@ struct Any<'a> {
 }
 
 impl<T: Element> Line<T> for Any<'_> {
+    const THREE: bool = true;
+
     #[inline(always)]
     unsafe fn run<U: Unit<T, N, K>, const N: usize, const K: usize>(&self, near: *const T, far: *const T, y: *mut T) {
-        let &Any { axis, channels: c, weights: [w0, w1], by, away } = self;
+        let &Any { axis, first, channels: c, weights: [w0, w1], by, away } = self;
         // Twice all sums, so that one instruction less divides them. Bounds: they are below 2 · 2^B · d < 2^31.
         let zero = 2 * by.divisor() * T::MIN.unsigned_abs();
         let half = 2 * (by.divisor() / 2 - u32::from(away) + by.divisor() * U::NEGATIVE);
-        let first = axis.at(0);
-        let dsp = N == 2 && !away && axis.whole() == 0 && axis.den() < 1 << 14 && w0 + w1 < 256;
+        let dsp = K == 4 && !away && axis.whole() == 0 && axis.den() < 1 << 14 && w0 + w1 < 256;
         if dsp {
             let start = axis.inside(first.i) * c;
             let [from, last] = [start, (axis.input - 1) * c].map(|at| near.cast::<i8>().wrapping_add(at));
@@ -305,24 +357,35 @@ impl<T: Element> Line<T> for Any<'_> {
             let at = axis.inside(i) * c;
             // SAFETY: a column of the input.
             let (a, b) = unsafe { (U::load(near.add(at)), U::load(far.add(at))) };
-            U::apart(both(a, b, |a, b| a.wrapping_mul(w0).wrapping_add(b.wrapping_mul(w1))))
+            both(a, b, |a, b| a.wrapping_mul(w0).wrapping_add(b.wrapping_mul(w1)))
         };
-        let (mut i, mut v0, mut v1, mut y) = (-2, [0; K], [0; K], y);
-        for p in axis.walk() {
-            if p.i != i {
-                v0 = if p.i == i + 1 && i >= -1 { v1 } else { column(p.i) };
-                v1 = column(p.i + 1);
-                i = p.i;
+        // Between two columns an output is a start and so many times a slope: few values, which registers hold.
+        let (whole, rest, den) = (axis.whole() as i32, 2 * axis.rest(), 2 * axis.den());
+        let (mut i, mut t, mut left, mut y) = (first.i, 2 * first.t, axis.output, y);
+        let (mut before, mut v1) = (-3, [0; N]);
+        while left > 0 {
+            let v0 = U::apart(if i == before + 1 { v1 } else { column(i) });
+            v1 = column(i + 1);
+            before = i;
+            let start = v0.map(|v0| v0.wrapping_mul(den).wrapping_add(half));
+            let slope = both(U::apart(v1), v0, u32::wrapping_sub);
+            loop {
+                let mut out = both(start, slope, |start, slope| start.wrapping_add(slope.wrapping_mul(t)));
+                if away {
+                    out = out.map(|n| n + 2 * u32::from(n >= zero));
+                }
+                // SAFETY: no more than the output has columns.
+                unsafe { U::put(y, out.map(|n| by.half_of(n))) };
+                y = y.wrapping_add(c);
+                left -= 1;
+                (i, t) = (i + whole, t + rest);
+                if t >= den {
+                    (i, t) = (i + 1, t - den);
+                }
+                if i != before || left == 0 {
+                    break;
+                }
             }
-            let (t0, t1) = (2 * (axis.den() - p.t), 2 * p.t);
-            let mut out =
-                both(v0, v1, |v0, v1| v0.wrapping_mul(t0).wrapping_add(v1.wrapping_mul(t1)).wrapping_add(half));
-            if away {
-                out = out.map(|n| n + 2 * u32::from(n >= zero));
-            }
-            // SAFETY: the walk has as many steps as the output has columns.
-            unsafe { U::put(y, out.map(|n| by.half_of(n))) };
-            y = y.wrapping_add(c);
         }
     }
 }
@@ -355,6 +418,12 @@ impl<T: Element> RowPair<'_, T> {
         let &RowPair { channels: c, weights, away, .. } = self;
         // Bounds: 255 · (w₀ + w₁) < 2^16.
         let quads = size_of::<T>() == 1 && weights[0] + weights[1] <= 257;
-        channels(self, [axis.input, axis.output], quads, y, &Any { axis, channels: c, weights, by, away });
+        channels(
+            self,
+            [axis.input, axis.output],
+            quads,
+            y,
+            &Any { axis, first: axis.at(0), channels: c, weights, by, away },
+        );
     }
 }

@@ -3,9 +3,8 @@
 //! Whole words where both rows and a pixel's length lie on words, in blocks of a length that the loop knows; else words anywhere, of which the last
 //! may overlap the one before, or bytes. A call of `memcpy` costs more than a pixel of 32 bytes.
 
-use super::{UNALIGNED, small};
+use super::{UNALIGNED, VECTORS, small};
 use crate::Element;
-use crate::rows::cut;
 use core::slice;
 
 /// A row's bytes.
@@ -35,76 +34,148 @@ fn words<'a>(x: &'a [u8], y: &'a mut [u8]) -> Option<(&'a [u32], &'a mut [u32])>
     Some(unsafe { (slice::from_raw_parts(from, x.len() / 4), slice::from_raw_parts_mut(to, y.len() / 4)) })
 }
 
-/// `y[i] = x[from(i)]` for pixels of n values.
+/// `y[i] = x[place(from[i])]` for pixels of n values.
 #[inline(always)]
-pub(crate) fn pick_pixels<T: Element>(x: &[T], n: usize, from: impl Iterator<Item = usize>, y: &mut [T]) {
-    pick(bytes(x), n * size_of::<T>(), from, bytes_mut(y));
+pub(crate) fn pick_pixels<T: Element, I: Copy + PartialEq>(
+    x: &[T],
+    n: usize,
+    from: impl Iterator<Item = I>,
+    place: impl Fn(I) -> usize,
+    y: &mut [T],
+) {
+    pick(bytes(x), n * size_of::<T>(), from, place, bytes_mut(y));
+}
+
+/// `y[i] = x[i / 2]` for `count` pixels of n values.
+#[inline(always)]
+pub(crate) fn double_pixels<T: Element>(x: &[T], n: usize, count: usize, y: &mut [T]) {
+    chosen::double(bytes(x), n * size_of::<T>(), count, bytes_mut(y));
 }
 
 /// `y[i] = x[i / factor]` for `count` pixels of n values.
 pub(crate) fn repeat_pixels<T: Element>(x: &[T], n: usize, count: usize, factor: usize, y: &mut [T]) {
-    let (x, n, y) = (bytes(x), n * size_of::<T>(), bytes_mut(y));
-    if factor == 2 {
-        return chosen::double(x, n, count, y);
+    repeat(bytes(x), n * size_of::<T>(), count, factor, bytes_mut(y));
+}
+
+/// A row as it is.
+#[inline(always)]
+pub(crate) fn copy_row<T: Element>(x: &[T], y: &mut [T]) {
+    if VECTORS {
+        return y.iter_mut().zip(x).for_each(|(y, x)| *y = *x);
     }
-    for k in 0..factor {
-        chosen::runs((x, n), (y.get_mut(k * n..).unwrap_or_default(), n * factor), n, count);
-    }
+    let n = size_of_val(y);
+    chosen::runs(bytes(x), bytes_mut(y), n, n, n, 1);
 }
 
 /// `count` runs of n values; the other numbers are by how far they lie apart.
+#[inline(always)]
 pub(crate) fn copy_runs<T: Element>((x, from): (&[T], usize), (y, to): (&mut [T], usize), n: usize, count: usize) {
     let [from, to, n] = [from, to, n].map(|n| n * size_of::<T>());
-    chosen::runs((bytes(x), from), (bytes_mut(y), to), n, count);
+    chosen::runs(bytes(x), bytes_mut(y), from, to, n, count);
 }
 
-#[cfg(target_arch = "arm")]
+#[cfg(any(target_arch = "arm", upconv_backend = "riscv"))]
 use asm as chosen;
-#[cfg(not(target_arch = "arm"))]
+#[cfg(not(any(target_arch = "arm", upconv_backend = "riscv")))]
 use model as chosen;
+
+/// Pixels of n bytes, each written `factor` times.
+#[inline(never)]
+fn repeat(x: &[u8], n: usize, count: usize, factor: usize, y: &mut [u8]) {
+    let mut done = 0;
+    while done < factor {
+        let y = y.get_mut(done * n..).unwrap_or_default();
+        done += if factor - done >= 3 && chosen::triple(x, n, count, factor * n, y) {
+            3
+        } else {
+            chosen::runs(x, y, n, factor * n, n, count);
+            1
+        };
+    }
+}
 
 /// Pixels of n bytes.
 #[inline(never)]
-fn pick(x: &[u8], n: usize, from: impl Iterator<Item = usize>, y: &mut [u8]) {
+fn pick<I: Copy + PartialEq>(
+    x: &[u8],
+    n: usize,
+    from: impl Iterator<Item = I>,
+    place: impl Fn(I) -> usize,
+    y: &mut [u8],
+) {
+    match n {
+        1 => return pick_of::<_, 1>(x, from.map(place), y),
+        2 => return pick_of::<_, 2>(x, from.map(place), y),
+        3 => return pick_of::<_, 3>(x, from.map(place), y),
+        _ => {}
+    }
     let aligned = on_words(x, y, n);
     match n {
         4 | 8 | 16 if aligned => {
             let Some((x, y)) = words(x, y) else { return };
-            return match n {
-                4 => pick_of::<_, 1>(x, from, y),
-                8 => pick_of::<_, 2>(x, from, y),
-                _ => pick_of::<_, 4>(x, from, y),
-            };
+            match n {
+                4 => pick_of::<_, 1>(x, from.map(place), y),
+                8 => pick_of::<_, 2>(x, from.map(place), y),
+                _ => pick_of::<_, 4>(x, from.map(place), y),
+            }
         }
-        1 => return pick_of::<_, 1>(x, from, y),
-        2 => return pick_of::<_, 2>(x, from, y),
-        3 => return pick_of::<_, 3>(x, from, y),
-        4..=8 if UNALIGNED => return pick_by(x, n, from, y, two_words),
-        _ => {}
+        4..=8 if UNALIGNED => pick_by(x, n, from, place, y, two_words),
+        _ => pick_by(x, n, from, place, y, chosen::pixel(aligned, n)),
     }
-    pick_by(x, n, from, y, chosen::pixel(aligned, n));
 }
 
-#[inline(always)]
-fn pick_by(x: &[u8], n: usize, from: impl Iterator<Item = usize>, y: &mut [u8], pixel: impl Fn(&[u8], &mut [u8])) {
-    let mut rest = y;
-    for i in from {
-        let Some((y, more)) = core::mem::take(&mut rest).split_at_mut_checked(n) else { return };
-        pixel(cut(x, i * n, n), y);
-        rest = more;
+/// `pixel` writes one as often as it follows itself.
+#[inline(never)]
+fn pick_by<I: Copy + PartialEq>(
+    x: &[u8],
+    n: usize,
+    mut from: impl Iterator<Item = I>,
+    place: impl Fn(I) -> usize,
+    y: &mut [u8],
+    pixel: impl Fn(&[u8], usize, &mut [u8]),
+) {
+    let (mut rest, mut copies) = (y, 1);
+    let (Some(last), Some(mut now)) = (x.len().checked_sub(n), from.next()) else { return };
+    loop {
+        let next = from.next();
+        if next == Some(now) {
+            copies += 1;
+            continue;
+        }
+        // Bounds: a row of each is shorter than 2^32 bytes.
+        let (at, len) = (place(now) * n, copies * n);
+        if at > last || len > rest.len() {
+            return;
+        }
+        // SAFETY: both end inside, as the comparisons have shown.
+        let (x, (y, more)) =
+            unsafe { (x.get_unchecked(at..at + n), core::mem::take(&mut rest).split_at_mut_unchecked(len)) };
+        pixel(x, copies, y);
+        let Some(next) = next else { return };
+        (rest, copies, now) = (more, 1, next);
     }
 }
 
 /// Four to eight bytes, of which the words may overlap.
 #[inline(always)]
-fn two_words(x: &[u8], y: &mut [u8]) {
-    if let (Some(first), Some(last)) = (x.first_chunk::<4>(), x.last_chunk::<4>()) {
-        y.first_chunk_mut().into_iter().for_each(|y| *y = *first);
-        y.last_chunk_mut().into_iter().for_each(|y| *y = *last);
+fn two_words(x: &[u8], copies: usize, y: &mut [u8]) {
+    if let (Some(first), Some(last)) = (x.first_chunk::<4>(), x.last_chunk::<4>())
+        && y.len() == copies * x.len()
+    {
+        let mut y = y.as_mut_ptr();
+        for _ in 0..copies {
+            // SAFETY: y has room for so many pixels, of four bytes at least.
+            unsafe {
+                y.cast::<[u8; 4]>().write(*first);
+                y.add(x.len() - 4).cast::<[u8; 4]>().write(*last);
+                y = y.add(x.len());
+            }
+            small();
+        }
     }
-    small();
 }
 
+#[inline(never)]
 fn pick_of<E: Copy, const N: usize>(x: &[E], from: impl Iterator<Item = usize>, y: &mut [E]) {
     let x = x.as_chunks::<N>().0;
     for (y, i) in y.as_chunks_mut::<N>().0.iter_mut().zip(from) {
@@ -115,72 +186,135 @@ fn pick_of<E: Copy, const N: usize>(x: &[E], from: impl Iterator<Item = usize>, 
     }
 }
 
-/// Loops in the instructions of every Cortex-M, and some that only Armv7-M and up have: words at any place, more registers at once.
-#[cfg(target_arch = "arm")]
+/// What the loops in assembly need to hold before they are called.
+#[cfg(any(target_arch = "arm", upconv_backend = "riscv"))]
 mod asm {
+    #[cfg(target_arch = "arm")]
+    use super::arm as core;
+    #[cfg(not(target_arch = "arm"))]
+    use super::riscv as core;
     use super::{UNALIGNED, on_words};
-    use core::arch::naked_asm;
 
-    /// Pixels of n bytes, each written twice.
+    /// Pixels of n bytes, each written twice: x, y, n, how many, one at least.
+    #[cfg(target_arch = "arm")]
+    pub(super) type Double = unsafe extern "C" fn(*const u8, *mut u8, usize, usize);
+
+    /// Runs of n bytes: x, y, the steps from the end of one to the next, n, how many, one at least.
+    pub(super) type Runs = unsafe extern "C" fn(*const u8, *mut u8, usize, usize, usize, usize);
+
+    #[cfg(upconv_backend = "riscv")]
+    pub(super) use super::blocks::double;
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
     pub(super) fn double(x: &[u8], n: usize, count: usize, y: &mut [u8]) {
+        let len = n * count;
         // Bounds: a row of the output is shorter than 2^32 bytes.
-        if n == 0 || count == 0 || x.len() < n * count || y.len() < 2 * n * count {
+        if len == 0 || x.len() < len || y.len() < 2 * len {
             return;
         }
-        let aligned = on_words(x, y, n);
-        let double = match n {
-            4 if aligned => double_4,
-            8 if aligned => double_8,
-            16 if aligned => double_16,
-            32 if aligned => double_32,
-            n if aligned && n % 16 == 0 => double_by_16,
-            _ if aligned => double_by_4,
-            1 => double_1,
-            2 if UNALIGNED => double_2,
-            3 => double_3,
-            ..=SHORT => double_short,
-            _ => double_any,
-        };
+        let double = core::double_of(on_words(x, y, n), n);
         // SAFETY: x has so many pixels, one at least, and y room for twice as many; all is on words, where that is needed.
         unsafe { double(x.as_ptr(), y.as_mut_ptr(), n, count) };
     }
 
-    /// Runs of n bytes.
-    #[inline(never)]
-    pub(super) fn runs((x, from): (&[u8], usize), (y, to): (&mut [u8], usize), n: usize, count: usize) {
-        let Some(last) = count.checked_sub(1) else { return };
+    /// Whether x has `count` runs of n bytes that are `from` apart, and y room for as many of so many bytes `to` apart.
+    #[inline(always)]
+    fn fit((x, from, n): (&[u8], usize, usize), (y, to, bytes): (&[u8], usize, usize), count: usize) -> bool {
         // Bounds: a row of each is shorter than 2^32 bytes.
-        if n == 0 || from < n || to < n || x.len() < last * from + n || y.len() < last * to + n {
-            return;
-        }
-        let runs = runs_of(on_words(x, y, from | to | n), n);
-        // SAFETY: the last run ends inside both; all is on words, where that is needed.
-        unsafe { runs(x.as_ptr(), y.as_mut_ptr(), from - n, to - n, n, count) };
+        let last = count.wrapping_sub(1);
+        count > 0 && n > 0 && x.len() >= last * from + n && y.len() >= last * to + bytes
     }
 
-    /// What copies single pixels of n bytes, which all lie on words or anywhere.
-    pub(super) fn pixel(aligned: bool, n: usize) -> impl Fn(&[u8], &mut [u8]) {
-        let runs = runs_of(aligned, n);
-        move |x, y| {
-            if n > 0 && x.len() == n && y.len() == n {
-                // SAFETY: one run of the length of both; the caller has seen to words.
-                unsafe { runs(x.as_ptr(), y.as_mut_ptr(), 0, 0, n, 1) };
+    /// Runs of n bytes that are `from` apart in x and `to` in y.
+    #[inline(never)]
+    pub(super) fn runs(x: &[u8], y: &mut [u8], from: usize, to: usize, n: usize, count: usize) {
+        if fit((x, from, n), (y, to, n), count) {
+            let runs = core::runs_of(x.as_ptr() as usize | y.as_ptr() as usize | from | to | n, n);
+            // SAFETY: the last run ends inside both; all is on words or half-words, where that is needed.
+            unsafe { runs(x.as_ptr(), y.as_mut_ptr(), from.wrapping_sub(n), to.wrapping_sub(n), n, count) };
+        }
+    }
+
+    /// Pixels of n bytes, three copies of which are written every `to` bytes, where that is faster than one by one; else false, and nothing done.
+    pub(super) fn triple(x: &[u8], n: usize, count: usize, to: usize, y: &mut [u8]) -> bool {
+        let bytes = if UNALIGNED { n < 4 } else { !on_words(x, y, n) };
+        if bytes && fit((x, n, n), (y, to, 3 * n), count) {
+            // SAFETY: x has so many pixels, one at least, and y room for three copies of the last.
+            unsafe { core::triple(x.as_ptr(), y.as_mut_ptr(), n, to.wrapping_sub(3 * n), count) };
+        }
+        bytes
+    }
+
+    /// What copies a pixel of n bytes so often, once at least, where all lie on words or anywhere.
+    pub(super) fn pixel(aligned: bool, n: usize) -> impl Fn(&[u8], usize, &mut [u8]) {
+        let runs = core::runs_of(usize::from(!aligned), n);
+        move |x, copies, y| {
+            if n > 0 && x.len() == n && y.len() == copies * n {
+                // SAFETY: a pixel, and room for so many; the caller has seen to words.
+                unsafe { core::again(runs, aligned, x.as_ptr(), y.as_mut_ptr(), n, copies) };
+            }
+        }
+    }
+}
+
+/// Loops in the instructions of every Cortex-M, and some that only Armv7-M and up have: words at any place, more registers at once.
+#[cfg(target_arch = "arm")]
+mod arm {
+    use super::UNALIGNED;
+    use super::asm::{Double, Runs};
+    use core::arch::naked_asm;
+
+    /// What doubles pixels of n bytes, which all lie on words or anywhere.
+    #[inline(always)]
+    pub(super) fn double_of(aligned: bool, n: usize) -> Double {
+        static WORDS: [Double; 9] =
+            [double_by_4, double_4, double_8, double_by_4, double_16, double_by_4, double_by_4, double_by_4, double_32];
+        static BYTES: [Double; 9] =
+            [double_any, double_1, TWO, double_3, double_short, double_short, double_short, double_short, double_short];
+        const TWO: Double = if UNALIGNED { double_2 } else { double_short };
+        match if aligned { WORDS.get(n / 4) } else { BYTES.get(n) } {
+            Some(double) => *double,
+            None if aligned && n.is_multiple_of(16) => double_by_16,
+            None if aligned => double_by_4,
+            None if n <= SHORT => double_short,
+            None => double_any,
+        }
+    }
+
+    /// A pixel of n bytes so often; in bytes two or three copies at once.
+    #[inline(always)]
+    pub(super) unsafe fn again(runs: Runs, aligned: bool, x: *const u8, y: *mut u8, n: usize, copies: usize) {
+        let bytes = !UNALIGNED && !aligned;
+        // SAFETY: the caller's.
+        unsafe {
+            match copies {
+                2 if bytes && n <= SHORT => double_short(x, y, n, 1),
+                2 if bytes => double_any(x, y, n, 1),
+                3 if bytes => triple(x, y, n, 0, 1),
+                _ => runs(x, y, n.wrapping_neg(), 0, n, copies),
             }
         }
     }
 
-    /// Copies `count` runs of n bytes, the steps are from the end of one to the next.
-    type Runs = unsafe extern "C" fn(x: *const u8, y: *mut u8, from: usize, to: usize, n: usize, count: usize);
-
-    fn runs_of(aligned: bool, n: usize) -> Runs {
-        match n {
-            4 if aligned => runs_4,
-            8 if aligned => runs_8,
-            16 if aligned => runs_16,
-            32 if aligned => runs_32,
-            n if aligned && n % 16 == 0 => runs_by_16,
-            _ if aligned => runs_by_4,
+    /// What copies runs of n bytes; `at` has the bits of all places and lengths.
+    #[inline(always)]
+    pub(super) fn runs_of(at: usize, n: usize) -> Runs {
+        static WORDS: [Runs; 9] =
+            [runs_by_4, runs_4, runs_8, runs_by_4, runs_16, runs_by_4, runs_by_4, runs_by_4, runs_32];
+        let even = UNALIGNED || at.is_multiple_of(2);
+        match WORDS.get(n / 4) {
+            Some(runs) if at.is_multiple_of(4) => *runs,
+            None if at.is_multiple_of(4) => {
+                if n.is_multiple_of(16) {
+                    runs_by_16
+                } else {
+                    runs_by_4
+                }
+            }
+            _ if n == 2 && even => runs_2,
             _ if n < 4 => runs_few,
+            _ if even && n <= 64 => runs_even,
             _ => runs_any,
         }
     }
@@ -204,6 +338,7 @@ mod asm {
             }
         };
     }
+    #[cfg(not(upconv_backend = "mve"))]
     double!(double_4
         ["lsls r2, r3, #29" "beq 2f" "ldmia r0!, {{r4}}" "mov r5, r4" "stmia r1!, {{r4, r5}}" "subs r3, #4" "beq 3f"]
         ["ldmia r0!, {{r4, r6}}" "mov r5, r4" "mov r7, r6" "stmia r1!, {{r4-r7}}"] "8");
@@ -305,6 +440,69 @@ mod asm {
             }
         };
     }
+    /// Half-words, two at a time after the first of an odd number.
+    #[unsafe(naked)]
+    unsafe extern "C" fn runs_2(x: *const u8, y: *mut u8, from: usize, to: usize, n: usize, count: usize) {
+        naked_asm!(
+            "push {{r4-r6, lr}}",
+            "ldr r6, [sp, #20]",
+            "adds r2, #2",
+            "adds r3, #2",
+            "lsrs r6, #1",
+            "bcc 2f",
+            "ldrh r4, [r0]",
+            "strh r4, [r1]",
+            "add r0, r2",
+            "add r1, r3",
+            "2:",
+            "cmp r6, #0",
+            "beq 4f",
+            "3:",
+            "ldrh r4, [r0]",
+            "ldrh r5, [r0, r2]",
+            "strh r4, [r1]",
+            "strh r5, [r1, r3]",
+            "add r0, r2",
+            "add r0, r2",
+            "add r1, r3",
+            "add r1, r3",
+            "subs r6, #1",
+            "bne 3b",
+            "4:",
+            "pop {{r4-r6, pc}}",
+        )
+    }
+
+    /// Pixels of few bytes, three times each: r1, r3 and r4 are where, r6 counts its bytes.
+    ///
+    /// # Safety
+    /// From x on `count` pixels of n bytes can be read, from y on three times as many written, `gap` bytes after each three; n and count >= 1.
+    #[unsafe(naked)]
+    pub(super) unsafe extern "C" fn triple(x: *const u8, y: *mut u8, n: usize, gap: usize, count: usize) {
+        naked_asm!(
+            "push {{r4-r7, lr}}",
+            "ldr r7, [sp, #20]",
+            "mov r12, r3",
+            "2:",
+            "adds r3, r1, r2",
+            "adds r4, r3, r2",
+            "subs r6, r2, #1",
+            "3:",
+            "ldrb r5, [r0, r6]",
+            "strb r5, [r1, r6]",
+            "strb r5, [r3, r6]",
+            "strb r5, [r4, r6]",
+            "subs r6, #1",
+            "bpl 3b",
+            "add r0, r2",
+            "adds r1, r4, r2",
+            "add r1, r12",
+            "subs r7, #1",
+            "bne 2b",
+            "pop {{r4-r7, pc}}",
+        )
+    }
+
     runs!(runs_4 [] "r4" []);
     runs!(runs_8 [] "r4, r5" []);
     runs!(runs_16 [] "r4-r7" []);
@@ -375,15 +573,56 @@ mod asm {
         [] [] ["add r0, r12" "add r1, lr"]);
 
     #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
-    use armv6m::{SHORT, double_3, double_8, double_32, double_any, double_short, runs_any};
+    use armv6m::{SHORT, double_3, double_8, double_32, double_any, double_short, runs_any, runs_even};
+    #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp"))]
+    use armv7m::double_8;
     #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
-    use armv7m::{SHORT, double_3, double_8, double_32, double_any, double_short, runs_any};
+    use armv7m::{SHORT, double_3, double_32, double_any, double_short, runs_any, runs_even};
+    #[cfg(upconv_backend = "mve")]
+    use mve::{double_1, double_4, double_8};
 
     #[cfg(not(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve")))]
     mod armv6m {
         use core::arch::naked_asm;
 
         pub(super) use super::{double_by_16 as double_32, runs_few as runs_any};
+
+        /// Up to 32 half-words: jumps to where so many copies are left.
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn runs_even(
+            x: *const u8,
+            y: *mut u8,
+            from: usize,
+            to: usize,
+            n: usize,
+            count: usize,
+        ) {
+            naked_asm!(
+                "push {{r4-r6, lr}}",
+                "ldr r4, [sp, #16]",
+                "ldr r5, [sp, #20]",
+                "adds r2, r4",
+                "adds r3, r4",
+                "lsls r4, #1", // a copy is four bytes of code
+                "adr r6, 2f",
+                "adds r6, #2 + 32 * 4 + 1",
+                "subs r6, r4",
+                ".p2align 2",
+                "2:",
+                "bx r6",
+                ".set k, 62",
+                ".rept 32",
+                "ldrh r4, [r0, #k]",
+                "strh r4, [r1, #k]",
+                ".set k, k - 2",
+                ".endr",
+                "add r0, r2",
+                "add r1, r3",
+                "subs r5, #1",
+                "bne 2b",
+                "pop {{r4-r6, pc}}",
+            )
+        }
 
         /// The most bytes of [`double_short`]: a store reaches no further.
         pub(super) const SHORT: usize = 32;
@@ -444,7 +683,9 @@ mod asm {
     #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
     mod armv7m {
         use core::arch::naked_asm;
+        pub(super) use runs_any as runs_even;
 
+        #[cfg(not(upconv_backend = "mve"))]
         #[unsafe(naked)]
         pub(super) unsafe extern "C" fn double_8(x: *const u8, y: *mut u8, n: usize, count: usize) {
             naked_asm!(
@@ -553,29 +794,76 @@ mod asm {
 
     #[cfg(not(upconv_backend = "mve"))]
     double_few!(double_1 "1" "b" "0");
-    /// Eight at a time: bytes become halves of words, and those the byte twice.
+
+    /// Sixteen bytes at a time, the last ones predicated.
     #[cfg(upconv_backend = "mve")]
-    #[unsafe(naked)]
-    unsafe extern "C" fn double_1(x: *const u8, y: *mut u8, n: usize, count: usize) {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "push {{r7, lr}}",
-            "dlstp.16 lr, r3",
-            "2:",
-            "vldrb.u16 q0, [r0], #8",
-            "vsli.16 q0, q0, #8",
-            "vstrb.8 q0, [r1], #16",
-            "letp lr, 2b",
-            "pop {{r7, pc}}",
-        )
+    mod mve {
+        use core::arch::naked_asm;
+
+        /// Bytes become halves of words, and those the byte twice.
+        #[unsafe(naked)]
+        pub(super) unsafe extern "C" fn double_1(x: *const u8, y: *mut u8, n: usize, count: usize) {
+            naked_asm!(
+                ".cpu cortex-m55",
+                "push {{r7, lr}}",
+                "dlstp.16 lr, r3",
+                "2:",
+                "vldrb.u16 q0, [r0], #8",
+                "vsli.16 q0, q0, #8",
+                "vstrb.8 q0, [r1], #16",
+                "letp lr, 2b",
+                "pop {{r7, pc}}",
+            )
+        }
+
+        /// Pixels that are lanes, which are scattered twice: q1 has the place of every second word. Four vectors at a time, then one.
+        macro_rules! scatter {
+            ($name:ident $log:literal $lanes:literal $store:literal $bytes:literal) => {
+                #[unsafe(naked)]
+                pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, n: usize, count: usize) {
+                    naked_asm!(
+                        ".cpu cortex-m55",
+                        ".macro twice",
+                        "vldrw.u32 q0, [r0], #16",
+                        concat!($store, " q0, [q1, #32]!"),
+                        concat!($store, " q0, [q1, #", $bytes, "]"),
+                        ".endm",
+                        "push {{r7, lr}}",
+                        "sub r2, r1, #32",
+                        "vidup.u32 q1, r2, #8",
+                        concat!("lsr r2, r3, #2 + ", $log),
+                        concat!("bfc r3, #2 + ", $log, ", #30 - ", $log),
+                        "wls lr, r2, 3f",
+                        "2:",
+                        "twice",
+                        "twice",
+                        "twice",
+                        "twice",
+                        "le lr, 2b",
+                        "3:",
+                        "cbz r3, 5f",
+                        concat!("dlstp.", $lanes, " lr, r3"),
+                        "4:",
+                        "twice",
+                        "letp lr, 4b",
+                        "5:",
+                        "pop {{r7, pc}}",
+                        ".purgem twice",
+                    )
+                }
+            };
+        }
+        scatter!(double_4 "2" "32" "vstrw.32" "4");
+        scatter!(double_8 "1" "64" "vstrd.64" "8");
     }
 }
-/// The same in safe Rust.
+
+/// Doubles in blocks in safe Rust.
 #[cfg(not(target_arch = "arm"))]
-mod model {
+mod blocks {
     #[cfg(upconv_backend = "riscv")]
     use super::riscv::short;
-    use super::{on_words, small, words};
+    use super::{small, words};
 
     /// A loop of the core's own; false where there is none.
     #[cfg(not(upconv_backend = "riscv"))]
@@ -632,8 +920,15 @@ mod model {
             }
         }
     }
+}
 
-    pub(super) fn runs((x, from): (&[u8], usize), (y, to): (&mut [u8], usize), n: usize, count: usize) {
+/// The loops in assembly in safe Rust.
+#[cfg(not(any(target_arch = "arm", upconv_backend = "riscv")))]
+mod model {
+    pub(super) use super::blocks::double;
+    use super::{on_words, small, words};
+
+    pub(super) fn runs(x: &[u8], y: &mut [u8], from: usize, to: usize, n: usize, count: usize) {
         if on_words(x, y, from | to | n)
             && let Some((x, y)) = words(x, y)
         {
@@ -683,10 +978,22 @@ mod model {
         }
     }
 
-    pub(super) fn pixel(aligned: bool, _: usize) -> impl Fn(&[u8], &mut [u8]) {
-        move |x, y| match words(x, y) {
-            Some((x, y)) if aligned => copy(x, y),
-            _ => copy(x, y),
+    /// None: a copy at a time is as fast.
+    pub(super) fn triple(_: &[u8], _: usize, _: usize, _: usize, _: &mut [u8]) -> bool {
+        false
+    }
+
+    pub(super) fn pixel(aligned: bool, n: usize) -> impl Fn(&[u8], usize, &mut [u8]) {
+        move |x, copies, y| {
+            let mut rest = y;
+            for _ in 0..copies {
+                let Some((y, more)) = rest.split_at_mut_checked(n) else { return };
+                match words(x, y) {
+                    Some((x, y)) if aligned => copy(x, y),
+                    _ => copy(x, y),
+                }
+                rest = more;
+            }
         }
     }
 }
@@ -701,7 +1008,7 @@ mod tests {
         let x: Vec<i8> = (0..5 * 70 + 8).map(|i| (i % 251) as i8).collect();
         let same =
             |n: usize, at: [usize; 2], len: usize, copy: &dyn Fn(&[i8], &mut [i8]), from: &dyn Fn(usize) -> usize| {
-                let mut y = [99; 3 * 5 * 70 + 16];
+                let mut y = [99; 5 * 5 * 70 + 16];
                 copy(&x[at[0]..], &mut y[at[1]..][..len]);
                 let inside =
                     y[at[1]..].iter().take(len).enumerate().all(|(i, y)| *y == x[at[0] + from(i / n) * n + i % n]);
@@ -710,12 +1017,17 @@ mod tests {
         let all = (1..70).flat_map(|n| [1, 2, 3, 4, 5].map(|count| (n, count)));
         for (n, count) in all.step_by(if cfg!(miri) { 61 } else { 1 }) {
             for at in [[0, 0], [4, 8], [1, 0], [0, 3], [2, 2], [3, 1]] {
-                for factor in 1..4 {
-                    let repeat = |x: &[i8], y: &mut [i8]| repeat_pixels(&x[..n * count], n, count, factor, y);
+                for factor in 1..6 {
+                    let repeat = |x: &[i8], y: &mut [i8]| match factor {
+                        2 => double_pixels(&x[..n * count], n, count, y),
+                        _ => repeat_pixels(&x[..n * count], n, count, factor, y),
+                    };
                     same(n, at, n * count * factor, &repeat, &|i| i / factor);
                 }
-                let pick = |x: &[i8], y: &mut [i8]| pick_pixels(x, n, (0..count).map(|i| count - 1 - i), y);
-                same(n, at, n * count, &pick, &|i| count - 1 - i);
+                // One to four of the same behind each other.
+                let from = |i: usize| [4, 4, 4, 4, 2, 2, 2, 0, 3, 3][i] % count;
+                let pick = |x: &[i8], y: &mut [i8]| pick_pixels(x, n, (0..10).map(from), |i| i, y);
+                same(n, at, n * 10, &pick, &from);
                 let runs = |x: &[i8], y: &mut [i8]| copy_runs((x, n), (y, n), n, count);
                 same(n, at, n * count, &runs, &|i| i);
             }
@@ -723,10 +1035,101 @@ mod tests {
     }
 }
 
-/// Bytes without a loop over them.
+/// Loops of RV32IM: in blocks of eight or less, or without a loop over bytes.
 #[cfg(upconv_backend = "riscv")]
 mod riscv {
+    use super::asm::Runs;
     use core::arch::naked_asm;
+
+    /// A pixel of n bytes so often; in bytes two or three copies at once.
+    #[inline(always)]
+    pub(super) unsafe fn again(runs: Runs, aligned: bool, x: *const u8, y: *mut u8, n: usize, copies: usize) {
+        // SAFETY: the caller's.
+        unsafe {
+            match copies {
+                2 if !aligned && n <= 32 => double_short(x, y, n, 1),
+                3 if !aligned => triple(x, y, n, 0, 1),
+                _ => runs(x, y, n.wrapping_neg(), 0, n, copies),
+            }
+        }
+    }
+
+    /// What copies runs; `at` has the bits of all places and lengths.
+    #[inline(always)]
+    pub(super) fn runs_of(at: usize, _: usize) -> Runs {
+        match at % 4 {
+            0 => runs_words,
+            2 => runs_halves,
+            _ => runs_bytes,
+        }
+    }
+
+    /// Stamps the loop over runs of a unit of `size` bytes, which are written once or at two more places.
+    ///
+    /// t2 counts the blocks of eight units after the first, which has t1 bytes and is entered at t3; a6 and a7 are the other places.
+    macro_rules! runs {
+        ($name:ident $load:literal $store:literal $size:literal $log:literal $code:literal $last:literal [$($place:literal $after:literal)*]) => {
+            /// # Safety
+            /// From x on `count` runs of n bytes can be read, `from` bytes after each other, from y on as many written, with as many copies, `to`
+            /// bytes after each other; all is on units, and n and count are above 0.
+            #[unsafe(naked)]
+            pub(super) unsafe extern "C" fn $name(x: *const u8, y: *mut u8, from: usize, to: usize, n: usize, count: usize) {
+                naked_asm!(
+                    ".option push",
+                    ".option norvc",
+                    concat!("addi t0, a4, -", $size),
+                    concat!("andi t1, t0, 7 * ", $size),
+                    concat!("srli t2, t0, 3 + ", $log),
+                    concat!("addi t1, t1, ", $size),
+                    concat!("slli t3, t1, ", $code),
+                    "la t4, 4f",
+                    "sub t3, t4, t3",
+                    "2:",
+                    "mv t5, t2",
+                    "mv t6, t1",
+                    $(concat!("add ", $place, ", ", $after, ", a4"),)*
+                    "jr t3",
+                    "3:",
+                    ".set k, 7",
+                    ".rept 8",
+                    concat!($load, " t4, ", $size, " * k(a0)"),
+                    concat!($store, " t4, ", $size, " * k(a1)"),
+                    $(concat!($store, " t4, ", $size, " * k(", $place, ")"),)*
+                    ".set k, k - 1",
+                    ".endr",
+                    "4:",
+                    "add a0, a0, t6",
+                    "add a1, a1, t6",
+                    $(concat!("add ", $place, ", ", $place, ", t6"),)*
+                    "beqz t5, 5f",
+                    "addi t5, t5, -1",
+                    concat!("li t6, 8 * ", $size),
+                    "j 3b",
+                    "5:",
+                    "add a0, a0, a2",
+                    concat!("add a1, ", $last, ", a3"),
+                    "addi a5, a5, -1",
+                    "bnez a5, 2b",
+                    "ret",
+                    ".option pop",
+                )
+            }
+        };
+    }
+    runs!(runs_words "lw" "sw" "4" "2" "1" "a1" []);
+    runs!(runs_halves "lhu" "sh" "2" "1" "2" "a1" []);
+    runs!(runs_bytes "lbu" "sb" "1" "0" "3" "a1" []);
+    runs!(triple_bytes "lbu" "sb" "1" "0" "4" "a7" ["a6" "a1" "a7" "a6"]);
+
+    /// Pixels of n bytes, three times each.
+    ///
+    /// # Safety
+    /// From x on `count` pixels of n bytes can be read, from y on three times as many written, `gap` bytes after each three; n and count >= 1.
+    #[inline(always)]
+    pub(super) unsafe fn triple(x: *const u8, y: *mut u8, n: usize, gap: usize, count: usize) {
+        // SAFETY: the caller's.
+        unsafe { triple_bytes(x, y, 0, gap, n, count) };
+    }
 
     /// `count` pixels of n bytes, each written twice; false, and nothing done, beyond 32.
     pub(super) fn short(x: &[u8], n: usize, count: usize, y: &mut [u8]) -> bool {

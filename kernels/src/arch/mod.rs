@@ -13,7 +13,7 @@
 //! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
 //! | `depth`: depthwise sums       | four pixels         | int8 weights, i32 sums: Armv6-M, Armv7-M and up, RV32IM      |
 //! | `vectors`: depthwise outputs  | -                   | int8 weights, i32 sums: mve, sixteen channels                |
-//! | `copy`: pixels                | blocks in Rust      | LDM and STM, or words or bytes anywhere: every Cortex-M; bytes: RV32IM |
+//! | `copy`: pixels                | blocks in Rust      | LDM and STM, or words or bytes anywhere: every Cortex-M; runs, and bytes: RV32IM |
 
 #[allow(unsafe_code)]
 pub(crate) mod blend;
@@ -59,6 +59,8 @@ pub(crate) use quad::{FEW, TOTALS, few};
 
 /// Whether there are the DSP instructions of Armv7E-M and Armv8-M.
 const DSP: bool = cfg!(any(upconv_backend = "dsp", upconv_backend = "mve"));
+/// Whether there is Helium.
+const VECTORS: bool = cfg!(upconv_backend = "mve");
 /// Whether words may lie anywhere: on all cores but Armv6-M's and RISC-V's.
 const UNALIGNED: bool = cfg!(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"));
 

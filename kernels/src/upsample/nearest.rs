@@ -5,7 +5,7 @@
 //! computed as they do, at compile time.
 
 use super::{axes, shapes};
-use crate::arch::copy::{pick_pixels, repeat_pixels};
+use crate::arch::copy::{copy_row, double_pixels, pick_pixels, repeat_pixels};
 use crate::coords::{Affine, Coordinates};
 use crate::reads::{Rows, Spec, described};
 use crate::shape::side;
@@ -65,7 +65,14 @@ impl Nearest {
 impl Nearest {
     #[inline(never)]
     fn pick<T: Element>(&self, row: &[T], y: &mut [T]) {
-        pick_pixels(row, self.channels, self.x.walk().map(|p| self.x.nearest(p)), y);
+        let last = self.x.input - 1;
+        let place = |i: i32| (i.max(0) as usize).min(last);
+        pick_pixels(row, self.channels, self.x.walk().map(|p| p.i), place, y);
+    }
+
+    #[inline(never)]
+    fn repeat_each<T: Element>(&self, row: &[T], y: &mut [T]) {
+        repeat_pixels(row, self.channels, self.x.input, self.factor, y);
     }
 
     /// The output's shape, for `const` code.
@@ -88,14 +95,15 @@ impl<T: Element> Layer<T> for Nearest {
 
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        let row = x.row(self.y.nearest(self.y.at(oy)));
-        if self.factor == 1 {
-            return y.iter_mut().zip(row).for_each(|(y, x)| *y = *x);
+        let row = x.row(self.y.nearest_at(oy));
+        if self.factor == 2 {
+            return double_pixels(row, self.channels, self.x.input, y);
         }
-        if self.factor > 0 {
-            return repeat_pixels(row, self.channels, self.x.input, self.factor, y);
+        match self.factor {
+            0 => self.pick(row, y),
+            1 => copy_row(row, y),
+            _ => self.repeat_each(row, y),
         }
-        self.pick(row, y);
     }
 }
 
@@ -145,7 +153,7 @@ impl<T: Element> Layer<T> for Gather<'_> {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = self.rows.get(oy).map_or(&[][..], |iy| x.row((*iy).into()));
-        pick_pixels(row, self.input.c, self.columns.iter().map(|ix| (*ix).into()), y);
+        pick_pixels(row, self.input.c, self.columns.iter().copied(), usize::from, y);
     }
 }
 
