@@ -93,7 +93,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
         let (n, hop) = (plan.group_in, plan.x.tap_step * plan.input.c);
         let len = row.taps * column.taps * n;
-        let from = (column.first + (before * plan.x.tap_step) as isize) as usize * plan.input.c; // the same
+        let from = (column.first + (before * plan.x.tap_step) as isize).max(0) as usize * plan.input.c;
         let packed = plan.packed_at(row.class, column.class);
         let zero = [T::from_i32(self.x_zero)];
         let mut nothing = Pixel {
