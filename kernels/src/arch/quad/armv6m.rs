@@ -12,7 +12,7 @@
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Loop, PIXELS, Strip, Strips};
+use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
@@ -22,6 +22,8 @@ pub(crate) const CHUNK: usize = 32;
 pub(crate) const DIRECT: usize = 4;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
+/// Two channels are two times one.
+pub(super) const COLUMNS: Option<Columns> = None;
 
 /// [`Patch::fill`] of all pixels with n values each, at least one.
 ///

@@ -470,7 +470,7 @@ columns!(columns_double, "double");
 columns!(columns_single, "single");
 /// Two channels of two taps that neighbouring pixels share.
 pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 4, spread: spread_weights, double: columns_double, single: columns_single });
+    Some(Columns { words: 4, spread: Some(spread_weights), double: columns_double, single: columns_single });
 
 /// One input that four channels share, and the weights' size.
 macro_rules! pixel {

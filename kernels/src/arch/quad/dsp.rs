@@ -81,7 +81,7 @@ pub(super) const HALVES: Option<super::Halves> = Some(halves);
 
 /// Two channels of two taps that neighbouring pixels share.
 pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 2, spread: spread_weights, double: columns_double, single: columns_single });
+    Some(Columns { words: 2, spread: Some(spread_weights), double: columns_double, single: columns_single });
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]

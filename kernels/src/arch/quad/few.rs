@@ -43,8 +43,8 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     }
     let (w, outputs) = (w.as_ptr().wrapping_add(run.skip).cast(), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
     // SAFETY: just checked.
-    let done = COLUMNS.is_some_and(|loops| unsafe {
-        columns(loops, block, [w, w.wrapping_add(run.len)], pixels, [skip, last, width], outputs.cast())
+    let done = COLUMNS.filter(|_| channels == 2 && len == 2 * step).is_some_and(|loops| unsafe {
+        columns(loops, block, (w, run.len), pixels, [skip, last, width], outputs.cast())
     });
     // Pixels all of whose values lie inside.
     let (mut start, mut end) = (0, count);
@@ -137,29 +137,32 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
 }
 
 /// Words that [`columns`] makes of weights.
-const SPREAD: usize = 128;
+const SPREAD: usize = match COLUMNS {
+    Some(Columns { words: 1.., .. }) => 128,
+    _ => 0,
+};
 
 /// The same for two channels of two taps that neighbouring pixels share, where there is a loop for them; false, and nothing done, elsewhere. w are the
-/// channels' weights, y the output of the first one at pixel 0.
+/// first channel's weights, and so far away the other one's, y the output of the first one at pixel 0.
 ///
 /// # Safety
-/// Rows have `width` values, there are weights for all, and there is room for the outputs.
-#[inline(always)]
+/// There are two channels, and pixels of two taps; rows have `width` values, there are weights for all, and there is room for the outputs.
+#[inline(never)]
 unsafe fn columns<T, A: Accumulator>(
     loops: Columns,
     block: &Block<'_, A>,
-    w: [*const i8; 2],
+    w: (*const i8, usize),
     pixels: &Pixels<'_, T>,
     [skip, last, width]: [usize; 3],
     y: *mut i8,
 ) -> bool {
-    let &Pixels { count, rows, from, step, len, .. } = pixels;
+    let &Pixels { count, rows, from, step, .. } = pixels;
     let (end, width) = (from + ((count + 1) * step) as isize, width as isize);
     // The first pixel's first tap and the last one's second one lie outside.
     let (before, behind) = (from < 0, end > width);
-    let shared = block.channels == 2 && len == 2 * step && step.is_multiple_of(4) && !rows.is_empty();
-    let fits =
-        shared && loops.words * rows.len() * step <= SPREAD && count + 1 > usize::from(before) + usize::from(behind);
+    let shared = step.is_multiple_of(4) && !rows.is_empty();
+    let room = (..=SPREAD).contains(&(loops.words * rows.len() * step));
+    let fits = shared && room && count + 1 > usize::from(before) + usize::from(behind);
     let (starts, ends) = (!before || from + step as isize == 0, !behind || end == width + step as isize);
     let whole = (before || skip == 0) && (behind || last == 2);
     if fits && starts && ends && whole {
@@ -170,11 +173,11 @@ unsafe fn columns<T, A: Accumulator>(
 }
 
 /// [`columns`], which hold.
-#[inline(never)]
+#[inline(always)]
 unsafe fn all_columns<T, A: Accumulator>(
     loops: Columns,
     block: &Block<'_, A>,
-    w: [*const i8; 2],
+    (w, next): (*const i8, usize),
     pixels: &Pixels<'_, T>,
     [skip, last]: [usize; 2],
     [before, behind]: [bool; 2],
@@ -186,19 +189,21 @@ unsafe fn all_columns<T, A: Accumulator>(
     let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
     let to = spread.as_mut_ptr().cast::<i32>();
     let mut channels = [0, 1].map(|c| {
-        // SAFETY: there are as many weights, and room for them.
-        unsafe { (loops.spread)(to.wrapping_add(c), w[c], step, rows.len()) };
+        if let Some(spread) = loops.spread {
+            // SAFETY: there are as many weights, and room for them.
+            unsafe { spread(to.wrapping_add(c), w.wrapping_add(c * next), step, rows.len()) };
+        }
         Channel::new(block.bias(c), block.multiplier(c), block.requant.zero)
     });
-    let mut w = to.cast_const();
+    let (mut w, size) = if loops.words > 0 { (to.cast_const().cast(), 4 * loops.words) } else { (w, 2) };
     for (piece, row) in pieces.iter_mut().zip(rows) {
         piece.write(Piece { x: row.as_ptr().wrapping_offset(from.max(0)).cast(), w: w.cast() });
-        w = w.wrapping_add(loops.words * step);
+        w = w.wrapping_add(size * step);
         small();
     }
     let pieces = pieces.as_mut_ptr().cast::<Piece>();
     let (end, channel) = (pieces.wrapping_add(rows.len()), channels.as_mut_ptr());
-    let mut strip = Strip { pieces, end, channel, y, pitch, step, count: 0, n: step, zero };
+    let mut strip = Strip { pieces, end, channel, y, pitch, step: next, count: 0, n: step, zero };
     let each = if block.requant.rounding == Rounding::TfliteSingle { loops.single } else { loops.double };
     let mut run = |pieces, y, count| {
         (strip.end, strip.y, strip.count) = (pieces, y, count);

@@ -44,13 +44,9 @@ pub(crate) const PIXELS: usize = 4;
 /// Up to so many channels, column phases are channels where they are alike. Where groups make up all
 /// pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
-use isa::CHUNK;
-#[cfg(not(any(upconv_backend = "armv6m", upconv_backend = "riscv")))]
-use isa::COLUMNS;
+use isa::{CHUNK, COLUMNS};
 #[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use isa::{DIRECT, SUMS};
-#[cfg(any(upconv_backend = "armv6m", upconv_backend = "riscv"))]
-use words::COLUMNS;
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
@@ -492,12 +488,13 @@ type Strips = unsafe extern "C" fn(*mut Strip);
 /// Columns of inputs, of which each is the second tap of a pixel and the first one of the next, for two channels.
 #[allow(dead_code)] // not every core has them
 struct Columns {
-    /// Words that the weights of both taps and channels for a value make.
+    /// Words that the weights of both taps and channels for a value make; none where the loops read the weights where they are.
     words: usize,
     /// Widens the weights of a channel, two taps of `step` values (a multiple of 4) in each of so many rows, to its word of two, in the order of the loops: those of the
     /// second taps of both channels, then of the first ones; with DSP instructions pairs (0, 2) of four values, then their pairs (1, 3).
-    spread: unsafe extern "C" fn(*mut i32, *const i8, usize, usize),
-    /// Loops over a [`Strip`] of columns of n values: pieces are rows and such weights, and their x move on; the first sums of both channels, which
+    spread: Option<unsafe extern "C" fn(*mut i32, *const i8, usize, usize)>,
+    /// Loops over a [`Strip`] of columns of n values: pieces are rows and such weights, or those of a channel, the other one's `step` later, and their x
+    /// move on; the first sums of both channels, which
     /// follow each other, are those of the pixel whose second tap is next. Outputs of pixels follow each other by `pitch`.
     double: Strips,
     single: Strips,

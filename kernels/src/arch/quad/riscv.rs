@@ -2,10 +2,11 @@
 //!
 //! Per value: four words of a patch, four weights, 16 `MUL` and 16 `ADD`, so 40 instructions for 16 products. What is left of
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
+//! Where two channels have two taps that neighbouring pixels share, two columns of inputs and four weights: 24 instructions for 8 products.
 
 pub(super) use super::words::{HALVES, widen_i16};
 pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Loop, PIXELS, Strip, Strips};
+use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
 use core::arch::naked_asm;
 
 /// Values of a patch, a multiple of 4.
@@ -588,6 +589,176 @@ strip!(direct_double, "4" "0", "lb" "1" [], "lb" "1", "groups double");
 strip!(direct_single, "4" "0", "lb" "1" [], "lb" "1", "groups single");
 /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
 pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+
+/// Stamps the loop over columns, two at a time: how outputs are rounded.
+///
+/// s0 strip, s1 zero point, s8 next piece, s9 the pieces' end, s10 n, s11 channels, ra columns. Inputs at a0 and a1, up to a6; weights of the first and the
+/// second tap at a2 and a3, those of the other channel at a4 and a5. s2 and s3 are the sums of the pixel whose second tap the (first) column is, then those of
+/// the next ones.
+macro_rules! columns {
+    ($name:ident, $round:literal) => {
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(strip: *mut Strip) {
+            naked_asm!(
+                ".option push",
+                ".option arch, +m",
+                ".macro products x, a, b, c, d",
+                "mul t6, \\x, t2",
+                "mul a7, \\x, t3",
+                "add \\a, \\a, t6",
+                "add \\b, \\b, a7",
+                "mul t6, \\x, t4",
+                "mul a7, \\x, t5",
+                "add \\c, \\c, t6",
+                "add \\d, \\d, a7",
+                ".endm",
+                ".macro one at",
+                "lb t0, \\at(a0)",
+                "lb t2, \\at(a3)",
+                "lb t3, \\at(a5)",
+                "lb t4, \\at(a2)",
+                "lb t5, \\at(a4)",
+                "sub t0, t0, s1",
+                "products t0, s2, s3, s4, s5",
+                ".endm",
+                ".macro two at",
+                "one \\at",
+                "lb t1, \\at(a1)",
+                "sub t1, t1, s1",
+                "products t1, s4, s5, s6, s7",
+                ".endm",
+                ".macro rows each",
+                "lw s8, 0(s0)",
+                "beq s8, s9, 5f",
+                "3:", // a row
+                "lw a0, 0(s8)",
+                "lw a2, 4(s8)",
+                "lw a4, 20(s0)",
+                "add a1, a0, s10",
+                "add a3, a2, s10",
+                "add a4, a4, a2",
+                "add a5, a4, s10",
+                "mv a6, a1",
+                "4:",
+                "\\each 0",
+                "\\each 1",
+                "\\each 2",
+                "\\each 3",
+                "addi a0, a0, 4",
+                ".ifc \\each, two",
+                "addi a1, a1, 4",
+                ".endif",
+                "addi a2, a2, 4",
+                "addi a3, a3, 4",
+                "addi a4, a4, 4",
+                "addi a5, a5, 4",
+                "bne a0, a6, 4b",
+                "sw a1, 0(s8)", // the next column
+                "addi s8, s8, 8",
+                "bne s8, s9, 3b",
+                "5:",
+                "lw a6, 12(s0)",
+                "lw a7, 16(s0)",
+                ".endm",
+                rounding!(),
+                ".macro factors at",
+                "lw a1, 16+\\at(s11)",
+                "lw a4, 20+\\at(s11)",
+                "lw a5, 24+\\at(s11)",
+                ".endm",
+                ".macro output acc, c, y",
+                concat!("clamped ", $round, ", \\acc"),
+                "sb t0, \\c(\\y)",
+                ".endm",
+                "addi sp, sp, -64",
+                "sw ra, 0(sp)",
+                "sw s0, 4(sp)",
+                "sw s1, 8(sp)",
+                "sw s2, 12(sp)",
+                "sw s3, 16(sp)",
+                "sw s4, 20(sp)",
+                "sw s5, 24(sp)",
+                "sw s6, 28(sp)",
+                "sw s7, 32(sp)",
+                "sw s8, 36(sp)",
+                "sw s9, 40(sp)",
+                "sw s10, 44(sp)",
+                "sw s11, 48(sp)",
+                "mv s0, a0",
+                "lw s9, 4(s0)",
+                "lw s11, 8(s0)",
+                "lw ra, 24(s0)",
+                "lw s10, 28(s0)",
+                "lw s1, 32(s0)",
+                "lw s2, 0(s11)",
+                "lw s3, 32(s11)",
+                "2:",
+                "lw s4, 28(s11)",
+                "lw s5, 60(s11)",
+                "addi ra, ra, -2",
+                "bltz ra, 8f",
+                "mv s6, s4",
+                "mv s7, s5",
+                "rows two",
+                "add t3, a6, a7",
+                "factors 0",
+                "output s2, 0, a6",
+                "output s4, 0, t3",
+                "factors 32",
+                "output s3, 1, a6",
+                "output s5, 1, t3",
+                "add t3, t3, a7",
+                "sw t3, 12(s0)",
+                "mv s2, s6",
+                "mv s3, s7",
+                "j 2b",
+                "8:", // the last one
+                "addi ra, ra, 1",
+                "bltz ra, 9f",
+                "rows one",
+                "factors 0",
+                "output s2, 0, a6",
+                "factors 32",
+                "output s3, 1, a6",
+                "mv s2, s4",
+                "mv s3, s5",
+                "9:",
+                "sw s2, 0(s11)",
+                "sw s3, 32(s11)",
+                "lw ra, 0(sp)",
+                "lw s0, 4(sp)",
+                "lw s1, 8(sp)",
+                "lw s2, 12(sp)",
+                "lw s3, 16(sp)",
+                "lw s4, 20(sp)",
+                "lw s5, 24(sp)",
+                "lw s6, 28(sp)",
+                "lw s7, 32(sp)",
+                "lw s8, 36(sp)",
+                "lw s9, 40(sp)",
+                "lw s10, 44(sp)",
+                "lw s11, 48(sp)",
+                "addi sp, sp, 64",
+                "ret",
+                ".purgem products",
+                ".purgem one",
+                ".purgem two",
+                ".purgem rows",
+                ".purgem double",
+                ".purgem single",
+                ".purgem clamped",
+                ".purgem factors",
+                ".purgem output",
+                ".option pop",
+            )
+        }
+    };
+}
+columns!(columns_double, "double");
+columns!(columns_single, "single");
+/// Two channels of two taps that neighbouring pixels share.
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 0, spread: None, double: columns_double, single: columns_single });
 
 /// One input that four channels share, and the weights' size.
 macro_rules! pixel {

@@ -1,6 +1,6 @@
 //! A patch of words, four pixels side by side, so that a core without packed arithmetic loads a value of each at once.
 
-use super::{CHUNK, Columns, Halves, PIXELS};
+use super::{CHUNK, Halves, PIXELS};
 use crate::Element;
 use core::mem::MaybeUninit;
 
@@ -8,9 +8,6 @@ use core::mem::MaybeUninit;
 pub(crate) const SUMS: usize = 16;
 /// Sums become int16 outputs by the safe form.
 pub(super) const HALVES: Option<Halves> = None;
-/// Two channels are two times one.
-#[allow(dead_code)] // Armv7-M has loops for two
-pub(super) const COLUMNS: Option<Columns> = None;
 
 /// The inputs of four pixels in the order of their weights: `x − offset`.
 #[repr(C, align(8))]
