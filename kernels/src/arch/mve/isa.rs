@@ -934,10 +934,10 @@ mod model {
                             }
                         }
                     }
-                    pair = pair.add(1);
                     if N == 1 {
                         break;
                     }
+                    pair = pair.add(1);
                     call.y = call.y.wrapping_byte_add(N * size_of::<T>());
                     w = core::array::from_fn(|i| w[N - 1].wrapping_byte_add(call.gap).wrapping_byte_add(i * call.len));
                     if pair.cast_const().cast() == call.end {
