@@ -924,7 +924,7 @@ mod model {
                             }
                         }
                         call.at = call.at.wrapping_byte_add(call.gap);
-                        call.channels = call.channels.byte_add(size_of_val(&sums[0]));
+                        call.channels = call.channels.wrapping_byte_add(size_of_val(&sums[0]));
                     } else {
                         for (c, (sums, scale)) in sums.into_iter().zip(scale).take(N).enumerate() {
                             for (acc, spot) in sums.into_iter().zip(call.spots) {
