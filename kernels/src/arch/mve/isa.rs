@@ -924,7 +924,7 @@ mod model {
                             }
                         }
                         call.at = call.at.wrapping_byte_add(call.gap);
-                        call.channels = call.channels.byte_add(size_of_val(&sums[0]));
+                        call.channels = call.channels.wrapping_byte_add(size_of_val(&sums[0]));
                     } else {
                         for (c, (sums, scale)) in sums.into_iter().zip(scale).take(N).enumerate() {
                             for (acc, spot) in sums.into_iter().zip(call.spots) {
@@ -934,10 +934,10 @@ mod model {
                             }
                         }
                     }
-                    pair = pair.add(1);
                     if N == 1 {
                         break;
                     }
+                    pair = pair.add(1);
                     call.y = call.y.wrapping_byte_add(N * size_of::<T>());
                     w = core::array::from_fn(|i| w[N - 1].wrapping_byte_add(call.gap).wrapping_byte_add(i * call.len));
                     if pair.cast_const().cast() == call.end {

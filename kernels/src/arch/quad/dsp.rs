@@ -952,7 +952,7 @@ mod model {
                     0 => (*channel).sums = acc,
                     _ => (0..PIXELS).for_each(|p| *y.add(p * pitch + c) = output(acc[p], q, h, e, END == 2)),
                 }
-                (w, channel, c) = (w.add(n).byte_add(next), channel.add(1), c + 1);
+                (w, channel, c) = (w.wrapping_add(n).wrapping_byte_add(next), channel.add(1), c + 1);
             }
         }
     }
@@ -980,7 +980,7 @@ mod model {
                     }
                 }
                 let moves = if pixels { &mut (*piece).x } else { &mut (*piece).w };
-                *moves = moves.byte_add(four * s.step);
+                *moves = moves.wrapping_byte_add(four * s.step);
                 piece = piece.add(1);
             }
         }
@@ -995,7 +995,7 @@ mod model {
             for _ in 0..s.count {
                 let sums = products::<i8, i8>(s, true, 4, sums);
                 (0..4).for_each(|p| *s.y.add(p * s.pitch) = output(sums[p], q, h, e, END == 2));
-                s.y = s.y.add(4 * s.pitch);
+                s.y = s.y.wrapping_add(4 * s.pitch);
             }
         }
     }
