@@ -6,7 +6,7 @@
  * allocated, there is no global state, and nothing panics: a program that links cannot reach a panic. Lengths count values, not bytes. What a
  * function hands over by pointer is there, as many as it says, and what an object was made from has to live as long as the object.
  *
- * Plans are made on the device, at start-up; a decoder's takes some 10 KB of stack, once. Objects that a refused plan or bind was to write are invalid.
+ * Plans are made on the device, at start-up; a decoder's takes some 14 KB of stack, once. Objects that a refused plan or bind was to write are invalid.
  * The Rust crate alone has bicubic and area upsampling, pixel unshuffle, unpooling, padding as a layer, and signals without end.
  */
 
@@ -655,7 +655,7 @@ uint8_t upconv_red(size_t i);
 
 /**
  * Plans an int8 decoder of `count` nodes, at most UPCONV_MAX_NODES: plays it through, row by row, so that it knows how many rows of each tensor are still
- * needed at any time. It takes some 10 KB of stack, once.
+ * needed at any time. It takes some 14 KB of stack, once.
  *
  * Errors: OBJECT for a layer that was not planned for int8; RANGE when a node reads one that does not come before it; NODE when what a node reads has
  * another length than it asks for, a join lacks inputs, nothing reads a node, or the last one is an input. The sentence names the node.

@@ -107,7 +107,7 @@ unsafe fn plan<T: Number>(decoder: *mut upconv_decoder, nodes: *const upconv_nod
 }
 
 /// Plans an int8 decoder of `count` nodes, at most UPCONV_MAX_NODES: plays it through, row by row, so that it knows how many rows of each tensor are still
-/// needed at any time. It takes some 10 KB of stack, once.
+/// needed at any time. It takes some 14 KB of stack, once.
 ///
 /// Errors: OBJECT for a layer that was not planned for int8; RANGE when a node reads one that does not come before it; NODE when what a node reads has
 /// another length than it asks for, a join lacks inputs, nothing reads a node, or the last one is an input. The sentence names the node.
