@@ -7,17 +7,16 @@ use upconv::{
     Sub, Window,
 };
 
+/// Makes the output of some inputs.
+type Model<'a, T> = &'a dyn Fn(&[&[T]], &mut [T]);
+
 /// The most inputs.
 const MOST: usize = 3;
 
 /// Runs a join whole and by rows and compares both with the model; [`check`](super::check) for several inputs. By one function of one
 /// size, which many joins share.
 #[inline(never)]
-fn check<T: Element>(
-    random: &mut Random<'_>,
-    join: &dyn Join<T>,
-    model: &dyn Fn(&[&[T]], &mut [T]),
-) -> Result<(bool, u32), Error> {
+fn check<T: Element>(random: &mut Random<'_>, join: &dyn Join<T>, model: Model<'_, T>) -> Result<(bool, u32), Error> {
     let (output, n) = (join.output(), join.inputs());
     let (mut x, mut y, mut expected) =
         ([T::default(); VALUES], [T::default(); VALUES + 2 * GUARD], [T::default(); VALUES]);
