@@ -4,7 +4,9 @@
 //! values, in the input row and in the packed weights alike: one dot product for a block of output channels. Tap rows that would
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
-use crate::arch::{ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TOTALS, few, small};
+use crate::arch::{
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, TOTALS, few, small,
+};
 use crate::phase::{Alike, Phase};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
@@ -228,7 +230,7 @@ impl Quantization<'_> {
 /// A convolution or transposed convolution with its weights, ready to run; made by [`Weights::layer`].
 ///
 /// `acc = bias + Σ (x − zx)·w`, `y = clamp(round(acc·M) + zy)`; exact but for the one rounding, named in
-/// [`Quantization::rounding`]. Weights stay where they are; a row takes 2 to 3.1 KB of stack, with Helium up to 5,
+/// [`Quantization::rounding`]. Weights stay where they are; a row takes 1 to 3.1 KB of stack, with Helium up to 5,
 /// whatever the layer's size, and no other memory (`cargo xtask bench` measures it for any layer).
 #[derive(Clone, Copy, Debug)]
 pub struct Convolution<'a, T, W = i8, A = i32> {
@@ -330,9 +332,7 @@ struct Part<'a, W> {
     last: usize,
 }
 
-/// Tap rows of a kernel that is run four pixels at a time.
-const TAP_ROWS: usize = 8;
-/// The same for taps whose inputs do not lie side by side.
+/// TAP_ROWS, for taps whose inputs do not lie side by side.
 const TAPS: usize = 9;
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
@@ -561,8 +561,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let most = plan.input.w as isize - ((taps as isize - 1) * plan.x.tap_step as isize);
         let cut_off = |i: usize| column(i) < 0 || column(i) >= most;
         if run.n > 0 {
-            let few = if dense { row.inside > TAP_ROWS } else { row.inside * taps > TAPS };
-            if few {
+            let many = if dense { row.inside > TAP_ROWS } else { row.inside * taps > TAPS };
+            if many {
                 end = 0;
             }
             let alone = n <= DIRECT && size_of::<S>() == 4 || !dense;

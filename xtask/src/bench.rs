@@ -279,6 +279,8 @@ impl Verdict {
 /// The verdict on a folded layer, and on int16x8.
 const PAIR: &str = "of the pair";
 const INT8: &str = "of int8";
+/// The verdict on what a layer takes beside its tensors, ours all of it stack.
+const SCRATCH: &str = "bytes of scratch";
 /// What is not a must.
 const AIM: &str = "aim";
 
@@ -323,7 +325,7 @@ impl Measured {
             let verdicts = |all: Vec<Verdict>| {
                 let met = |v: &Verdict| if v.met() { "met" } else { "missed" };
                 let one = |v: &Verdict| match v.what {
-                    PAIR | INT8 => format!("{} {}, {} {}", short(v.cost), v.what, short(v.limit), met(v)),
+                    PAIR | INT8 | SCRATCH => format!("{} {}, {} {}", short(v.cost), v.what, short(v.limit), met(v)),
                     _ => format!("{} {}", short(v.limit), met(v)),
                 };
                 all.iter().map(one).collect::<Vec<_>>().join(", ")
@@ -368,6 +370,11 @@ impl Measured {
             && let Some(int8) = line.strip_suffix(" i16x8").and_then(|line| self.cost(line, core))
         {
             verdict(INT8, targets::I16X8, cost.instructions as f64 / int8.instructions as f64);
+        }
+        let of_cmsis_nn =
+            |p: &peers::Peer| Some(p.layer) == name(line) && p.core == core && p.name.starts_with("CMSIS-NN");
+        if let Some(scratch) = peers::all().iter().filter(|p| of_cmsis_nn(p)).filter_map(|p| p.scratch).min() {
+            verdict(SCRATCH, scratch.into(), cost.stack.into());
         }
         verdicts
     }
@@ -430,10 +437,11 @@ impl Measured {
     fn judged(&self) -> Vec<(Verdict, String)> {
         let of = |(core, line, cost): (&'static str, &str, &Cost)| {
             let text = |v: &Verdict| {
-                let what = if matches!(v.what, PAIR | INT8) { format!(" {}", v.what) } else { String::new() };
+                let what = if matches!(v.what, PAIR | INT8 | SCRATCH) { format!(" {}", v.what) } else { String::new() };
                 format!(
-                    "{core} {}: {}{what}, {} {}",
+                    "{core} {}{}: {}{what}, {} {}",
                     name(line).unwrap_or(line),
+                    if v.what == SCRATCH { " scratch" } else { "" },
                     short(v.cost),
                     if v.what == AIM { AIM } else { "at most" },
                     short(v.limit)

@@ -52,21 +52,21 @@ pub fn build(board: &Silicon, demo: Demo) -> Result<PathBuf> {
             "live"
         }
     };
-    build_with(board, name, "release", &[])
+    build_with(board, name, &[])
 }
 
 /// Builds the bench for a board, with the layers in the program and an arena that its RAM has room for.
 pub fn build_bench(board: &Silicon, layers: &[String]) -> Result<PathBuf> {
     // The rest is for statics and the stack.
     let arena = board.ram.saturating_sub(24 << 10).max(board.ram / 4);
-    // The micro:bit's flash has no room for it at full speed.
-    let profile = boards::find(board.name).map_or("release", |board| board.profile);
-    build_with(board, "bench", profile, &[("UPCONV_ARGUMENTS", layers.join(";")), ("UPCONV_ARENA", arena.to_string())])
+    build_with(board, "bench", &[("UPCONV_ARGUMENTS", layers.join(";")), ("UPCONV_ARENA", arena.to_string())])
 }
 
 /// Builds the program that a feature names; answers its ELF file.
-fn build_with(board: &Silicon, feature: &str, profile: &str, environment: &[(&str, String)]) -> Result<PathBuf> {
+fn build_with(board: &Silicon, feature: &str, environment: &[(&str, String)]) -> Result<PathBuf> {
     setup::target(board.target)?;
+    // The micro:bit's flash has no room for the networks at full speed, emulated or not.
+    let profile = boards::find(board.name).map_or("release", |board| board.profile);
     let mut build = cargo::hal_command("build", board.name, board.target, &["rtt", feature])?;
     build.envs(environment.iter().map(|(name, value)| (name, value)));
     cargo::run(build.args(["--profile", profile]))?;

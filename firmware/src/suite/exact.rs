@@ -118,22 +118,22 @@ fn round_half_away(v: f32) -> i64 {
     (f64::from(v) + away) as i64
 }
 
-/// `acc * q * 2^(shift - 31)` in the named rounding; q = 0 or in [2^30, 2^31).
+/// `acc * q * 2^(shift - 31)` in the named rounding; q = 0 or in [2^30, 2^31). A shift to the right is a division that rounds down.
 fn scale(acc: i64, q: i64, shift: i32, rounding: Rounding) -> i128 {
     let (unshifted, q) = (i128::from(acc), i128::from(q));
     let (acc, right) = (unshifted << shift.max(0), (-shift).max(0));
     match rounding {
         Rounding::TfliteDouble => {
             // Doubling high multiply: to the nearest, ties up. Then a division by 2^right: to the nearest, ties away from zero.
-            let high = (acc * q + (1 << 30)).div_euclid(1 << 31);
-            let half = (1i128 << right) / 2;
-            (high.abs() + half) / (1 << right) * high.signum()
+            let high = (acc * q + (1 << 30)) >> 31;
+            let half = (1i128 << right) >> 1;
+            ((high.abs() + half) >> right) * high.signum()
         }
         Rounding::Tflite16x8 => {
             let q16 = if q < 0x7FFF_0000 { (q + (1 << 15)) / (1 << 16) } else { 0x7FFF };
-            (2 * unshifted * q16 + (1i128 << (15 - shift))).div_euclid(1i128 << (16 - shift))
+            (2 * unshifted * q16 + (1i128 << (15 - shift))) >> (16 - shift)
         }
-        Rounding::TfliteSingle => (acc * q + (1i128 << (30 + right))).div_euclid(1i128 << (31 + right)),
+        Rounding::TfliteSingle => (acc * q + (1i128 << (30 + right))) >> (31 + right),
     }
 }
 

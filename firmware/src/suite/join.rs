@@ -7,43 +7,52 @@ use upconv::{
     Sub, Window,
 };
 
-/// Runs a join whole and by rows and compares both with the model; [`check`](super::check) for N inputs.
-fn check<T: Element, const N: usize>(
-    random: &mut Random<'_>,
-    join: &dyn Join<T>,
-    model: impl FnOnce([&[T]; N], &mut [T]),
-) -> Result<(bool, u32), Error> {
-    let output = join.output();
+/// Makes the output of some inputs.
+type Model<'a, T> = &'a dyn Fn(&[&[T]], &mut [T]);
+
+/// The most inputs.
+const MOST: usize = 3;
+
+/// Runs a join whole and by rows and compares both with the model; [`check`](super::check) for several inputs. By one function of one
+/// size, which many joins share.
+#[inline(never)]
+fn check<T: Element>(random: &mut Random<'_>, join: &dyn Join<T>, model: Model<'_, T>) -> Result<(bool, u32), Error> {
+    let (output, n) = (join.output(), join.inputs());
     let (mut x, mut y, mut expected) =
         ([T::default(); VALUES], [T::default(); VALUES + 2 * GUARD], [T::default(); VALUES]);
     // All inputs one after the other.
-    let mut rest = room(&mut x, (0..N).map(|i| join.input(i).len()).sum())?;
+    let mut rest = room(&mut x, (0..n).map(|i| join.input(i).len()).sum())?;
     random.paint(rest);
-    let mut inputs: [&[T]; N] = [&[]; N];
-    for (i, input) in inputs.iter_mut().enumerate() {
+    let mut inputs: [&[T]; MOST] = [&[]; MOST];
+    for (i, input) in inputs[..n].iter_mut().enumerate() {
         let (this, after) = rest.split_at_mut(join.input(i).len());
         (*input, rest) = (this, after);
     }
     let expected = room(&mut expected, output.len())?;
     let guarded = room(&mut y, output.len() + 2 * GUARD)?;
-    model(inputs, expected);
+    model(&inputs[..n], expected);
 
     let guard = random.element();
     guarded.fill(guard);
-    BoundJoin::whole(join, inputs, &mut guarded[GUARD..][..output.len()])?.run();
+    let (y, [a, b, c]) = (&mut guarded[GUARD..][..output.len()], inputs);
+    match n {
+        1 => BoundJoin::whole(join, [a], y)?.run(),
+        2 => BoundJoin::whole(join, [a, b], y)?.run(),
+        _ => BoundJoin::whole(join, [a, b, c], y)?.run(),
+    }
     let (before, rest) = guarded.split_at(GUARD);
     let (y, after) = rest.split_at(output.len());
     let intact = before.iter().chain(after).all(|v| *v == guard);
-    let equal = intact && y == expected && rows_equal(join, inputs, expected)?;
+    let equal = intact && y == expected && rows_equal(join, &inputs[..n], expected)?;
     Ok((equal, y.iter().fold(0, |d: u32, v| d.wrapping_mul(31).wrapping_add(v.to_i32() as u32))))
 }
 
 /// Whether each row comes out the same from rings that hold exactly the rows that the join says it reads.
-fn rows_equal<T: Element, const N: usize>(join: &dyn Join<T>, x: [&[T]; N], expected: &[T]) -> Result<bool, Error> {
+fn rows_equal<T: Element>(join: &dyn Join<T>, x: &[&[T]], expected: &[T]) -> Result<bool, Error> {
     let (mut memory, mut row) = ([T::default(); VALUES], [T::default(); VALUES]);
     let row = room(&mut row, join.output().row_len())?;
     for (oy, expected) in expected.chunks(join.output().row_len()).enumerate() {
-        let mut windows = [Window::whole(&[], Shape::new(0, 0, 0))?; N];
+        let mut windows = [Window::whole(&[], Shape::new(0, 0, 0))?; MOST];
         let mut rest = &mut memory[..];
         for (i, (window, x)) in windows.iter_mut().zip(x).enumerate() {
             let (reads, len) = (join.reads(i, oy), join.input(i).row_len());
@@ -56,7 +65,7 @@ fn rows_equal<T: Element, const N: usize>(join: &dyn Join<T>, x: [&[T]; N], expe
             }
             (*window, rest) = (Window::ring(ring, len, reads.start, slot)?, after);
         }
-        join.row(oy, &windows, row);
+        join.row(oy, &windows[..x.len()], row);
         if row != expected {
             return Ok(false);
         }
@@ -72,30 +81,37 @@ fn quant<T: Element>(random: &mut Random<'_>) -> Quant {
 }
 
 pub(super) fn concat<T: Element>(random: Random<'_>, cases: u32) -> Outcome {
-    group(random, cases, |random| match random.below(3) {
-        0 => concat_of::<T, 1>(random),
-        1 => concat_of::<T, 2>(random),
-        _ => concat_of::<T, 3>(random),
+    group(random, cases, |random| {
+        let along = *random.pick(&[Along::Height, Along::Width, Along::Channels]);
+        let (first, y, rounding) = (shape(random), quant::<T>(random), *random.pick(&ROUNDINGS));
+        let mut inputs = [(first, y); MOST];
+        for (shape, x) in &mut inputs {
+            match along {
+                Along::Height => shape.h = random.below(4) + 1,
+                Along::Width => shape.w = random.below(4) + 1,
+                Along::Channels => shape.c = random.below(6) + 1,
+            }
+            if random.below(2) == 0 {
+                *x = quant::<T>(random);
+            }
+        }
+        let ([a, b, c], one, two, three) = (inputs, Concat::<T, 1>::plan, Concat::<T, 2>::plan, Concat::<T, 3>::plan);
+        match random.below(3) {
+            0 => concat_of(random, &one(along, [a], y, rounding)?, (along, &inputs, y, rounding)),
+            1 => concat_of(random, &two(along, [a, b], y, rounding)?, (along, &inputs, y, rounding)),
+            _ => concat_of(random, &three(along, [a, b, c], y, rounding)?, (along, &inputs, y, rounding)),
+        }
     })
 }
 
-fn concat_of<T: Element, const N: usize>(random: &mut Random<'_>) -> Result<(bool, u32), Error> {
-    let along = *random.pick(&[Along::Height, Along::Width, Along::Channels]);
-    let (first, y, rounding) = (shape(random), quant::<T>(random), *random.pick(&ROUNDINGS));
-    let mut inputs = [(first, y); N];
-    for (shape, x) in &mut inputs {
-        match along {
-            Along::Height => shape.h = random.below(4) + 1,
-            Along::Width => shape.w = random.below(4) + 1,
-            Along::Channels => shape.c = random.below(6) + 1,
-        }
-        if random.below(2) == 0 {
-            *x = quant::<T>(random);
-        }
-    }
-    let join = Concat::<T, N>::plan(along, inputs, y, rounding)?;
+#[inline(never)]
+fn concat_of<T: Element>(
+    random: &mut Random<'_>,
+    join: &dyn Join<T>,
+    (along, inputs, y, rounding): (Along, &[(Shape, Quant)], Quant, Rounding),
+) -> Result<(bool, u32), Error> {
     let output = join.output();
-    check(random, &join, |x: [&[T]; N], out: &mut [T]| {
+    check(random, join, &|x, out| {
         for (i, out) in out.iter_mut().enumerate() {
             let mut at = [i / output.row_len(), i / output.c % output.w, i % output.c];
             for (x, (s, q)) in x.iter().zip(inputs) {
@@ -108,7 +124,7 @@ fn concat_of<T: Element, const N: usize>(random: &mut Random<'_>) -> Result<(boo
                     let raw = x[(at[0] * s.w + at[1]) * s.c + at[2]];
                     let m = Multiplier::from_real(f64::from(q.scale) / f64::from(y.scale)).unwrap();
                     let acc = i64::from(raw.to_i32() - q.zero);
-                    *out = if q == y { raw } else { requantised(acc, m, y, Activation::None, rounding) };
+                    *out = if *q == y { raw } else { requantised(acc, m, y, Activation::None, rounding) };
                     break;
                 }
                 at[axis] -= len;
@@ -142,7 +158,8 @@ fn elementwise<T: Element>(
     formula: impl Fn(i64, i64) -> T,
 ) -> Result<(bool, u32), Error> {
     let (sa, sb) = (join.input(0), join.input(1));
-    check(random, join, |[a, b]: [&[T]; 2], out: &mut [T]| {
+    check(random, join, &|x, out| {
+        let [a, b] = [x[0], x[1]];
         for (i, out) in out.iter_mut().enumerate() {
             let (oy, ox, c) = (i / sa.row_len(), i / sa.c % sa.w, i % sa.c);
             let partner = b[(oy.min(sb.h - 1) * sb.w + ox.min(sb.w - 1)) * sb.c + c];

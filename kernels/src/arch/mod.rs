@@ -57,6 +57,9 @@ pub(crate) use portable::{FEW, TOTALS, few};
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 pub(crate) use quad::{FEW, TOTALS, few};
 
+/// Tap rows of a kernel that is run four pixels at a time, or whose inputs are read where they are.
+pub(crate) const TAP_ROWS: usize = 8;
+
 /// Whether there are the DSP instructions of Armv7E-M and Armv8-M.
 const DSP: bool = cfg!(any(upconv_backend = "dsp", upconv_backend = "mve"));
 /// Whether there is Helium.

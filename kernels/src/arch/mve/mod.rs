@@ -786,7 +786,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         unsafe {
             if skip > 0 {
                 let skip = skip * size;
-                isa::carry(y.cast::<u8>().add(skip), own[0].as_ptr().cast::<u8>().add(skip), n * size - skip);
+                isa::carry(y.cast::<u8>().wrapping_add(skip), own[0].as_ptr().cast::<u8>().add(skip), n * size - skip);
             }
             if last < n {
                 let at = (span.count - 1) * span.pitch;

@@ -1,8 +1,9 @@
 //! Few channels, whose inputs are read where they are: of the channels nothing is made but what the loops read.
 
+use super::super::TAP_ROWS;
 use super::super::small;
 use super::portable::{Block, Pixels, Run};
-use super::{COLUMNS, Channel, Columns, End, PIXELS, Piece, Strip, Strips, TAP_ROWS, in_turn, isa};
+use super::{COLUMNS, Channel, Columns, End, PIXELS, Piece, Strip, Strips, in_turn, isa};
 use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Multiplier, Rounding};
@@ -215,8 +216,8 @@ unsafe fn all_columns<T, A: Accumulator>(
         run(end, one.as_mut_ptr(), 1);
         left -= 1;
         if before {
-            // SAFETY: the first pixel has that channel.
-            unsafe { y.add(1).write(one[1]) };
+            // SAFETY: the first pixel has that channel; y itself may lie before all outputs.
+            unsafe { y.wrapping_add(1).write(one[1]) };
             y = y.wrapping_add(pitch);
         }
     }

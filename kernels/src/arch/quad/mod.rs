@@ -172,7 +172,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             to.write(Channel { sums: [start; PIXELS], q, h, e, start });
             small();
         }
-        self.channels.len = n;
+        self.channels.len = if own == 0 { 0 } else { n };
         self.clamps = block.requant.clamps::<T>();
         let holds = size_of::<S>() == 4 && block.largest <= SMALL && sign >= 0;
         self.halves = holds && (size_of::<T>(), size_of::<A>(), block.requant.zero) == (2, 8, 0);
@@ -456,8 +456,6 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// Values outside that are brought to a patch in one call.
 const OUTSIDE: usize = 32;
-/// Rows whose inputs are read where they are, of few channels.
-const TAP_ROWS: usize = 8;
 
 /// Dot products of inputs where they are; the loops change it.
 ///
