@@ -81,7 +81,7 @@
 /**
  * 8-byte words of a layer.
  */
-#define UPCONV_LAYER_WORDS 40
+#define UPCONV_LAYER_WORDS 44
 #endif
 
 #if defined(UPCONV_POINTERS_64)

@@ -16,7 +16,7 @@ pub const UPCONV_MAX_JOINED: usize = 4;
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a layer.
-pub const UPCONV_LAYER_WORDS: usize = 40;
+pub const UPCONV_LAYER_WORDS: usize = 44;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a layer.
 pub const UPCONV_LAYER_WORDS: usize = 72;
