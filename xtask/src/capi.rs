@@ -233,7 +233,8 @@ fn digits(folder: &Path) -> Result<()> {
     let printed = output(folder, "digits")?;
     let mut crcs = printed.lines().filter_map(|line| line.rsplit_once(' ')).filter(|(name, _)| name.contains(" int"));
     let seed = &Task::Digits.seeds()[0];
-    for network in seed.networks {
+    // C has int16 weights for int8 inputs alone.
+    for network in seed.networks.iter().filter(|n| (n.name, n.format()) != ("folded", "int16x8")) {
         for (sample, bytes) in models::decode_all(seed, network).iter().enumerate() {
             let expected =
                 (format!("{} {} {sample}", network.name, network.format()), format!("{:08x}", crc32fast::hash(bytes)));
