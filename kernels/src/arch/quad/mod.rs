@@ -33,8 +33,6 @@ use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, null_mut};
 use core::slice::Iter;
-#[allow(unused_imports)] // read where this backend is chosen
-pub(crate) use few::{FEW, TOTALS, few};
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -46,7 +44,10 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
 use isa::{CHUNK, COLUMNS};
 #[allow(unused_imports)] // read where this backend is chosen
-pub(crate) use isa::{DIRECT, SUMS};
+pub(crate) use {
+    few::{FEW, TOTALS, few},
+    isa::{DIRECT, SUMS},
+};
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
@@ -484,7 +485,6 @@ type Halves = unsafe extern "C" fn(*const Channel<i32>, *const Channel<i32>, *mu
 type Strips = unsafe extern "C" fn(*mut Strip);
 
 /// Columns of inputs, of which each is the second tap of a pixel and the first one of the next, for two channels.
-#[allow(dead_code)] // not every core has them
 struct Columns {
     /// Words that the weights of both taps and channels for a value make; none where the loops read the weights where they are.
     words: usize,
@@ -492,8 +492,7 @@ struct Columns {
     /// second taps of both channels, then of the first ones; with DSP instructions pairs (0, 2) of four values, then their pairs (1, 3).
     spread: Option<unsafe extern "C" fn(*mut i32, *const i8, usize, usize)>,
     /// Loops over a [`Strip`] of columns of n values: pieces are rows and such weights, or those of a channel, the other one's `step` later, and their x
-    /// move on; the first sums of both channels, which
-    /// follow each other, are those of the pixel whose second tap is next. Outputs of pixels follow each other by `pitch`.
+    /// move on; the first sums of both channels, which follow each other, are those of the pixel whose second tap is next. Outputs of pixels follow each other by `pitch`.
     double: Strips,
     single: Strips,
 }
