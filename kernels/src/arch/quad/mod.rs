@@ -45,7 +45,7 @@ pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
 use isa::{CHUNK, COLUMNS};
 #[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use {
-    few::{FEW, TOTALS, few},
+    few::{FEW, few},
     isa::{DIRECT, SUMS},
 };
 
