@@ -83,10 +83,11 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
         y: outputs.cast(),
     };
     let (mut biases, mut multipliers) = (block.bias.iter(), block.multipliers.iter());
+    let half = 2 * block.requant.zero + 1;
     for c in if done { 0..0 } else { 0..channels } {
         let bias = in_turn(&mut biases, block.bias).map_or(0, |bias| bias.to_i64() as i32);
         let multiplier = in_turn(&mut multipliers, block.multipliers).copied().unwrap_or(Multiplier::ZERO);
-        let mut channel = Channel::new(bias, multiplier, block.requant.zero);
+        let mut channel = Channel::new::<A>(bias, multiplier, half);
         let (first, behind) = (usize::from(c < skip), count - usize::from(c >= last));
         let (mut start, mut end) = (start.max(first), end.min(behind));
         let whole = end.saturating_sub(start);
@@ -195,7 +196,7 @@ unsafe fn all_columns<T, A: Accumulator>(
             // SAFETY: there are as many weights, and room for them.
             unsafe { spread(to.wrapping_add(c), w.wrapping_add(c * next), step, rows.len()) };
         }
-        Channel::new(block.bias(c), block.multiplier(c), block.requant.zero)
+        Channel::new::<A>(block.bias(c), block.multiplier(c), 2 * block.requant.zero + 1)
     });
     let (mut w, size) = if loops.words > 0 { (to.cast_const().cast(), 4 * loops.words) } else { (w, 2) };
     for (piece, row) in pieces.iter_mut().zip(rows) {
@@ -241,25 +242,19 @@ unsafe fn all_columns<T, A: Accumulator>(
 #[inline(never)]
 unsafe fn total(w: *const i8, n: usize) -> i32 {
     // SAFETY: the caller's.
-    unsafe { core::slice::from_raw_parts(w, n) }.iter().map(|&w| i32::from(w)).sum()
+    unsafe { core::slice::from_raw_parts(w, n) }.iter().fold(0, |sum, &w| {
+        small();
+        sum + i32::from(w)
+    })
 }
 
 /// The output where no tap reads an input.
 #[cold]
 #[inline(never)]
-fn bare<A>(block: &Block<'_, A>, bias: i32, multiplier: Multiplier) -> i8 {
-    block.requant.apply(bias, multiplier)
-}
-
-impl Channel<i32> {
-    /// Whose outputs are made in registers.
-    #[inline(always)]
-    fn new(bias: i32, m: Multiplier, zero: i32) -> Self {
-        let e = -i32::from(m.shift());
-        // h = zero · 2^e + 2^(e − 1); as in `Job::start`.
-        let h = (2 * zero + 1).wrapping_shl((e - 1) as u32);
-        Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias }
-    }
+fn bare<A: Accumulator>(block: &Block<'_, A>, bias: i32, multiplier: Multiplier) -> i8 {
+    let mut y = [0i8];
+    block.requant.all::<_, _, A>([bias].into_iter(), [multiplier].into_iter(), &mut y);
+    y[0]
 }
 
 /// The pixels of a channel.
