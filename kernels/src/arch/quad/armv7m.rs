@@ -19,7 +19,7 @@ pub(super) const RAW: bool = true;
 /// # Safety
 /// The inputs can be read, and the patch has room.
 #[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32, _: bool) {
     // SAFETY: the caller's.
     unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
 }

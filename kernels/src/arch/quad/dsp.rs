@@ -1,15 +1,15 @@
 //! Cortex-M4, M7 and M33: `SMLAD` multiplies two pairs of 16-bit numbers and adds both products.
 //!
 //! A patch holds, for each four values, the pairs (0, 2) of four pixels and then their pairs (1, 3), the order in which `SXTB16` widens
-//! four bytes. Four values of a channel are then
+//! four bytes; for int16 weights, which are pairs already, (0, 1) and (2, 3). Four values of a channel are then
 //!
 //! ```text
-//! four weights, widened to two pairs            1 LDR, 2 SXTB16 (int16: 2 LDR, 2 PKH)
+//! two pairs of weights                          1 LDR, 2 SXTB16 (int16: 2 LDR)
 //! one pair of four pixels, twice                2 LDM
 //! sums[p] += x[p] · w                           8 SMLAD
 //! ```
 //!
-//! 13 instructions for 16 products. Where two channels have two taps that neighbouring pixels share, no patch is needed: four values of a column are
+//! 13 instructions (12) for 16 products. Where two channels have two taps that neighbouring pixels share, no patch is needed: four values of a column are
 //! widened once (1 LDR, 2 SXTAB16), for both taps of both channels (2 LDM, 8 SMLAD), whose weights are widened once a row.
 
 #[cfg(not(target_arch = "arm"))]
@@ -31,7 +31,7 @@ pub(super) const RAW: bool = false;
 /// The inputs of four pixels in the order of their weights, widened: `x − offset`.
 #[repr(C, align(8))]
 pub(crate) struct Patch {
-    /// Four values: pairs (0, 2) and (1, 3), of each pixel.
+    /// Four values: two pairs, of each pixel.
     x: [[[[MaybeUninit<i16>; 2]; PIXELS]; 2]; CHUNK / 4],
 }
 
@@ -46,12 +46,13 @@ impl Patch {
         portable::Patch::offset::<T>(zero)
     }
 
-    /// Pixel `p` has the inputs `x` from value `at` on.
+    /// Pixel `p` has the inputs `x` from value `at` on, for int16 weights or others.
     #[inline(always)]
-    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
+    fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32, wide: bool) {
         for (at, x) in (at..).zip(x) {
             if let Some(quad) = self.x.get_mut(at / 4) {
-                quad[at % 2][p % PIXELS][at / 2 % 2] = MaybeUninit::new((x.to_i32() - offset) as i16);
+                let [pair, half] = place(at, wide);
+                quad[pair][p % PIXELS][half] = MaybeUninit::new((x.to_i32() - offset) as i16);
             }
         }
     }
@@ -60,11 +61,19 @@ impl Patch {
     ///
     /// # Safety
     /// It has been filled.
-    pub(super) unsafe fn get(&self, p: usize, at: usize) -> i32 {
-        let pair = self.x.get(at / 4).and_then(|quad| quad.get(at % 2)).and_then(|half| half.get(p));
+    pub(super) unsafe fn get(&self, p: usize, at: usize, wide: bool) -> i32 {
+        let [pair, half] = place(at, wide);
+        let pair = self.x.get(at / 4).and_then(|quad| quad.get(pair)).and_then(|pair| pair.get(p));
         // SAFETY: the caller's.
-        pair.and_then(|pair| pair.get(at / 2 % 2)).map_or(0, |x| unsafe { x.assume_init() }.into())
+        pair.and_then(|pair| pair.get(half)).map_or(0, |x| unsafe { x.assume_init() }.into())
     }
+}
+
+/// The pair of value `at` among its four's, and its half.
+#[inline(always)]
+fn place(at: usize, wide: bool) -> [usize; 2] {
+    let [low, high] = [at % 2, at / 2 % 2];
+    if wide { [high, low] } else { [low, high] }
 }
 
 #[cfg(target_arch = "arm")]
@@ -95,9 +104,17 @@ mod asm {
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: &[*const i8; PIXELS],
+        n: usize,
+        offset: i32,
+        wide: bool,
+    ) {
+        let each = if wide { widen_wide } else { widen_all };
         // SAFETY: the caller's.
-        unsafe { widen_all(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, offset, at % 4) };
+        unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, offset, at % 4) };
     }
 
     /// The same for 16-bit inputs, which stay what they are.
@@ -111,65 +128,127 @@ mod asm {
         x: &[*const i16; PIXELS],
         n: usize,
         offset: i32,
+        wide: bool,
     ) {
         let quads = if at.is_multiple_of(4) { n / 4 } else { 0 };
         if quads > 0 {
+            let each = if wide { wide_quads } else { pair_quads };
             // SAFETY: the caller's.
-            unsafe { pair_quads(patch.x.as_mut_ptr().add(at / 4).cast(), x, quads) };
+            unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, quads) };
         }
         let done = 4 * quads;
         for (p, &x) in x.iter().enumerate().take(if done < n { PIXELS } else { 0 }) {
             // SAFETY: the caller's.
-            patch.fill(p, at + done, unsafe { core::slice::from_raw_parts(x.add(done), n - done) }, offset);
+            patch.fill(p, at + done, unsafe { core::slice::from_raw_parts(x.add(done), n - done) }, offset, wide);
         }
     }
 
-    #[unsafe(naked)]
-    unsafe extern "C" fn pair_quads(to: *mut (), x: &[*const i16; PIXELS], quads: usize) {
-        naked_asm!(
-            ".cpu cortex-m33",
-            ".macro pair x, a, b", // (0, 1) and (2, 3) become (0, 2) and (1, 3)
-            "ldr \\a, [\\x], #4",
-            "ldr r12, [\\x], #4",
-            "pkhtb \\b, r12, \\a, asr #16",
-            "pkhbt \\a, \\a, r12, lsl #16",
-            ".endm",
-            "push {{r2, r4-r11, lr}}",
-            "ldmia r1, {{r1, r2, r3, lr}}",
-            "2:",
-            "pair r1, r4, r8",
-            "pair r2, r5, r9",
-            "pair r3, r6, r10",
-            "pair lr, r7, r11",
-            "stmia r0!, {{r4-r11}}",
-            "ldr r12, [sp]",
-            "subs r12, r12, #1",
-            "str r12, [sp]",
-            "bne 2b",
-            "pop {{r2, r4-r11, pc}}",
-            ".purgem pair",
-        )
+    /// Stamps the copy of four 16-bit values of each pixel at a time: how a and r12, which hold them, become a and b.
+    macro_rules! quads {
+        ($name:ident, [$($pairs:literal),+]) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(to: *mut (), x: &[*const i16; PIXELS], quads: usize) {
+                naked_asm!(
+                    ".cpu cortex-m33",
+                    ".macro pair x, a, b",
+                    "ldr \\a, [\\x], #4",
+                    "ldr r12, [\\x], #4",
+                    $($pairs,)+
+                    ".endm",
+                    "push {{r2, r4-r11, lr}}",
+                    "ldmia r1, {{r1, r2, r3, lr}}",
+                    "2:",
+                    "pair r1, r4, r8",
+                    "pair r2, r5, r9",
+                    "pair r3, r6, r10",
+                    "pair lr, r7, r11",
+                    "stmia r0!, {{r4-r11}}",
+                    "ldr r12, [sp]",
+                    "subs r12, r12, #1",
+                    "str r12, [sp]",
+                    "bne 2b",
+                    "pop {{r2, r4-r11, pc}}",
+                    ".purgem pair",
+                )
+            }
+        };
     }
+    quads!(pair_quads, ["pkhtb \\b, r12, \\a, asr #16", "pkhbt \\a, \\a, r12, lsl #16"]);
+    quads!(wide_quads, ["mov \\b, r12"]);
 
+    /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to the distance of its pair in r8 and its own in r9.
+    ///
     /// Four values at a time from the first of four on, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
     /// last four values start, and their end.
-    #[unsafe(naked)]
-    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
-        naked_asm!(
-            ".cpu cortex-m33",
-            "push {{r4-r11, lr}}",
-            "ldr r10, [sp, #36]",
-            "rsb r3, r3, #0",
-            "pkhbt r12, r3, r3, lsl #16",
-            "mov r5, r2",
-            "ldmia r1, {{r1, r2, r3, lr}}",
-            "add r5, r5, r1",
-            "sub r4, r5, #4",
-            "push {{r4, r5}}",
-            "cmp r10, #0",
-            "bne 4f",
-            "b 6f",
-            "2:",
+    macro_rules! widen {
+        ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
+                naked_asm!(
+                    ".cpu cortex-m33",
+                    // Bytes of a pixel in b become pairs in r and t, then in a and b; in a and b alone by exchanging two halves.
+                    ".macro pairs x, a, b, r, t",
+                    "ldr \\t, [\\x], #4",
+                    "sxtab16 \\r, r12, \\t",
+                    "sxtab16 \\t, r12, \\t, ror #8",
+                    "pkhbt \\a, \\r, \\t, lsl #16",
+                    "pkhtb \\b, \\t, \\r, asr #16",
+                    ".endm",
+                    "push {{r4-r11, lr}}",
+                    "ldr r10, [sp, #36]",
+                    "rsb r3, r3, #0",
+                    "pkhbt r12, r3, r3, lsl #16",
+                    "mov r5, r2",
+                    "ldmia r1, {{r1, r2, r3, lr}}",
+                    "add r5, r5, r1",
+                    "sub r4, r5, #4",
+                    "push {{r4, r5}}",
+                    "cmp r10, #0",
+                    "bne 4f",
+                    "b 6f",
+                    "2:",
+                    $($quad,)+
+                    "stmia r0!, {{r4-r11}}",
+                    "6:",
+                    "ldr r11, [sp]",
+                    "cmp r1, r11",
+                    "bls 2b",
+                    "mov r10, #0",
+                    "3:",
+                    "ldr r11, [sp, #4]",
+                    "cmp r1, r11",
+                    "beq 5f",
+                    "4:",
+                    $($place,)+
+                    "add r9, r9, r0",
+                    "ldrsb r4, [r1], #1",
+                    "ldrsb r5, [r2], #1",
+                    "ldrsb r6, [r3], #1",
+                    "ldrsb r7, [lr], #1",
+                    "add r4, r4, r12",
+                    "add r5, r5, r12",
+                    "add r6, r6, r12",
+                    "add r7, r7, r12",
+                    "strh r4, [r9]",
+                    "strh r5, [r9, #4]",
+                    "strh r6, [r9, #8]",
+                    "strh r7, [r9, #12]",
+                    "add r10, r10, #1",
+                    "ands r10, r10, #3",
+                    "bne 3b",
+                    "add r0, r0, #32",
+                    "b 6b",
+                    "5:",
+                    "add sp, sp, #8",
+                    "pop {{r4-r11, pc}}",
+                    ".purgem pairs",
+                )
+            }
+        };
+    }
+    widen!(
+        widen_all,
+        [
             "ldr r8, [r1], #4",
             "ldr r9, [r2], #4",
             "ldr r10, [r3], #4",
@@ -181,44 +260,26 @@ mod asm {
             "sxtab16 r8, r12, r8, ror #8",
             "sxtab16 r9, r12, r9, ror #8",
             "sxtab16 r10, r12, r10, ror #8",
+            "sxtab16 r11, r12, r11, ror #8"
+        ],
+        ["and r8, r10, #1", "and r9, r10, #2", "add r9, r9, r8, lsl #4"]
+    );
+    widen!(
+        widen_wide,
+        [
+            "pairs r1, r4, r8, r10, r11",
+            "pairs r2, r5, r9, r10, r11",
+            "pairs r3, r6, r10, r7, r11",
+            // No register is left: r7 = (0, 2) and r11 = (1, 3) exchange two halves.
+            "ldr r11, [lr], #4",
+            "sxtab16 r7, r12, r11",
             "sxtab16 r11, r12, r11, ror #8",
-            "stmia r0!, {{r4-r11}}",
-            "6:",
-            "ldr r11, [sp]",
-            "cmp r1, r11",
-            "bls 2b",
-            "mov r10, #0",
-            "3:",
-            "ldr r11, [sp, #4]",
-            "cmp r1, r11",
-            "beq 5f",
-            "4:",
-            "and r8, r10, #1",
-            "and r9, r10, #2",
-            "add r9, r9, r8, lsl #4",
-            "add r9, r9, r0",
-            "ldrsb r4, [r1], #1",
-            "ldrsb r5, [r2], #1",
-            "ldrsb r6, [r3], #1",
-            "ldrsb r7, [lr], #1",
-            "add r4, r4, r12",
-            "add r5, r5, r12",
-            "add r6, r6, r12",
-            "add r7, r7, r12",
-            "strh r4, [r9]",
-            "strh r5, [r9, #4]",
-            "strh r6, [r9, #8]",
-            "strh r7, [r9, #12]",
-            "add r10, r10, #1",
-            "ands r10, r10, #3",
-            "bne 3b",
-            "add r0, r0, #32",
-            "b 6b",
-            "5:",
-            "add sp, sp, #8",
-            "pop {{r4-r11, pc}}",
-        )
-    }
+            "eor r7, r7, r11, lsl #16",
+            "eor r11, r11, r7, lsr #16",
+            "eor r7, r7, r11, lsl #16"
+        ],
+        ["and r8, r10, #2", "and r9, r10, #1", "lsl r9, r9, #1", "add r9, r9, r8, lsl #3"]
+    );
 
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn halves(
@@ -254,18 +315,18 @@ mod asm {
         )
     }
 
-    /// An output of a sum, with q, h and e in r8, r9 and r10.
+    /// An output of a sum, with q, h and e in r8, r9 and r10, and a register to write to.
     macro_rules! rounding {
         () => {
             concat!(
-                ".macro double acc\n",
-                "add lr, r9, \\acc, asr #31\n",
+                ".macro double acc, low=lr\n",
+                "add \\low, r9, \\acc, asr #31\n",
                 "lsl \\acc, \\acc, #1\n",
-                "smmlar \\acc, \\acc, r8, lr\n",
+                "smmlar \\acc, \\acc, r8, \\low\n",
                 "asr \\acc, \\acc, r10\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm\n",
-                ".macro single acc\n",
+                ".macro single acc, low=lr\n",
                 "lsl \\acc, \\acc, #1\n",
                 "smmla \\acc, \\acc, r8, r9\n",
                 "asr \\acc, \\acc, r10\n",
@@ -302,14 +363,11 @@ mod asm {
         )
     }
 
-    /// Stamps the loop over channels: how four weights are widened to r12 and lr, how one is loaded, and what becomes of the sums.
+    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded, and what becomes of the sums.
     ///
-    /// On the stack: x, n, room for one word, `next`, `end`, y and pitch.
+    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over sixteen values is entered, and where the last ones are.
     macro_rules! stamp {
-        ($name:ident,
-            [$save:literal; $($load:literal),+; $restore:literal; $one:literal $size:literal],
-            [$($end:literal),+]
-        ) => {
+        ($name:ident, [$size:literal; $($load:literal),+; $one:literal], [$($end:literal),+]) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
@@ -338,74 +396,88 @@ mod asm {
                     rounding!(),
                     ".macro outputs round",
                     "ldmia r3!, {{r8-r11}}",
-                    "\\round r4",
-                    "\\round r5",
-                    "\\round r6",
-                    "\\round r7",
-                    "ldrd r0, r1, [sp, #20]",
+                    "\\round r4, r11",
+                    "\\round r5, r11",
+                    "\\round r6, r11",
+                    "\\round r7, r11",
+                    "ldrd r0, r1, [sp, #16]",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
-                    "str r0, [sp, #20]",
+                    "str r0, [sp, #16]",
                     ".endm",
 
                     "push {{r4-r11, lr}}",
                     "ldmia r0, {{r0-r7}}",
-                    "push {{r0-r2, r4-r7}}",
+                    "adr r10, 5f",
+                    "ldrb r9, [r10, #4]",
+                    "ubfx r8, r1, #2, #2",
+                    "adr r11, 4f + 1",
+                    "mls r8, r8, r9, r11",
+                    "and r9, r1, #3",
+                    "ldrb r9, [r10, r9]",
+                    "add r9, r9, r10",
+                    "push {{r0, r1, r4-r9}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
-                    $save,
-                    "subs r1, r1, #8",
-                    "blo 4f",
+                    "ldr pc, [sp, #24]", // n / 4 mod 4 quads before 4
                     "3:",
                     "quad",
                     "quad",
-                    "subs r1, r1, #8",
-                    "bhs 3b",
-                    "4:", // n mod 8
-                    "and r1, r1, #7",
-                    "tbb [pc, r1]",
-                    "5:",
-                    ".byte (6f-5b)/2, (11f-5b)/2, (12f-5b)/2, (13f-5b)/2",
-                    ".byte (14f-5b)/2, (14f-5b)/2, (14f-5b)/2, (14f-5b)/2",
-                    "14:",
                     "quad",
-                    "ands r1, r1, #3",
-                    "beq 6f",
-                    "cmp r1, #2",
-                    "beq 12f",
-                    "blo 11f",
+                    "quad",
+                    "4:",
+                    "subs r1, r1, #16",
+                    "bhs 3b",
+                    "ldr pc, [sp, #28]",
+                    "5:", // n mod 4, and the code of a quad
+                    ".byte 6f-5b+1, 11f-5b+1, 12f-5b+1, 13f-5b+1, (4b-3b)/4, 0",
+                    concat!(".if ", $size, " == 1"),
                     "13:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
                     "one t, 2",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 1",
-                    concat!("adds r2, r2, #3*", $size),
-                    "b 6f",
-                    "11:",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 0",
-                    concat!("adds r2, r2, #", $size),
+                    "adds r2, r2, #3",
                     "b 6f",
                     "12:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 1",
-                    concat!("adds r2, r2, #2*", $size),
+                    "adds r2, r2, #2",
+                    "b 6f",
+                    ".else",
+                    "13:",
+                    "ldmia r0!, {{r8-r11}}",
+                    "one b, 0",
+                    "one t, 1",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 2",
+                    "adds r2, r2, #6",
+                    "b 6f",
+                    "12:",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 0",
+                    "one t, 1",
+                    "adds r2, r2, #4",
+                    "b 6f",
+                    ".endif",
+                    "11:",
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 0",
+                    concat!("adds r2, r2, #", $size),
                     "6:",
-                    $restore,
-                    "ldr r12, [sp, #12]",
+                    "ldrd r12, lr, [sp, #8]",
                     "add r2, r2, r12",
                     $($end,)+
-                    "ldr r12, [sp, #16]",
-                    "cmp r3, r12",
+                    "cmp r3, lr",
                     "bne 2b",
-                    "add sp, sp, #28",
+                    "add sp, sp, #32",
                     "pop {{r4-r11, pc}}",
                     ".purgem pairs",
                     ".purgem quad",
@@ -420,7 +492,7 @@ mod asm {
 
     macro_rules! weights {
         ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
+            stamp!($sums, $load, ["stmdb r3, {{r4-r7}}", "adds r3, r3, #16"]);
             stamp!($double, $load, ["outputs double"]);
             stamp!($single, $load, ["outputs single"]);
             /// The loops that end with sums, and with outputs rounded twice and once.
@@ -428,17 +500,9 @@ mod asm {
         };
     }
     weights!(I8: sums_i8 double_i8 single_i8, [
-        "";
-        "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8";
-        "";
-        "ldrsb" "1"
+        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb"
     ]);
-    weights!(I16: sums_i16 double_i16 single_i16, [
-        "str r3, [sp, #8]";
-        "ldr r3, [r2], #4", "ldr lr, [r2], #4", "pkhbt r12, r3, lr, lsl #16", "pkhtb lr, lr, r3, asr #16";
-        "ldr r3, [sp, #8]";
-        "ldrsh" "2"
-    ]);
+    weights!(I16: sums_i16 double_i16 single_i16, ["2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh"]);
 
     /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
     /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how
@@ -904,10 +968,17 @@ mod model {
     ///
     /// # Safety
     /// The inputs can be read.
-    pub(in super::super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32) {
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: &[*const i8; PIXELS],
+        n: usize,
+        offset: i32,
+        wide: bool,
+    ) {
         for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
         }
     }
 
@@ -921,10 +992,11 @@ mod model {
         x: &[*const i16; PIXELS],
         n: usize,
         offset: i32,
+        wide: bool,
     ) {
         for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
         }
     }
 
@@ -936,13 +1008,14 @@ mod model {
             let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
             while channel.cast_const().cast() != end {
                 let mut acc = (*channel).sums;
+                let wide = size_of::<W>() == 2;
                 for at in (0..n).step_by(4) {
-                    for half in [at, at + 1] {
+                    for pair in if wide { [[at, at + 1], [at + 2, at + 3]] } else { [[at, at + 2], [at + 1, at + 3]] } {
                         // A value that does not exist counts as 0.
                         let weight = |i| if i < n { (*w.add(i)).to_i32() } else { 0 };
-                        let value = |p, i| if i < n { (*x).get(p, i) } else { 0 };
+                        let value = |p, i| if i < n { (*x).get(p, i, wide) } else { 0 };
                         for (p, acc) in acc.iter_mut().enumerate() {
-                            let (x, w) = ([value(p, half), value(p, half + 2)], [weight(half), weight(half + 2)]);
+                            let (x, w) = (pair.map(|i| value(p, i)), pair.map(weight));
                             *acc = smlad(x, w, *acc);
                         }
                     }

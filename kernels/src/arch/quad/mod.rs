@@ -256,7 +256,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             for (i, w) in cut(w, i * run.len + run.skip, run.n).iter().enumerate() {
                 for (p, sum) in channel.sums.iter_mut().enumerate() {
                     // SAFETY: the patch holds the values that the run names.
-                    *sum = sum.mac(unsafe { (*call.x).get(p, i) }, w.to_i32());
+                    *sum = sum.mac(unsafe { (*call.x).get(p, i, size_of::<W>() == 2) }, w.to_i32());
                 }
             }
         }
@@ -367,7 +367,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                     let x = row.as_ptr().wrapping_add(first as usize);
                     let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
                     // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
-                    unsafe { (*patch).widen(at, &x, len, offset) };
+                    unsafe { (*patch).widen::<T, W>(at, &x, len, offset) };
                     at += len;
                 }
                 call.y = y.as_mut_ptr().cast::<i8>().wrapping_add(y_at);
@@ -400,7 +400,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                         inside.as_ptr()
                     });
                     // SAFETY: n values are there at each pixel, and the patch has room for them.
-                    unsafe { (*patch).widen(at, &x, n, offset) };
+                    unsafe { (*patch).widen::<T, W>(at, &x, n, offset) };
                     (at, done) = (at + n, done + n);
                 }
             }
@@ -551,17 +551,18 @@ impl Patch {
         unsafe { &mut *ptr::from_mut(self).cast() }
     }
 
-    /// [`fill`](Self::fill) of all pixels with n values each, at least one.
+    /// All pixels have these n inputs each, at least one, from value `at` on, in the order of weights W.
     ///
     /// # Safety
     /// The inputs can be read, and the patch has room.
     #[inline(always)]
-    unsafe fn widen<T: Element>(&mut self, at: usize, x: &[*const T; PIXELS], n: usize, offset: i32) {
+    unsafe fn widen<T: Element, W>(&mut self, at: usize, x: &[*const T; PIXELS], n: usize, offset: i32) {
+        let wide = size_of::<W>() == 2;
         // SAFETY: elements of one byte are i8, or transparent wrappers of it, of two i16; the rest is the caller's.
         unsafe {
             match size_of::<T>() {
-                1 => isa::widen(self, at, &x.map(|x| x.cast()), n, offset),
-                _ => isa::widen_i16(self, at, &x.map(|x| x.cast()), n, offset),
+                1 => isa::widen(self, at, &x.map(|x| x.cast()), n, offset, wide),
+                _ => isa::widen_i16(self, at, &x.map(|x| x.cast()), n, offset, wide),
             }
         }
     }
@@ -789,6 +790,7 @@ mod tests {
     #[test]
     fn int16() {
         outputs_are_those_of_the_portable_loops::<i16, i8>();
+        outputs_are_those_of_the_portable_loops::<i16, i16>();
     }
 
     #[test]

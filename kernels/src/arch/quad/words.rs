@@ -39,7 +39,7 @@ impl Patch {
     ///
     /// # Safety
     /// It has been filled.
-    pub(super) unsafe fn get(&self, p: usize, at: usize) -> i32 {
+    pub(super) unsafe fn get(&self, p: usize, at: usize, _: bool) -> i32 {
         // SAFETY: the caller's.
         self.x.get(at).and_then(|x| x.get(p)).map_or(0, |x| unsafe { x.assume_init() })
     }
@@ -49,7 +49,7 @@ impl Patch {
 ///
 /// # Safety
 /// The inputs can be read.
-pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32) {
+pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32, _: bool) {
     for (p, &x) in x.iter().enumerate() {
         // SAFETY: the caller's.
         patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
