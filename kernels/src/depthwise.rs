@@ -5,9 +5,12 @@
 //! groups that follow, too: these read everything at one distance from it. Helium takes sixteen channels of a pixel instead (`arch/mve/depth.rs`).
 
 use crate::arch::depth::{CHANNELS, List, Single};
-#[cfg(upconv_backend = "mve")]
-use crate::arch::vectors::{Lanes, Strip, Taps};
 use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Run, alone, groups};
+#[cfg(upconv_backend = "mve")]
+use crate::arch::{
+    Places,
+    vectors::{Lanes, Strip, Taps},
+};
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Convolution, Element, Window, phase};
@@ -61,6 +64,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     pub(crate) fn depthwise<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         if cfg!(not(upconv_backend = "mve")) && self.plan.output.w == 1 {
             return self.singles::<S>(oy, x, Channel::FIRST, y);
+        }
+        #[cfg(upconv_backend = "mve")]
+        if self.plan.output.w == 1 && self.places::<S>(oy, x, y) {
+            return;
         }
         self.wide::<S>(oy, x, y);
     }
@@ -263,6 +270,36 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
 #[cfg(upconv_backend = "mve")]
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
+    /// A row of one pixel, whose column is planned, of one output channel for each input; false, where the loops do not hold.
+    #[inline(never)]
+    fn places<S: Accumulator>(&self, oy: usize, window: &Window<'_, T>, y: &mut [T]) -> bool {
+        let (plan, column) = (&self.plan, &self.plan.column);
+        let row = plan.y.at(oy);
+        let (above, inside) = plan.y.clip(row.first, row.taps);
+        let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let (mut places, mut from, mut whole) = (Places::new(), column.from, plan.group_in == 1 && plan.group_out == 1);
+        for i in 0..if inside > 0 { column.pieces } else { 0 } {
+            let mut w = above * column.row + column.skip + i;
+            let mut room = true;
+            whole &= window.pieces(top, plan.y.tap_step, inside, from, plan.input.c, |x| {
+                room &= places.push(x, w);
+                w += column.row;
+            });
+            (whole, from) = (whole && room, from + plan.x.tap_step * plan.input.c);
+        }
+        let len = row.taps * column.row;
+        let packed = plan.y.taps_before(row.class) * column.all + row.taps * column.before;
+        let mut o = 0;
+        while whole && o < plan.output.c {
+            let block = self.block_from(o);
+            let w = cut(self.weights.packed, packed + o * len, block.channels * len);
+            let y = cut_mut(y, o, block.channels);
+            whole = places.outputs::<W, S, A>(&block, w, [len, o], self.x_zero, y);
+            o += block.channels;
+        }
+        whole
+    }
+
     /// One output row, whose sums stay in registers; the first channel that is left.
     #[inline(never)]
     fn vectors<S: Accumulator>(

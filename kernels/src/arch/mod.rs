@@ -13,6 +13,7 @@
 //! | `blend`: bilinear rows        | four int8 in a word | 2x and any ratio: dsp; 2x, eight at a time: mve              |
 //! | `depth`: depthwise sums       | four pixels         | int8 weights, i32 sums: Armv6-M, Armv7-M and up, RV32IM      |
 //! | `vectors`: depthwise outputs  | -                   | int8 weights, i32 sums: mve, sixteen channels                |
+//! | `Places`: a row of one pixel  | -                   | the same: mve, four channels                                 |
 //! | `copy`: pixels                | blocks in Rust      | LDM and STM, or words or bytes anywhere: every Cortex-M; runs, and bytes: RV32IM |
 
 #[allow(unsafe_code)]
@@ -50,7 +51,7 @@ use quad as chosen;
 
 pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SUMS, alone, few};
 #[cfg(upconv_backend = "mve")]
-pub(crate) use mve::depth as vectors;
+pub(crate) use mve::{apart::Places, depth as vectors};
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
 /// Tap rows of a kernel that is run four pixels at a time, or whose inputs are read where they are.

@@ -279,7 +279,7 @@ macro_rules! any_group {
                     (at, short) = (at + short, 0);
                 }
                 if at == CHUNK {
-                    $job.mac($patch, $w, Run { n: at, ..run });
+                    $job.mac::<T, _>($patch, $w, Run { n: at, ..run });
                     (run.n, run.skip, at) = (run.n - at, run.skip + at, 0);
                 }
                 if direct {
@@ -340,7 +340,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// `sums[c][p] += Σ_i x[p][i] · w[c][skip + i]` over the values of a patch.
     ///
     /// Bounds: the plan has proved that the whole sum fits S (see `Weights::layer`); parts of it may wrap.
-    fn mac<W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
+    #[allow(clippy::extra_unused_type_parameters)] // Helium asks it
+    fn mac<T: Element, W: Element>(&mut self, patch: &Patch, mut w: &[W], run: Run) {
         if self.sums.is_empty() {
             let _ = self.sums.extend_from_slice(&self.start); // as many fit
         }

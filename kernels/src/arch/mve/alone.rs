@@ -12,13 +12,9 @@ use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 
 #[cfg(target_arch = "arm")]
-use asm::products;
-#[cfg(target_arch = "arm")]
-pub(super) use asm::scale;
+use asm::{products, scale};
 #[cfg(not(target_arch = "arm"))]
-use model::products;
-#[cfg(not(target_arch = "arm"))]
-pub(super) use model::scale;
+use model::{products, scale};
 
 /// Dot products of pieces, at least one of at least one value; the loops change it.
 #[repr(C)]
@@ -39,14 +35,14 @@ struct Products {
 
 /// Outputs of sums.
 #[repr(C)]
-pub(super) struct Outputs {
-    pub(super) sums: *const i32,
-    pub(super) multipliers: *const Multiplier,
+struct Outputs {
+    sums: *const i32,
+    multipliers: *const Multiplier,
     /// Multipliers from one channel to the next, 0 or 1.
-    pub(super) each: usize,
-    pub(super) y: *mut (),
-    pub(super) channels: usize,
-    pub(super) requant: *const Requant,
+    each: usize,
+    y: *mut (),
+    channels: usize,
+    requant: *const Requant,
 }
 
 /// [`portable::alone`]
@@ -89,13 +85,24 @@ pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(
     if !whole {
         return;
     }
+    // SAFETY: all sums have been written, and there is a multiplier of each output.
+    unsafe { outputs(block, to, y) };
+}
+
+/// The outputs of sums, one for all or each with a multiplier of its own.
+///
+/// # Safety
+/// There are as many sums as outputs, at least one, and one multiplier or as many.
+#[inline(always)]
+pub(super) unsafe fn outputs<T: Element, A: Accumulator>(block: &Block<'_, A>, sums: *const i32, y: &mut [T]) {
+    let (multipliers, requant, channels) = (block.multipliers, &raw const block.requant, y.len());
     let each = usize::from(multipliers.len() > 1);
-    let (all, requant) = (multipliers.as_ptr(), &raw const block.requant);
-    let outputs = Outputs { sums: to, multipliers: all, each, y: y.as_mut_ptr().cast(), channels, requant };
-    // SAFETY: all sums have been written, and there is a multiplier of and room for each output.
+    let outputs =
+        Outputs { sums, multipliers: multipliers.as_ptr(), each, y: y.as_mut_ptr().cast(), channels, requant };
+    // SAFETY: the caller's.
     if unsafe { scale::<T, A>(block.requant.rounding)(&outputs) } >= 0 {
-        // SAFETY: as many have been written.
-        let sums = sums.iter().take(channels).map(|sum| unsafe { sum.assume_init() });
+        // SAFETY: the caller's.
+        let sums = unsafe { core::slice::from_raw_parts(sums, channels) }.iter().copied();
         block.requant.all::<T, i32, A>(sums, block.multipliers(0), y);
     }
 }
@@ -245,7 +252,7 @@ mod asm {
         ["vqadd.s32 q1, q1, r12", "vbic.i32 q1, #0xff", "vbic.i32 q1, #0xff00", "vqdmulh.s32 q0, q0, q1"]);
 
     #[inline(always)]
-    pub(in super::super) fn scale<T: Element, A>(rounding: Rounding) -> Scale {
+    pub(super) fn scale<T: Element, A>(rounding: Rounding) -> Scale {
         match (rounding, size_of::<T>()) {
             _ if size_of::<A>() == 8 => {
                 if size_of::<T>() == 1 {
@@ -315,7 +322,7 @@ mod model {
         highest.into()
     }
 
-    pub(in super::super) fn scale<T: Element, A>(rounding: Rounding) -> unsafe extern "C" fn(*const Outputs) -> i32 {
+    pub(super) fn scale<T: Element, A>(rounding: Rounding) -> unsafe extern "C" fn(*const Outputs) -> i32 {
         match rounding {
             _ if size_of::<A>() == 8 => outputs::<T, false, true>,
             Rounding::TfliteDouble => outputs::<T, true, false>,

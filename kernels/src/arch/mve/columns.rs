@@ -3,7 +3,7 @@
 //! A column is the second tap of one pixel, whose sums are then complete, and the first tap of the next. Six of eight vectors of weights stay in
 //! registers. A tap outside the input is left out: `zero · Σ w` comes off with the taps that are read. Sums follow each other as the outputs do.
 
-use super::alone::{Outputs, scale};
+use super::alone::outputs;
 use super::portable::{Block, Pixels, Run};
 use crate::Element;
 use crate::quant::Accumulator;
@@ -67,8 +67,8 @@ pub(super) fn all<T: Element, W: Element, A: Accumulator>(
     let edges = usize::from(before) + usize::from(behind);
     let whole = (!before || from + step as isize == 0) && (!behind || end == width + step as isize);
     let fits = run.skip + rows.len() * len <= run.len && 2 * run.len <= w.len();
-    let outputs = (2 * count + last).wrapping_sub(2 + skip);
-    let Some(y) = y.get_mut(to..to.wrapping_add(outputs)) else { return false };
+    let room = (2 * count + last).wrapping_sub(2 + skip);
+    let Some(y) = y.get_mut(to..to.wrapping_add(room)) else { return false };
     if !whole || !fits || count + 1 <= edges {
         return false;
     }
@@ -110,12 +110,8 @@ pub(super) fn all<T: Element, W: Element, A: Accumulator>(
         let n = ready.saturating_sub(at).min(y.len());
         let (now, then) = core::mem::take(&mut y).split_at_mut_checked(n).unwrap_or_default();
         if !now.is_empty() {
-            let (multipliers, requant) = (block.multipliers.as_ptr(), &raw const block.requant);
-            let (sums, y) = (first.cast::<i32>().wrapping_add(at).cast_const(), now.as_mut_ptr().cast());
-            // SAFETY: as many sums have been written, there is a multiplier for all, and room for each output.
-            unsafe {
-                scale::<T, A>(block.requant.rounding)(&Outputs { sums, multipliers, each: 0, y, channels: n, requant })
-            };
+            // SAFETY: as many sums have been written, and there is one multiplier.
+            unsafe { outputs(block, first.cast::<i32>().wrapping_add(at), now) };
         }
         (at, y, all.resume) = (0, then, 1);
         all.x = all.x.map(|x| x.wrapping_add(all.count * step));

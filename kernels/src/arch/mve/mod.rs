@@ -26,6 +26,7 @@
 //! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
 
 mod alone;
+pub(crate) mod apart;
 mod columns;
 pub(crate) mod depth;
 mod isa;
@@ -220,8 +221,6 @@ pub(crate) struct Job<'a, S, A> {
     scaled: bool,
     /// How outputs are made; from sums where the formulas do not hold.
     end: End,
-    /// Bytes of an input.
-    size: usize,
 }
 
 impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
@@ -231,7 +230,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         let (pairs, run) = ([const { MaybeUninit::uninit() }; SUMS / 2], Run { n: 0, len: 0, skip: 0 });
         let apart = [const { MaybeUninit::uninit() }; CHANNELS];
         let (stale, begun, scaled) = (false, false, false);
-        Job { block, pairs, count: 0, apart, rest: 0, run, stale, begun, scaled, end: End::Sums, size: 1 }
+        Job { block, pairs, count: 0, apart, rest: 0, run, stale, begun, scaled, end: End::Sums }
     }
 
     /// All sums of each channel; in the last pair there may be one channel too many.
@@ -254,7 +253,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::start`](super::portable::Job::start)
     #[inline(always)]
     pub(crate) fn start<T: Element>(&mut self) {
-        (self.count, self.size) = (self.block.channels.min(SUMS), size_of::<T>());
+        self.count = self.block.channels.min(SUMS);
         self.stale = true;
     }
 
@@ -392,17 +391,13 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::mac`](super::portable::Job::mac)
-    fn mac<W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
-        let size = self.size;
+    #[inline(never)]
+    fn mac<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run) {
+        let size = size_of::<T>();
         self.begun = true;
         if size_of::<S>() == 4 {
             // SAFETY: the patch holds n values, and S has 32 bits.
-            return unsafe {
-                match size {
-                    1 => self.group::<i8, W>(patch, w, run, End::Sums, &mut [], 0),
-                    _ => self.group::<i16, W>(patch, w, run, End::Sums, &mut [], 0),
-                }
-            };
+            return unsafe { self.group::<T, W>(patch, w, run, End::Sums, &mut [], 0) };
         }
         if size == 2 && size_of::<W>() == 1 && run.n > 0 {
             return self.mac_wide(patch, w, run);
@@ -507,7 +502,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// The outputs that are not made in registers.
     #[inline(never)]
     fn by_sums<T: Element, W: Element>(&mut self, patch: &Patch, w: &[W], run: Run, y: &mut [T], pitch: usize) {
-        self.mac(patch, w, run);
+        self.mac::<T, W>(patch, w, run);
         for p in 0..PIXELS {
             small();
             let sums = self.all_sums().map(|sums| sums.get(p).copied().unwrap_or_default());
