@@ -312,16 +312,34 @@ impl Axis {
     }
 
     /// The phase of output `o`, its `first` moved to that output.
+    #[inline(always)]
     pub(crate) const fn at(&self, o: usize) -> Phase {
         let (step, r) = self.step(o);
-        let (mut cursor, mut phase) = (self.start, 0);
-        while phase < r {
-            cursor = self.next(cursor);
-            phase += 1;
-        }
-        let mut phase = self.phase(cursor);
+        let mut phase = self.phase(match r {
+            0 => self.start,
+            // `next` r times: class + r · inverse < 256 · 255 < 2^16, and classes = out_step, so that `step` is exact.
+            _ if self.gcd == 1 && self.out_step < 256 => {
+                let Cursor { class, last, .. } = self.start;
+                let (wraps, class) = self.step(class + r * self.inverse);
+                let last = last + r as isize * self.slope + (wraps * self.tap_step) as isize;
+                Cursor { wait: 0, class, last }
+            }
+            _ => self.after(r),
+        });
         phase.first += (step * self.in_step) as isize;
         phase
+    }
+
+    /// The cursor of phase `r`.
+    #[cold]
+    #[inline(never)]
+    const fn after(&self, mut r: usize) -> Cursor {
+        let mut cursor = self.start;
+        while r > 0 {
+            cursor = self.next(cursor);
+            r -= 1;
+        }
+        cursor
     }
 
     /// Outputs of phase `r`, which exists.
@@ -342,7 +360,7 @@ impl Axis {
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
     #[inline]
-    pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+    pub(crate) const fn clip(&self, first: isize, taps: usize) -> (usize, usize) {
         if first >= 0 && first as usize + taps * self.tap_step < self.input + self.tap_step {
             return (0, taps);
         }
@@ -352,6 +370,13 @@ impl Axis {
             let end = crate::plan::min(behind.unsigned_abs() * (behind > 0) as usize, taps);
             return (before, end.saturating_sub(before));
         }
+        self.clip_apart(first, taps)
+    }
+
+    /// The same for taps that do not lie side by side.
+    #[cold]
+    #[inline(never)]
+    const fn clip_apart(&self, mut first: isize, taps: usize) -> (usize, usize) {
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;
@@ -366,22 +391,21 @@ impl Axis {
 
     /// Input positions that output `o` reads, inside the input; empty when it reads none.
     pub(crate) const fn reads(&self, o: usize) -> core::ops::Range<usize> {
+        let (from, inside) = self.inside(o);
+        if inside == 0 { 0..0 } else { from..from + (inside - 1) * self.tap_step + 1 }
+    }
+
+    /// The first of them, and how many taps they are.
+    #[inline(never)]
+    const fn inside(&self, o: usize) -> (usize, usize) {
         let phase = self.at(o);
         let (before, inside) = self.clip(phase.first, phase.taps);
-        if inside == 0 {
-            return 0..0;
-        }
-        let from = (phase.first + (before * self.tap_step) as isize) as usize;
-        from..from + (inside - 1) * self.tap_step + 1
+        ((phase.first + (before * self.tap_step) as isize) as usize, inside)
     }
 
     /// (input, tap) pairs that land inside the output.
     pub(crate) fn pairs(&self) -> u64 {
-        let inside = |o| {
-            let phase = self.at(o);
-            self.clip(phase.first, phase.taps).1 as u64
-        };
-        (0..self.output).map(inside).sum()
+        (0..self.output).map(|o| self.inside(o).1 as u64).sum()
     }
 }
 
