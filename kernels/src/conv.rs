@@ -5,7 +5,7 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, TOTALS, few, small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, TOTALS, anew, few, small,
 };
 use crate::phase::{Alike, Phase};
 use crate::plan::length;
@@ -378,24 +378,26 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// All column phases, summed in S.
     #[inline(never)]
     fn phases<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
-        let plan = &self.plan;
         let mut row = Row::new(x);
         self.find(oy, &mut row);
         let mut patch = Patch::new();
-        let (alike, width) = (self.alike, self.width(channels.len()));
+        let width = self.width(channels.len());
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
-            if width - o <= self.few {
-                return self.few(&row, [channels.start, o, width], y);
+            let this = anew(self);
+            let (plan, alike) = (&this.plan, this.alike.is_some());
+            if width - o <= this.few {
+                return this.few(&row, [channels.start, o, width], y);
             }
-            let first = channels.start + if alike.is_some() { in_span } else { o };
+            let first = channels.start + if alike { in_span } else { o };
             let mut n = SUMS.min(plan.span - in_span);
-            let (bias, multipliers) = self.scales(first, n);
-            while alike.is_some() && n + plan.span <= SUMS.min(width - o) {
+            let (bias, multipliers) = this.scales(first, n);
+            while alike && n + plan.span <= SUMS.min(width - o) {
                 n += plan.span;
+                small();
             }
-            let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
-            self.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
+            let block = Block { channels: n, bias, multipliers, requant: this.requant, largest: this.largest };
+            this.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span >= plan.span {
                 in_span = 0;
@@ -448,8 +450,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// Those parts of a block.
-    /// By itself, so that what it reads of the plan is not read beforehand for the loop around it.
-    #[inline(never)]
+    #[inline(always)]
     fn block<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
@@ -465,7 +466,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             return self.part(row, &self.of_alike(row, alike, some), &mut job, patch, y);
         }
         for phase in self.plan.x.phases().enumerate() {
-            self.part(row, &self.of_phase(row, phase, some, group), &mut job, patch, y);
+            let this = anew(self);
+            this.part(row, &this.of_phase(row, phase, some, group), &mut job, patch, y);
         }
     }
 

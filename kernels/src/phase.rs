@@ -10,6 +10,7 @@
 //! Divisions happen here, at plan time; at run time they are multiplications by a [`Reciprocal`].
 
 use crate::Error;
+use crate::arch::anew;
 use crate::shape::{side, signed};
 
 /// Exact division by a constant: `floor(n / d)` for quotients below 2¹⁶, in one multiplication and one correction.
@@ -270,8 +271,9 @@ impl Axis {
     pub(crate) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
         let mut cursor = self.start;
         (0..self.out_step.min(self.output)).map(move |_| {
-            let phase = self.phase(cursor);
-            cursor = self.next(cursor);
+            let this = anew(self);
+            let phase = this.phase(cursor);
+            cursor = this.next(cursor);
             phase
         })
     }
