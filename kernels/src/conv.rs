@@ -362,7 +362,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// Finds what output row `oy` reads.
-    #[inline(always)]
+    #[inline(never)]
     fn find(&self, oy: usize, row: &mut Row<'_, T>) {
         let plan = &self.plan;
         let rows = plan.y.at(oy);
@@ -480,30 +480,37 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// The last channels of a row, which are few.
-    #[inline(never)]
-    fn few(&self, row: &Row<'_, T>, [start, o, width]: [usize; 3], y: &mut [T]) {
-        let some = [start, o, width, width - o];
-        if let Some(alike) = self.alike {
-            let part = self.of_alike(row, alike, some);
-            return self.few_part(row, &part, [start, self.plan.span], [0, start + o, width - o], y);
-        }
-        for phase in self.plan.x.phases().enumerate() {
-            let part = self.of_phase(row, phase, some, 0);
-            self.few_part(row, &part, [start + o, width - o], [phase.1.class, start + o, width - o], y);
+    #[inline(always)]
+    fn few(&self, row: &Row<'_, T>, some: [usize; 3], y: &mut [T]) {
+        match self.alike {
+            Some(_) => self.few_part(row, (0, Phase::default()), some, y),
+            None => self.few_phases(row, some, y),
         }
     }
 
-    /// The pixels of a part, which has n channels from one on, and in turn the biases and multipliers of so many.
+    #[inline(never)]
+    fn few_phases(&self, row: &Row<'_, T>, [start, o, width]: [usize; 3], y: &mut [T]) {
+        for phase in self.plan.x.phases().enumerate() {
+            anew(self).few_part(row, phase, [start, o, width], y);
+        }
+    }
+
+    /// Those of alike phases, or of a phase.
     #[inline(never)]
     fn few_part(
         &self,
         row: &Row<'_, T>,
-        part: &Part<'_, W>,
-        [first, count]: [usize; 2],
-        [class, from, n]: [usize; 3],
+        phase: (usize, Phase),
+        [start, o, width]: [usize; 3],
         y: &mut [T],
     ) {
-        let (bias, multipliers) = self.scales(first, count);
+        let (n, from, class) = (width - o, start + o, phase.1.class);
+        let some = [start, o, width, n];
+        // Alike phases have biases and multipliers in turn.
+        let (part, (bias, multipliers)) = match self.alike {
+            Some(alike) => (&self.of_alike(row, alike, some), self.scales(start, self.plan.span)),
+            None => (&self.of_phase(row, phase, some, 0), self.scales(from, n)),
+        };
         let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
         let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
         let pixels = Pixels { rows, ..self.pixels(row, part) };

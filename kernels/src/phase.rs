@@ -52,7 +52,7 @@ impl Reciprocal {
 }
 
 /// The taps of one phase along one axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Phase {
     /// Residue class of the kernel index; the weights of a phase are packed by it.
     pub(crate) class: usize,
