@@ -7,7 +7,7 @@
 use crate::arch::{
     ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, TOTALS, anew, few, small,
 };
-use crate::phase::{Alike, Phase};
+use crate::phase::{Alike, Phase, Reach};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -365,10 +365,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn find(&self, oy: usize, row: &mut Row<'_, T>) {
         let plan = &self.plan;
-        let rows = plan.y.at(oy);
-        let (above, inside) = plan.y.clip(rows.first, rows.taps);
-        (row.class, row.taps, row.above, row.inside) = (rows.class, rows.taps, above, inside);
-        row.top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let Reach { class, taps, before, inside, from } = plan.y.reach(oy);
+        (row.class, row.taps, row.above, row.inside, row.top) = (class, taps, before, inside, from);
         for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
             let _ = row.lines.push(row.x.row(row.top + line * plan.y.tap_step)); // as many fit
             small();

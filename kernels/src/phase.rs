@@ -62,6 +62,17 @@ pub(crate) struct Phase {
     pub(crate) first: isize,
 }
 
+/// What an output reads along one axis.
+pub(crate) struct Reach {
+    /// Its class, and how many taps that has.
+    pub(crate) class: usize,
+    pub(crate) taps: usize,
+    /// Taps before the input, those inside, and the input that the first of these reads.
+    pub(crate) before: usize,
+    pub(crate) inside: usize,
+    pub(crate) from: usize,
+}
+
 /// All phases along one axis: the outputs of all classes, in their order, that read the same inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alike {
@@ -393,21 +404,21 @@ impl Axis {
 
     /// Input positions that output `o` reads, inside the input; empty when it reads none.
     pub(crate) const fn reads(&self, o: usize) -> core::ops::Range<usize> {
-        let (from, inside) = self.inside(o);
+        let Reach { from, inside, .. } = self.reach(o);
         if inside == 0 { 0..0 } else { from..from + (inside - 1) * self.tap_step + 1 }
     }
 
-    /// The first of them, and how many taps they are.
+    /// The phase of output `o`, and its taps that fall inside the input.
     #[inline(never)]
-    const fn inside(&self, o: usize) -> (usize, usize) {
-        let phase = self.at(o);
-        let (before, inside) = self.clip(phase.first, phase.taps);
-        ((phase.first + (before * self.tap_step) as isize) as usize, inside)
+    pub(crate) const fn reach(&self, o: usize) -> Reach {
+        let Phase { class, taps, first } = self.at(o);
+        let (before, inside) = self.clip(first, taps);
+        Reach { class, taps, before, inside, from: (first + (before * self.tap_step) as isize) as usize }
     }
 
     /// (input, tap) pairs that land inside the output.
     pub(crate) fn pairs(&self) -> u64 {
-        (0..self.output).map(|o| self.inside(o).1 as u64).sum()
+        (0..self.output).map(|o| self.reach(o).inside as u64).sum()
     }
 }
 
