@@ -5,9 +5,9 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, few, small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, anew, few, small,
 };
-use crate::phase::{Alike, Phase};
+use crate::phase::{Alike, Phase, Reach};
 use crate::plan::length;
 use crate::quant::{Accumulator, Requant};
 use crate::rows::{cut, cut_mut};
@@ -364,13 +364,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// Finds what output row `oy` reads.
-    #[inline(always)]
+    #[inline(never)]
     fn find(&self, oy: usize, row: &mut Row<'_, T>) {
         let plan = &self.plan;
-        let rows = plan.y.at(oy);
-        let (above, inside) = plan.y.clip(rows.first, rows.taps);
-        (row.class, row.taps, row.above, row.inside) = (rows.class, rows.taps, above, inside);
-        row.top = (rows.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let Reach { class, taps, before, inside, from } = plan.y.reach(oy);
+        (row.class, row.taps, row.above, row.inside, row.top) = (class, taps, before, inside, from);
         for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
             let _ = row.lines.push(row.x.row(row.top + line * plan.y.tap_step)); // as many fit
             small();
@@ -380,24 +378,26 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// All column phases, summed in S.
     #[inline(never)]
     fn phases<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, channels: Range<usize>, y: &mut [T]) {
-        let plan = &self.plan;
         let mut row = Row::new(x);
         self.find(oy, &mut row);
         let mut patch = Patch::new();
-        let (alike, width) = (self.alike, self.width(channels.len()));
+        let width = self.width(channels.len());
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
-            if FEW.left && width - o <= self.few {
-                return self.few(&row, [channels.start, o, width], y);
+            let this = anew(self);
+            let (plan, alike) = (&this.plan, this.alike.is_some());
+            if FEW.left && width - o <= this.few {
+                return this.few(&row, [channels.start, o, width], y);
             }
-            let first = channels.start + if alike.is_some() { in_span } else { o };
+            let first = channels.start + if alike { in_span } else { o };
             let mut n = SUMS.min(plan.span - in_span);
-            let (bias, multipliers) = self.scales(first, n);
-            while alike.is_some() && n + plan.span <= SUMS.min(width - o) {
+            let (bias, multipliers) = this.scales(first, n);
+            while alike && n + plan.span <= SUMS.min(width - o) {
                 n += plan.span;
+                small();
             }
-            let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
-            self.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
+            let block = Block { channels: n, bias, multipliers, requant: this.requant, largest: this.largest };
+            this.block::<S>(&row, &block, [channels.start, o, width, group], &mut patch, y);
             (o, in_span, in_group) = (o + n, in_span + n, in_group + n);
             if in_span >= plan.span {
                 in_span = 0;
@@ -450,8 +450,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// Those parts of a block.
-    /// By itself, so that what it reads of the plan is not read beforehand for the loop around it.
-    #[inline(never)]
+    #[inline(always)]
     fn block<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
@@ -467,7 +466,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             return self.part(row, &self.of_alike(row, alike, some), &mut job, patch, y);
         }
         for phase in self.plan.x.phases().enumerate() {
-            self.part(row, &self.of_phase(row, phase, some, group), &mut job, patch, y);
+            let this = anew(self);
+            this.part(row, &this.of_phase(row, phase, some, group), &mut job, patch, y);
         }
     }
 
@@ -480,30 +480,31 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     }
 
     /// The last channels of a row, which are few.
-    #[inline(never)]
-    fn few(&self, row: &Row<'_, T>, [start, o, width]: [usize; 3], y: &mut [T]) {
-        let some = [start, o, width, width - o];
-        if let Some(alike) = self.alike {
-            let part = self.of_alike(row, alike, some);
-            return self.few_part(row, &part, [start, self.plan.span], [0, start + o, width - o], y);
-        }
-        for phase in self.plan.x.phases().enumerate() {
-            let part = self.of_phase(row, phase, some, 0);
-            self.few_part(row, &part, [start + o, width - o], [phase.1.class, start + o, width - o], y);
+    #[inline(always)]
+    fn few(&self, row: &Row<'_, T>, some: [usize; 3], y: &mut [T]) {
+        match self.alike {
+            Some(_) => self.few_part(row, (0, Phase::default()), some, y),
+            None => self.few_phases(row, some, y),
         }
     }
 
-    /// The pixels of a part, which has n channels from one on, and in turn the biases and multipliers of so many.
     #[inline(never)]
-    fn few_part(
-        &self,
-        row: &Row<'_, T>,
-        part: &Part<'_, W>,
-        [first, count]: [usize; 2],
-        [class, from, n]: [usize; 3],
-        y: &mut [T],
-    ) {
-        let (bias, multipliers) = self.scales(first, count);
+    fn few_phases(&self, row: &Row<'_, T>, [start, o, width]: [usize; 3], y: &mut [T]) {
+        for phase in self.plan.x.phases().enumerate() {
+            anew(self).few_part(row, phase, [start, o, width], y);
+        }
+    }
+
+    /// Those of alike phases, or of a phase.
+    #[inline(never)]
+    fn few_part(&self, row: &Row<'_, T>, phase: (usize, Phase), [start, o, width]: [usize; 3], y: &mut [T]) {
+        let (n, from, class) = (width - o, start + o, phase.1.class);
+        let some = [start, o, width, n];
+        // Alike phases have biases and multipliers in turn.
+        let (part, (bias, multipliers)) = match self.alike {
+            Some(alike) => (&self.of_alike(row, alike, some), self.scales(start, self.plan.span)),
+            None => (&self.of_phase(row, phase, some, 0), self.scales(from, n)),
+        };
         let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
         let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
         let pixels = Pixels { rows, ..self.pixels(row, part) };

@@ -5,7 +5,7 @@
 //! groups that follow, too: these read everything at one distance from it. Helium takes sixteen channels of a pixel instead (`arch/mve/depth.rs`).
 
 use crate::arch::depth::{CHANNELS, List, Single};
-use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Run, alone, groups};
+use crate::arch::{Block, Job, PIXELS, Patch, Pixel, Run, alone, anew, groups, small};
 #[cfg(upconv_backend = "mve")]
 use crate::arch::{
     Places,
@@ -76,17 +76,15 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn wide<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let plan = &self.plan;
-        let row = plan.y.at(oy);
-        let (above, rows) = plan.y.clip(row.first, row.taps);
-        let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let row = plan.y.reach(oy);
         #[cfg(upconv_backend = "mve")]
-        let at = self.vectors::<S>(row, [above, rows, top], x, y);
+        let at = self.vectors::<S>(&row, x, y);
         #[cfg(not(upconv_backend = "mve"))]
         let at = Channel::FIRST;
         match plan.output.w {
             _ if at.output >= plan.output.c => (),
             1 => self.singles::<S>(oy, x, at, y),
-            _ => self.lists::<S>(row, [above, rows, top], x, at, y),
+            _ => self.lists::<S>(&row, x, at, y),
         }
     }
 
@@ -94,13 +92,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn singles<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
         let plan = &self.plan;
-        let (row, column) = (plan.y.at(oy), plan.x.at(0));
-        let (above, rows) = plan.y.clip(row.first, row.taps);
-        let (before, inside) = plan.x.clip(column.first, column.taps);
-        let top = (row.first + (above * plan.y.tap_step) as isize) as usize; // of a row inside
+        let (row, column) = (plan.y.reach(oy), plan.x.reach(0));
         let (n, hop) = (plan.group_in, plan.x.tap_step * plan.input.c);
         let len = row.taps * column.taps * n;
-        let from = (column.first + (before * plan.x.tap_step) as isize).max(0) as usize * plan.input.c;
+        let from = (column.from as isize).max(0) as usize * plan.input.c; // none is read where it lies outside
         let packed = plan.packed_at(row.class, column.class);
         let zero = [T::from_i32(self.x_zero)];
         let mut nothing = Pixel {
@@ -118,28 +113,37 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             zero: self.x_zero,
             channels: 0..0,
         };
+        let mut taps = Single::new();
         while at.output < plan.output.c {
-            let block = self.block_from(at.output);
-            let weights = cut(self.weights.packed, packed + at.output * len, block.channels * len);
-            let mut sums = core::array::from_fn::<A, CHANNELS, _>(|c| block.bias.get(c).copied().unwrap_or_default());
+            let this = anew(self);
+            let (plan, block) = (&this.plan, this.block_from(at.output));
+            let weights = cut(this.weights.packed, packed + at.output * len, block.channels * len);
+            let mut sums = [A::default(); CHANNELS];
             let sums = cut_mut(&mut sums, 0, block.channels);
-            let mut add = |taps: &Single<'_, T>| {
+            for (sum, bias) in sums.iter_mut().zip(block.bias) {
+                *sum = *bias;
+                small();
+            }
+            let mut add = |taps: &mut Single<'_, T>| {
                 taps.add::<W, S, A>(weights, len, self.x_zero, [n, plan.group_out, at.in_group], sums);
+                taps.clear();
             };
-            let mut taps = Single::new();
-            for r in 0..rows {
-                let line = x.row(top + r * plan.y.tap_step);
-                let w = (above + r) * column.taps + before;
-                for (t, i) in (0..inside).flat_map(|t| (0..n).map(move |i| (t, i))) {
-                    let (values, w) = (line.get(from + t * hop + at.input + i..).unwrap_or_default(), (w + t) * n + i);
-                    if !taps.push(values, w) {
-                        add(&taps);
-                        taps = Single::new();
-                        taps.push(values, w);
+            for r in 0..row.inside {
+                let line = x.row(row.from + r * plan.y.tap_step);
+                let (mut w, mut from) = (((row.before + r) * column.taps + column.before) * n, from + at.input);
+                for _ in 0..column.inside {
+                    for i in 0..n {
+                        if !taps.has_room() {
+                            add(&mut taps);
+                        }
+                        taps.push(line.get(from + i..).unwrap_or_default(), w + i);
+                        small();
                     }
+                    (w, from) = (w + n, from + hop);
+                    small();
                 }
             }
-            add(&taps);
+            add(&mut taps);
             // The pixel of a dense layer whose biases these are, and whose only product is 0.
             let block = Block { bias: sums, ..block };
             nothing.channels = 0..block.channels;
@@ -152,14 +156,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// The same from some channel on, whose sums are in memory.
     #[cfg_attr(upconv_backend = "mve", inline(never))] // not on top of the other's stack
     #[cfg_attr(not(upconv_backend = "mve"), inline(always))]
-    fn lists<S: Accumulator>(
-        &self,
-        row: phase::Phase,
-        [above, rows, top]: [usize; 3],
-        x: &Window<'_, T>,
-        mut at: Channel,
-        y: &mut [T],
-    ) {
+    fn lists<S: Accumulator>(&self, row: &phase::Reach, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
         let (plan, patch) = (&self.plan, Patch::new());
         while at.output < plan.output.c {
             let block = self.block_from(at.output);
@@ -167,8 +164,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let mut job = Job::<S, A>::new(&block);
             job.start::<T>();
             for (r, columns) in plan.x.phases().enumerate() {
+                let plan = &anew(self).plan;
                 let values = columns.taps * plan.group_in;
-                let run = Run { n: rows * values, len: row.taps * values, skip: above * values };
+                let run = Run { n: row.inside * values, len: row.taps * values, skip: row.before * values };
                 let weights = cut(
                     self.weights.packed,
                     plan.packed_at(row.class, columns.class) + o * run.len,
@@ -176,6 +174,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 );
                 let (count, columns, first) = (plan.x.len(r), columns.taps, columns.first);
                 let (to, pitch) = (r * plan.output.c + o, plan.x.out_step * plan.output.c);
+                let (rows, top) = (row.inside, row.from);
                 let phase = Phase { x, count, rows, top, columns, first, channel, in_group, to, pitch };
                 self.channels_of(&phase, &mut job, weights, run, &patch, y);
             }
@@ -231,7 +230,10 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             let mut own = [T::default(); PIXELS * CHANNELS];
             job.outputs(patch, weights, run, &mut own, CHANNELS);
             for (p, own) in own.chunks_exact(CHANNELS).take(phase.count).enumerate() {
-                cut_mut(y, p * pitch, job.block.channels).iter_mut().zip(own).for_each(|(y, own)| *y = *own);
+                for (y, own) in cut_mut(y, p * pitch, job.block.channels).iter_mut().zip(own) {
+                    *y = *own;
+                    small();
+                }
             }
         }
     }
@@ -302,13 +304,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// One output row, whose sums stay in registers; the first channel that is left.
     #[inline(never)]
-    fn vectors<S: Accumulator>(
-        &self,
-        row: phase::Phase,
-        [above, inside, top]: [usize; 3],
-        window: &Window<'_, T>,
-        y: &mut [T],
-    ) -> Channel {
+    fn vectors<S: Accumulator>(&self, row: &phase::Reach, window: &Window<'_, T>, y: &mut [T]) -> Channel {
+        let &phase::Reach { before: above, inside, from: top, .. } = row;
         let (plan, x) = (&self.plan, &self.plan.x);
         let (c, pitch) = (plan.input.c, x.out_step * plan.output.c);
         if plan.group_in > 1 {
@@ -408,11 +405,9 @@ mod tests {
                 let window = Window::whole(&x, input).unwrap();
                 for oy in 0..plan.output.h {
                     let [mut ours, mut theirs] = [(); 2].map(|()| vec![<$t>::default(); plan.output.c]);
-                    let row = plan.y.at(oy);
-                    let (above, rows) = plan.y.clip(row.first, row.taps);
-                    let top = (row.first + (above * plan.y.tap_step) as isize) as usize;
+                    let row = plan.y.reach(oy);
                     layer.singles::<$s>(oy, &window, Channel::FIRST, &mut ours);
-                    layer.lists::<$s>(row, [above, rows, top], &window, Channel::FIRST, &mut theirs);
+                    layer.lists::<$s>(&row, &window, Channel::FIRST, &mut theirs);
                     assert!(ours == theirs, "case {case}, row {oy} of {plan:?}");
                 }
             }

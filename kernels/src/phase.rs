@@ -10,6 +10,7 @@
 //! Divisions happen here, at plan time; at run time they are multiplications by a [`Reciprocal`].
 
 use crate::Error;
+use crate::arch::anew;
 use crate::shape::{side, signed};
 
 /// Exact division by a constant: `floor(n / d)` for quotients below 2¹⁶, in one multiplication and one correction.
@@ -51,7 +52,7 @@ impl Reciprocal {
 }
 
 /// The taps of one phase along one axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Phase {
     /// Residue class of the kernel index; the weights of a phase are packed by it.
     pub(crate) class: usize,
@@ -59,6 +60,17 @@ pub(crate) struct Phase {
     pub(crate) taps: usize,
     /// Input position of the first tap for the phase's first output; further taps ascend by `Axis::tap_step`.
     pub(crate) first: isize,
+}
+
+/// What an output reads along one axis.
+pub(crate) struct Reach {
+    /// Its class, and how many taps that has.
+    pub(crate) class: usize,
+    pub(crate) taps: usize,
+    /// Taps before the input, those inside, and the input that the first of these reads.
+    pub(crate) before: usize,
+    pub(crate) inside: usize,
+    pub(crate) from: usize,
 }
 
 /// All phases along one axis: the outputs of all classes, in their order, that read the same inputs.
@@ -270,8 +282,9 @@ impl Axis {
     pub(crate) fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
         let mut cursor = self.start;
         (0..self.out_step.min(self.output)).map(move |_| {
-            let phase = self.phase(cursor);
-            cursor = self.next(cursor);
+            let this = anew(self);
+            let phase = this.phase(cursor);
+            cursor = this.next(cursor);
             phase
         })
     }
@@ -312,16 +325,34 @@ impl Axis {
     }
 
     /// The phase of output `o`, its `first` moved to that output.
+    #[inline(always)]
     pub(crate) const fn at(&self, o: usize) -> Phase {
         let (step, r) = self.step(o);
-        let (mut cursor, mut phase) = (self.start, 0);
-        while phase < r {
-            cursor = self.next(cursor);
-            phase += 1;
-        }
-        let mut phase = self.phase(cursor);
+        let mut phase = self.phase(match r {
+            0 => self.start,
+            // `next` r times: class + r · inverse < 256 · 255 < 2^16, and classes = out_step, so that `step` is exact.
+            _ if self.gcd == 1 && self.out_step < 256 => {
+                let Cursor { class, last, .. } = self.start;
+                let (wraps, class) = self.step(class + r * self.inverse);
+                let last = last + r as isize * self.slope + (wraps * self.tap_step) as isize;
+                Cursor { wait: 0, class, last }
+            }
+            _ => self.after(r),
+        });
         phase.first += (step * self.in_step) as isize;
         phase
+    }
+
+    /// The cursor of phase `r`.
+    #[cold]
+    #[inline(never)]
+    const fn after(&self, mut r: usize) -> Cursor {
+        let mut cursor = self.start;
+        while r > 0 {
+            cursor = self.next(cursor);
+            r -= 1;
+        }
+        cursor
     }
 
     /// Outputs of phase `r`, which exists.
@@ -342,7 +373,7 @@ impl Axis {
 
     /// The taps that fall inside the input when the first one reads `first`: (taps before, taps inside).
     #[inline]
-    pub(crate) const fn clip(&self, mut first: isize, taps: usize) -> (usize, usize) {
+    pub(crate) const fn clip(&self, first: isize, taps: usize) -> (usize, usize) {
         if first >= 0 && first as usize + taps * self.tap_step < self.input + self.tap_step {
             return (0, taps);
         }
@@ -352,6 +383,13 @@ impl Axis {
             let end = crate::plan::min(behind.unsigned_abs() * (behind > 0) as usize, taps);
             return (before, end.saturating_sub(before));
         }
+        self.clip_apart(first, taps)
+    }
+
+    /// The same for taps that do not lie side by side.
+    #[cold]
+    #[inline(never)]
+    const fn clip_apart(&self, mut first: isize, taps: usize) -> (usize, usize) {
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;
@@ -366,22 +404,21 @@ impl Axis {
 
     /// Input positions that output `o` reads, inside the input; empty when it reads none.
     pub(crate) const fn reads(&self, o: usize) -> core::ops::Range<usize> {
-        let phase = self.at(o);
-        let (before, inside) = self.clip(phase.first, phase.taps);
-        if inside == 0 {
-            return 0..0;
-        }
-        let from = (phase.first + (before * self.tap_step) as isize) as usize;
-        from..from + (inside - 1) * self.tap_step + 1
+        let Reach { from, inside, .. } = self.reach(o);
+        if inside == 0 { 0..0 } else { from..from + (inside - 1) * self.tap_step + 1 }
+    }
+
+    /// The phase of output `o`, and its taps that fall inside the input.
+    #[inline(never)]
+    pub(crate) const fn reach(&self, o: usize) -> Reach {
+        let Phase { class, taps, first } = self.at(o);
+        let (before, inside) = self.clip(first, taps);
+        Reach { class, taps, before, inside, from: (first + (before * self.tap_step) as isize) as usize }
     }
 
     /// (input, tap) pairs that land inside the output.
     pub(crate) fn pairs(&self) -> u64 {
-        let inside = |o| {
-            let phase = self.at(o);
-            self.clip(phase.first, phase.taps).1 as u64
-        };
-        (0..self.output).map(inside).sum()
+        (0..self.output).map(|o| self.reach(o).inside as u64).sum()
     }
 }
 

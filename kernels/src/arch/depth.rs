@@ -12,6 +12,7 @@ use super::portable::Run;
 use crate::Element;
 use crate::quant::Accumulator;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 /// Output channels of a job.
 pub(crate) const CHANNELS: usize = 16;
@@ -133,7 +134,7 @@ impl<'a, T: Element> List<'a, T> {
 
 /// Where the values of one pixel lie, and which of a channel's weights each tap has.
 pub(crate) struct Single<'a, T> {
-    taps: [(*const T, usize); TAPS],
+    taps: [MaybeUninit<(*const T, usize)>; TAPS],
     len: usize,
     /// Values that can be read from every place on, and the last of the weights.
     values: usize,
@@ -143,16 +144,30 @@ pub(crate) struct Single<'a, T> {
 
 impl<'a, T: Element> Single<'a, T> {
     pub(crate) fn new() -> Self {
-        Single { taps: [(core::ptr::null(), 0); TAPS], len: 0, values: usize::MAX, last: 0, borrowed: PhantomData }
+        Single {
+            taps: [const { MaybeUninit::uninit() }; TAPS],
+            len: 0,
+            values: usize::MAX,
+            last: 0,
+            borrowed: PhantomData,
+        }
     }
 
-    /// The values and the weight of the next tap; whether there is room.
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.values, self.last) = (0, usize::MAX, 0);
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.len < TAPS
+    }
+
+    /// The values and the weight of the next tap, if there is room.
     #[inline(always)]
-    pub(crate) fn push(&mut self, x: &'a [T], w: usize) -> bool {
-        let Some(tap) = self.taps.get_mut(self.len) else { return false };
-        *tap = (x.as_ptr(), w);
-        (self.len, self.values, self.last) = (self.len + 1, self.values.min(x.len()), self.last.max(w));
-        true
+    pub(crate) fn push(&mut self, x: &'a [T], w: usize) {
+        if let Some(tap) = self.taps.get_mut(self.len) {
+            tap.write((x.as_ptr(), w));
+            (self.len, self.values, self.last) = (self.len + 1, self.values.min(x.len()), self.last.max(w));
+        }
     }
 
     /// Adds the products of channels, each of which has `len` weights. `m` of them have the same n input channels, and the first one is number `g` of these.
@@ -176,8 +191,10 @@ impl<'a, T: Element> Single<'a, T> {
                 return;
             }
             let mut acc = S::from_i64(sum.to_i64());
-            for &(x, k) in taps {
+            for tap in taps {
                 super::small();
+                // SAFETY: as many have been written.
+                let (x, k) = unsafe { tap.assume_init() };
                 // SAFETY: just checked: every place has more than `at` values, and every channel `len` weights, more than k.
                 let (x, w) = unsafe { (x.add(at).read(), w.add(k).read()) };
                 acc = acc.mac(x.to_i32() - zero, w.to_i32());

@@ -87,3 +87,18 @@ pub(crate) fn small() {
         core::arch::asm!("", options(nostack, preserves_flags));
     }
 }
+
+/// The same, of which nothing is known: what a loop reads of it is not read beforehand, and kept on the stack.
+#[inline(always)]
+#[allow(unsafe_code)]
+pub(crate) fn anew<T>(x: &T) -> &T {
+    #[allow(unused_mut)]
+    let mut x = core::ptr::from_ref(x);
+    // SAFETY: there is no instruction.
+    #[cfg(target_os = "none")]
+    unsafe {
+        core::arch::asm!("/* {} */", inout(reg) x, options(nomem, nostack, preserves_flags));
+    }
+    // SAFETY: it is what it was.
+    unsafe { &*x }
+}

@@ -1,7 +1,7 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
 use super::depth::Sums;
-use super::{Few, portable};
+use super::{Few, portable, small};
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Window};
@@ -128,11 +128,21 @@ pub(crate) struct Pixels<'a, T> {
 }
 
 impl<'a, T: Element> Pixels<'a, T> {
+    /// Values that every row has.
+    #[inline(always)]
+    pub(super) fn width(&self) -> usize {
+        let mut width = self.rows.first().map_or(self.len, |row| row.len());
+        for row in self.rows {
+            width = width.min(row.len());
+            small();
+        }
+        width
+    }
+
     /// The last first value of a group whose values all lie inside the rows.
     #[inline(always)]
     pub(super) fn last(&self) -> isize {
-        let width = self.rows.iter().map(|row| row.len()).min().unwrap_or(self.len);
-        width as isize - ((PIXELS - 1) * self.step + self.len) as isize
+        self.width() as isize - ((PIXELS - 1) * self.step + self.len) as isize
     }
 
     /// The first value of the group at pixel `i`.

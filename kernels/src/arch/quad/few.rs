@@ -31,12 +31,8 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     [skip, last]: [usize; 2],
     y: &mut [T],
 ) {
-    let &Pixels { count, rows, from, step, len, zero, to, pitch } = pixels;
-    let mut width = rows.first().map_or(0, |row| row.len());
-    for row in rows {
-        width = width.min(row.len());
-        small();
-    }
+    let &Pixels { count, rows, step, len, to, pitch, .. } = pixels;
+    let width = pixels.width();
     let bytes = (size_of::<T>(), size_of::<W>(), size_of::<A>()) == (1, 1, 4);
     let (n, channels) = (rows.len() * len, block.channels);
     let fits = run.skip + n <= run.len && rows.len() <= TAP_ROWS && channels * run.len <= w.len();
@@ -49,13 +45,41 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     let done = COLUMNS.filter(|_| channels == 2 && len == 2 * step).is_some_and(|loops| unsafe {
         columns(loops, block, (w, run.len), pixels, [skip, last, width], outputs.cast())
     });
+    if !done {
+        // SAFETY: the same.
+        unsafe { one_by_one(block, (w, run.len), totals, pixels, [skip, last, width], outputs.cast()) };
+    }
+    if block.requant.clamps::<T>() {
+        for p in 0..count {
+            let of = if p == 0 { skip } else { 0 }..if p + 1 == count { last } else { channels };
+            block.requant.clamp_narrow(cut_mut(y, to + p * pitch + of.start - skip, of.len()));
+        }
+    }
+}
+
+/// The same, channel by channel. By itself, for its frame is not on the stack of [`columns`].
+///
+/// # Safety
+/// Rows have `width` values, there are weights for all, and there is room for the outputs.
+#[inline(never)]
+unsafe fn one_by_one<T, A: Accumulator>(
+    block: &Block<'_, A>,
+    (w, next): (*const i8, usize),
+    totals: &[i32],
+    pixels: &Pixels<'_, T>,
+    [skip, last, width]: [usize; 3],
+    y: *mut i8,
+) {
+    let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+    let (n, channels) = (rows.len() * len, block.channels);
     // Pixels all of whose values lie inside.
     let (mut start, mut end) = (0, count);
-    while start < count && (pixels.first(start) < 0 || n == 0) {
+    let column = |i: usize| from + (i * step) as isize;
+    while start < count && (column(start) < 0 || n == 0) {
         start += 1;
         small();
     }
-    while start < end && pixels.first(end - 1) + len as isize > width as isize {
+    while start < end && column(end - 1) + len as isize > width as isize {
         end -= 1;
         small();
     }
@@ -80,11 +104,11 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
         len,
         from,
         w,
-        y: outputs.cast(),
+        y,
     };
     let (mut biases, mut multipliers) = (block.bias.iter(), block.multipliers.iter());
     let half = 2 * block.requant.zero + 1;
-    for c in if done { 0..0 } else { 0..channels } {
+    for c in 0..channels {
         let bias = in_turn(&mut biases, block.bias).map_or(0, |bias| bias.to_i64() as i32);
         let multiplier = in_turn(&mut multipliers, block.multipliers).copied().unwrap_or(Multiplier::ZERO);
         let mut channel = Channel::new::<A>(bias, multiplier, half);
@@ -115,7 +139,7 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
                 (i, start) = (end, behind);
                 continue;
             }
-            let at = pixels.first(i);
+            let at = column(i);
             let before = (-at).max(0).min(len as isize);
             let inside = (width as isize - at).min(len as isize) - before;
             if inside > 0 && n > 0 {
@@ -128,14 +152,8 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
             i += 1;
             small();
         }
-        (each.w, each.y) = (each.w.wrapping_add(run.len), each.y.wrapping_add(1));
+        (each.w, each.y) = (each.w.wrapping_add(next), each.y.wrapping_add(1));
         small();
-    }
-    if block.requant.clamps::<T>() {
-        for p in 0..count {
-            let of = if p == 0 { skip } else { 0 }..if p + 1 == count { last } else { channels };
-            block.requant.clamp_narrow(cut_mut(y, to + p * pitch + of.start - skip, of.len()));
-        }
     }
 }
 
@@ -168,29 +186,42 @@ unsafe fn columns<T, A: Accumulator>(
     let fits = shared && room && count + 1 > usize::from(before) + usize::from(behind);
     let (starts, ends) = (!before || from + step as isize == 0, !behind || end == width + step as isize);
     let whole = (before || skip == 0) && (behind || last == 2);
-    if fits && starts && ends && whole {
-        // SAFETY: the caller's.
-        unsafe { all_columns(loops, block, w, pixels, [skip, last], [before, behind], y) };
+    if !(fits && starts && ends && whole) {
+        return false;
     }
-    fits && starts && ends && whole
+    // SAFETY: the caller's.
+    let all = &mut |to| unsafe { all_columns(&loops, block, w, pixels, [skip, last], [before, behind], y, to) };
+    let half = 2 * loops.words * rows.len() * step <= SPREAD;
+    if half {
+        on_stack::<{ SPREAD / 2 }>(all)
+    } else {
+        on_stack::<SPREAD>(all)
+    }
+    true
+}
+
+/// Calls the function with so many words.
+#[inline(never)]
+fn on_stack<const N: usize>(to: &mut dyn FnMut(*mut i32)) {
+    to([const { MaybeUninit::<i32>::uninit() }; N].as_mut_ptr().cast());
 }
 
 /// [`columns`], which hold.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 unsafe fn all_columns<T, A: Accumulator>(
-    loops: Columns,
+    loops: &Columns,
     block: &Block<'_, A>,
     (w, next): (*const i8, usize),
     pixels: &Pixels<'_, T>,
     [skip, last]: [usize; 2],
     [before, behind]: [bool; 2],
     mut y: *mut i8,
+    to: *mut i32,
 ) {
     let &Pixels { count, rows, from, step, zero, pitch, .. } = pixels;
     let mut left = count + 1 - usize::from(before) - usize::from(behind);
-    let mut spread = [const { MaybeUninit::<i32>::uninit() }; SPREAD];
     let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
-    let to = spread.as_mut_ptr().cast::<i32>();
     let mut channels = [0, 1].map(|c| {
         if let Some(spread) = loops.spread {
             // SAFETY: there are as many weights, and room for them.

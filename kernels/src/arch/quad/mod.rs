@@ -23,7 +23,7 @@ mod words;
 use super::depth::Sums;
 use super::pieces::{PIECES, Piece};
 use super::portable::{self, Block, Pixel, Pixels, Run};
-use super::small;
+use super::{anew, small};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -347,7 +347,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
+        let &Pixels { count, rows, len, zero, to, pitch, .. } = pixels;
         // All bounds of weights and outputs are checked here, once; the loops have none.
         let call = Call::new(patch, w, run, &mut self.channels, self.end).filter(|_| count >= PIXELS);
         let room = to + count.saturating_sub(1) * pitch + self.channels.len() <= y.len();
@@ -358,8 +358,10 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         // Groups all of whose values lie inside and fit the patch.
         let plain = 0..if run.n <= CHUNK && len > 0 && self.end != End::Sums { pixels.last() + 1 } else { 0 };
         let mut i = 0;
-        while i < count {
-            i = i.min(count - PIXELS);
+        while i < pixels.count {
+            let pixels = anew(pixels);
+            let &Pixels { count, step, zero, to, .. } = pixels;
+            i = i.min(count.wrapping_sub(PIXELS)); // at least PIXELS
             let (first, y_at) = (pixels.first(i), to + i * pitch);
             if plain.contains(&first) {
                 let mut at = 0;
