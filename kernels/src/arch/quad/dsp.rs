@@ -130,24 +130,23 @@ mod asm {
         offset: i32,
         wide: bool,
     ) {
-        let quads = if at.is_multiple_of(4) { n / 4 } else { 0 };
-        if quads > 0 {
+        if at.is_multiple_of(4) {
             let each = if wide { wide_quads } else { pair_quads };
             // SAFETY: the caller's.
-            unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, quads) };
+            return unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n) };
         }
-        let done = 4 * quads;
-        for (p, &x) in x.iter().enumerate().take(if done < n { PIXELS } else { 0 }) {
+        for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
-            patch.fill(p, at + done, unsafe { core::slice::from_raw_parts(x.add(done), n - done) }, offset, wide);
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
         }
     }
 
-    /// Stamps the copy of four 16-bit values of each pixel at a time: how a and r12, which hold them, become a and b.
+    /// Stamps the copy of 16-bit values from the first of four on: how a and r12, which hold four, become a and b, whether two in a are a pair, and how
+    /// far behind them a third one lies.
     macro_rules! quads {
-        ($name:ident, [$($pairs:literal),+]) => {
+        ($name:ident, [$($pairs:literal),+], $pair:literal, $third:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(to: *mut (), x: &[*const i16; PIXELS], quads: usize) {
+            unsafe extern "C" fn $name(to: *mut (), x: &[*const i16; PIXELS], n: usize) {
                 naked_asm!(
                     ".cpu cortex-m33",
                     ".macro pair x, a, b",
@@ -155,30 +154,58 @@ mod asm {
                     "ldr r12, [\\x], #4",
                     $($pairs,)+
                     ".endm",
+                    ".macro two x, a, b",
+                    "ldr \\a, [\\x], #4",
+                    concat!(".if ", $pair, " == 0"),
+                    "lsr \\b, \\a, #16",
+                    ".endif",
+                    ".endm",
                     "push {{r2, r4-r11, lr}}",
                     "ldmia r1, {{r1, r2, r3, lr}}",
+                    "b 3f",
                     "2:",
                     "pair r1, r4, r8",
                     "pair r2, r5, r9",
                     "pair r3, r6, r10",
                     "pair lr, r7, r11",
                     "stmia r0!, {{r4-r11}}",
+                    "3:",
                     "ldr r12, [sp]",
-                    "subs r12, r12, #1",
+                    "subs r12, r12, #4",
                     "str r12, [sp]",
-                    "bne 2b",
+                    "bhs 2b",
+                    "lsls r12, r12, #31", // n mod 4: bit 1 into the carry
+                    "bcc 4f",
+                    "two r1, r4, r8",
+                    "two r2, r5, r9",
+                    "two r3, r6, r10",
+                    "two lr, r7, r11",
+                    "stmia r0, {{r4-r11}}",
+                    concat!("add r0, r0, #", $third),
+                    "4:",
+                    "beq 5f",
+                    "ldrh r4, [r1]",
+                    "ldrh r5, [r2]",
+                    "ldrh r6, [r3]",
+                    "ldrh r7, [lr]",
+                    "strh r4, [r0]",
+                    "strh r5, [r0, #4]",
+                    "strh r6, [r0, #8]",
+                    "strh r7, [r0, #12]",
+                    "5:",
                     "pop {{r2, r4-r11, pc}}",
                     ".purgem pair",
+                    ".purgem two",
                 )
             }
         };
     }
-    quads!(pair_quads, ["pkhtb \\b, r12, \\a, asr #16", "pkhbt \\a, \\a, r12, lsl #16"]);
-    quads!(wide_quads, ["mov \\b, r12"]);
+    quads!(pair_quads, ["pkhtb \\b, r12, \\a, asr #16", "pkhbt \\a, \\a, r12, lsl #16"], "0", "2");
+    quads!(wide_quads, ["mov \\b, r12"], "1", "16");
 
-    /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to the distance of its pair in r8 and its own in r9.
+    /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to its distance in r9.
     ///
-    /// Four values at a time from the first of four on, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
+    /// Four values at a time from the first of four on, or the first two of them, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
     /// last four values start, and their end.
     macro_rules! widen {
         ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
@@ -186,13 +213,16 @@ mod asm {
             unsafe extern "C" fn $name(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
                 naked_asm!(
                     ".cpu cortex-m33",
-                    // Bytes of a pixel in b become pairs in r and t, then in a and b; in a and b alone by exchanging two halves.
-                    ".macro pairs x, a, b, r, t",
-                    "ldr \\t, [\\x], #4",
+                    // A pixel's bytes, by way of r and t.
+                    ".macro pairs load, size, x, a, b, r, t",
+                    "\\load \\t, [\\x], #\\size",
                     "sxtab16 \\r, r12, \\t",
                     "sxtab16 \\t, r12, \\t, ror #8",
                     "pkhbt \\a, \\r, \\t, lsl #16",
                     "pkhtb \\b, \\t, \\r, asr #16",
+                    ".endm",
+                    ".macro quad load, size",
+                    $($quad,)+
                     ".endm",
                     "push {{r4-r11, lr}}",
                     "ldr r10, [sp, #36]",
@@ -207,13 +237,20 @@ mod asm {
                     "bne 4f",
                     "b 6f",
                     "2:",
-                    $($quad,)+
+                    "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
                     "6:",
                     "ldr r11, [sp]",
                     "cmp r1, r11",
                     "bls 2b",
-                    "mov r10, #0",
+                    "ldr r11, [sp, #4]",
+                    "subs r10, r11, r1",
+                    "beq 5f",
+                    "ands r10, r10, #2",
+                    "beq 4f",
+                    "quad ldrh, 2",
+                    "stmia r0, {{r4-r11}}",
+                    "mov r10, #2",
                     "3:",
                     "ldr r11, [sp, #4]",
                     "cmp r1, r11",
@@ -242,6 +279,7 @@ mod asm {
                     "add sp, sp, #8",
                     "pop {{r4-r11, pc}}",
                     ".purgem pairs",
+                    ".purgem quad",
                 )
             }
         };
@@ -249,10 +287,10 @@ mod asm {
     widen!(
         widen_all,
         [
-            "ldr r8, [r1], #4",
-            "ldr r9, [r2], #4",
-            "ldr r10, [r3], #4",
-            "ldr r11, [lr], #4",
+            "\\load r8, [r1], #\\size",
+            "\\load r9, [r2], #\\size",
+            "\\load r10, [r3], #\\size",
+            "\\load r11, [lr], #\\size",
             "sxtab16 r4, r12, r8",
             "sxtab16 r5, r12, r9",
             "sxtab16 r6, r12, r10",
@@ -267,11 +305,11 @@ mod asm {
     widen!(
         widen_wide,
         [
-            "pairs r1, r4, r8, r10, r11",
-            "pairs r2, r5, r9, r10, r11",
-            "pairs r3, r6, r10, r7, r11",
+            "pairs \\load, \\size, r1, r4, r8, r10, r11",
+            "pairs \\load, \\size, r2, r5, r9, r10, r11",
+            "pairs \\load, \\size, r3, r6, r10, r7, r11",
             // No register is left: r7 = (0, 2) and r11 = (1, 3) exchange two halves.
-            "ldr r11, [lr], #4",
+            "\\load r11, [lr], #\\size",
             "sxtab16 r7, r12, r11",
             "sxtab16 r11, r12, r11, ror #8",
             "eor r7, r7, r11, lsl #16",
@@ -417,6 +455,7 @@ mod asm {
                     "adr r11, 4f + 1",
                     "mls r8, r8, r9, r11",
                     "and r9, r1, #3",
+                    concat!("add r4, r4, r9, lsl #", $size, "-1"), // the last ones do not move r2
                     "ldrb r9, [r10, r9]",
                     "add r9, r9, r10",
                     "push {{r0, r1, r4-r9}}",
@@ -435,42 +474,26 @@ mod asm {
                     "ldr pc, [sp, #28]",
                     "5:", // n mod 4, and the code of a quad
                     ".byte 6f-5b+1, 11f-5b+1, 12f-5b+1, 13f-5b+1, (4b-3b)/4, 0",
-                    concat!(".if ", $size, " == 1"),
                     "13:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
-                    "one t, 2",
+                    concat!("one t, 2/", $size),
                     "ldmia r0, {{r8-r11}}",
-                    "one b, 1",
-                    "adds r2, r2, #3",
+                    concat!("one b, ", $size),
                     "b 6f",
-                    "12:",
-                    "ldmia r0!, {{r8-r11}}",
-                    "one b, 0",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 1",
-                    "adds r2, r2, #2",
-                    "b 6f",
-                    ".else",
-                    "13:",
-                    "ldmia r0!, {{r8-r11}}",
-                    "one b, 0",
-                    "one t, 1",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 2",
-                    "adds r2, r2, #6",
-                    "b 6f",
-                    "12:",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 0",
-                    "one t, 1",
-                    "adds r2, r2, #4",
-                    "b 6f",
-                    ".endif",
                     "11:",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 0",
-                    concat!("adds r2, r2, #", $size),
+                    "b 6f",
+                    "12:",
+                    "ldmia r0!, {{r8-r11}}",
+                    "one b, 0",
+                    concat!(".if ", $size, " == 1"),
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 1",
+                    ".else",
+                    "one t, 1",
+                    ".endif",
                     "6:",
                     "ldrd r12, lr, [sp, #8]",
                     "add r2, r2, r12",
