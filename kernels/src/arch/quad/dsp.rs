@@ -205,8 +205,8 @@ mod asm {
 
     /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to its distance in r9.
     ///
-    /// Four values at a time from the first of four on, or the first two of them, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
-    /// last four values start, and their end.
+    /// Four values twice at a time from the first of four on, or two, others one by one: the next one's place among four is r10. On the stack: where
+    /// the first pixel's last eight values start, and their end.
     macro_rules! widen {
         ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
             #[unsafe(naked)]
@@ -231,12 +231,20 @@ mod asm {
                     "mov r5, r2",
                     "ldmia r1, {{r1, r2, r3, lr}}",
                     "add r5, r5, r1",
-                    "sub r4, r5, #4",
+                    "sub r4, r5, #8",
                     "push {{r4, r5}}",
                     "cmp r10, #0",
                     "bne 4f",
-                    "b 6f",
+                    "7:",
+                    "ldr r11, [sp, #4]",
+                    "sub r10, r11, r1",
+                    "lsls r10, r10, #30", // whether they are odd
+                    "bcc 6f",
+                    "b 8f",
                     "2:",
+                    "quad ldr, 4",
+                    "stmia r0!, {{r4-r11}}",
+                    "8:",
                     "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
                     "6:",
@@ -274,7 +282,7 @@ mod asm {
                     "ands r10, r10, #3",
                     "bne 3b",
                     "add r0, r0, #32",
-                    "b 6b",
+                    "b 7b",
                     "5:",
                     "add sp, sp, #8",
                     "pop {{r4-r11, pc}}",
@@ -401,11 +409,11 @@ mod asm {
         )
     }
 
-    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded, and what becomes of the sums.
+    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
     ///
-    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over sixteen values is entered, and where the last ones are.
+    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over 32 values is entered, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
-        ($name:ident, [$size:literal; $($load:literal),+; $one:literal], [$($end:literal),+]) => {
+        ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
@@ -446,45 +454,65 @@ mod asm {
                     "strb r4, [r0], #1",
                     "str r0, [sp, #16]",
                     ".endm",
+                    ".macro next end:vararg",
+                    "ldrd r12, lr, [sp, #8]",
+                    "add r2, r2, r12",
+                    "\\end",
+                    "cmp r3, lr",
+                    "bne 2b",
+                    "add sp, sp, #36",
+                    "pop {{r4-r11, pc}}",
+                    ".endm",
 
                     "push {{r4-r11, lr}}",
                     "ldmia r0, {{r0-r7}}",
-                    "adr r10, 5f",
-                    "ldrb r9, [r10, #4]",
-                    "ubfx r8, r1, #2, #2",
+                    "adr r10, 5f + 1",
+                    "ldrb r9, [r10]",
+                    "ldrb r12, [r10, r12]",
+                    "ubfx r8, r1, #2, #3",
                     "adr r11, 4f + 1",
                     "mls r8, r8, r9, r11",
-                    "and r9, r1, #3",
+                    "add r12, r10, r12, lsl #1",
+                    "ands r9, r1, #3",
                     concat!("add r4, r4, r9, lsl #", $size, "-1"), // the last ones do not move r2
-                    "ldrb r9, [r10, r9]",
-                    "add r9, r9, r10",
-                    "push {{r0, r1, r4-r9}}",
+                    "itee eq",
+                    "moveq r9, r12",
+                    "ldrbne r9, [r10, r9]",
+                    "addne r9, r10, r9, lsl #1",
+                    "cmp r1, #4", // without quads to the last ones at once
+                    "it lo",
+                    "movlo r8, r9",
+                    "push {{r0, r1, r4-r9, r12}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
-                    "ldr pc, [sp, #24]", // n / 4 mod 4 quads before 4
+                    "ldr pc, [sp, #24]", // n / 4 mod 8 quads before 4
                     "3:",
                     "quad",
                     "quad",
                     "quad",
                     "quad",
+                    "quad",
+                    "quad",
+                    "quad",
+                    "quad",
                     "4:",
-                    "subs r1, r1, #16",
+                    "subs r1, r1, #32",
                     "bhs 3b",
                     "ldr pc, [sp, #28]",
-                    "5:", // n mod 4, and the code of a quad
-                    ".byte 6f-5b+1, 11f-5b+1, 12f-5b+1, 13f-5b+1, (4b-3b)/4, 0",
+                    "5:", // the code of a quad; half the way to n mod 4 values, and to each end
+                    ".byte 0, (4b-3b)/8, (11f-5b)/2, (12f-5b)/2, (13f-5b)/2, (6f-5b)/2, (7f-5b)/2, (8f-5b)/2",
                     "13:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
                     concat!("one t, 2/", $size),
                     "ldmia r0, {{r8-r11}}",
                     concat!("one b, ", $size),
-                    "b 6f",
+                    "ldr pc, [sp, #32]",
                     "11:",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 0",
-                    "b 6f",
+                    "ldr pc, [sp, #32]",
                     "12:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
@@ -494,38 +522,43 @@ mod asm {
                     ".else",
                     "one t, 1",
                     ".endif",
+                    "ldr pc, [sp, #32]",
                     "6:",
-                    "ldrd r12, lr, [sp, #8]",
-                    "add r2, r2, r12",
-                    $($end,)+
-                    "cmp r3, lr",
-                    "bne 2b",
-                    "add sp, sp, #32",
-                    "pop {{r4-r11, pc}}",
+                    "stmdb r3, {{r4-r7}}",
+                    "next adds r3, r3, #16",
+                    "7:",
+                    "next outputs double",
+                    "8:",
+                    "next outputs single",
                     ".purgem pairs",
                     ".purgem quad",
                     ".purgem one",
                     ".purgem double",
                     ".purgem single",
                     ".purgem outputs",
+                    ".purgem next",
                 )
             }
         };
     }
 
+    /// The loops that end with sums, and with outputs rounded twice and once.
     macro_rules! weights {
-        ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-            stamp!($sums, $load, ["stmdb r3, {{r4-r7}}", "adds r3, r3, #16"]);
-            stamp!($double, $load, ["outputs double"]);
-            stamp!($single, $load, ["outputs single"]);
-            /// The loops that end with sums, and with outputs rounded twice and once.
-            pub(in super::super) const $all: [Loop; 3] = [$sums, $double, $single];
+        ($all:ident: $name:ident $($end:ident $number:literal),+; $($load:tt)+) => {
+            stamp!($name, $($load)+);
+            $(
+                #[unsafe(naked)]
+                unsafe extern "C" fn $end(call: *const Call) {
+                    naked_asm!(concat!("mov r12, #", $number), "b {}", sym $name)
+                }
+            )+
+            pub(in super::super) const $all: [Loop; 3] = [$($end),+];
         };
     }
-    weights!(I8: sums_i8 double_i8 single_i8, [
-        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb"
-    ]);
-    weights!(I16: sums_i16 double_i16 single_i16, ["2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh"]);
+    weights!(I8: channels_i8 sums_i8 "4", double_i8 "5", single_i8 "6";
+        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+    weights!(I16: channels_i16 sums_i16 "4", double_i16 "5", single_i16 "6";
+        "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
 
     /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
     /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how
