@@ -5,7 +5,7 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, TOTALS, few, small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, few, small,
 };
 use crate::phase::{Alike, Phase};
 use crate::plan::length;
@@ -137,15 +137,16 @@ macro_rules! layer {
                     }
                     first += block;
                 }
-                let few = if size_of::<$a>() + size_of::<$w>() + size_of::<T>() == 6 && largest <= SMALL {
+                let sizes = size_of::<T>() == 1 && size_of::<$w>() <= FEW.weight && size_of::<$a>() == 4;
+                let few = if sizes && largest <= SMALL {
                     few_channels(plan, quant.multipliers)
                 } else {
                     0
                 };
                 // Σ w of each channel of each pair of classes, which lie in this order.
-                let mut totals = [0; 2 * FEW];
+                let mut totals = [0; FEW.totals];
                 let mut n = 0;
-                while TOTALS && few > 0 && n < totals.len() {
+                while few > 0 && n < totals.len() {
                     let (pair, channel) = (crate::plan::div(n, plan.output.c), crate::plan::rem(n, plan.output.c));
                     if let Some((at, k)) = plan.class_pair(pair) {
                         let mut i = at + channel * k;
@@ -245,7 +246,7 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     /// Up to so many channels of a row are few.
     few: usize,
     /// Σ w of the first vectors of packed weights, for them.
-    totals: [i32; 2 * FEW],
+    totals: [i32; FEW.totals],
     element: PhantomData<T>,
 }
 
@@ -260,15 +261,16 @@ const fn alike(plan: &Plan) -> Option<Alike> {
     }
 }
 
-/// FEW where the loops for few channels hold: for factors from 2^-23 to below 1/2.
+/// FEW's channels where the loops for them hold: for factors from 2^-23 to below 1/2.
 const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
     let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
+    holds = holds && plan.y.taps(0) * plan.x.taps(0) * plan.input.c <= FEW.values;
     let mut i = 0;
     while i < multipliers.len() {
         holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
         i += 1;
     }
-    if holds { FEW } else { 0 }
+    if holds { FEW.channels } else { 0 }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {
@@ -385,7 +387,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (alike, width) = (self.alike, self.width(channels.len()));
         let (mut o, mut in_span, mut in_group, mut group) = (0, 0, 0, 0);
         while o < width {
-            if width - o <= self.few {
+            if FEW.left && width - o <= self.few {
                 return self.few(&row, [channels.start, o, width], y);
             }
             let first = channels.start + if alike.is_some() { in_span } else { o };
@@ -505,7 +507,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
         let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
         let pixels = Pixels { rows, ..self.pixels(row, part) };
-        let totals = if TOTALS && row.inside == row.taps {
+        let totals = if FEW.totals > 0 && row.inside == row.taps {
             cut(&self.totals, (row.class * self.plan.x.used_classes() + class) * self.plan.output.c + from, n)
         } else {
             &[]

@@ -151,6 +151,14 @@ pub trait Layer<T: Element> {
     /// `x` must hold the rows [`reads(oy)`](Self::reads), and `y` have `output().row_len()` values; [`Bound`] sees to both. Where they
     /// do not, values are left out of the sums or not written; nothing panics.
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]);
+
+    /// Computes all rows, which follow each other in `y`, where that costs less than row by row; else false, and nothing is done.
+    ///
+    /// `x` must hold the whole input, and `y` have room for the whole output. The bits are those of [`row`](Self::row).
+    fn whole(&self, x: &Window<'_, T>, y: &mut [T]) -> bool {
+        let _ = (x, y);
+        false
+    }
 }
 
 /// A layer with its whole input and room for its output, all lengths checked.
@@ -209,6 +217,9 @@ impl<'a, T: Element> Bound<'a, T> {
     pub fn run(&mut self) {
         self.next = self.rows;
         let step = if self.y.len() == self.row_len { 0 } else { self.row_len };
+        if step > 0 && self.layer.whole(&self.x, self.y) {
+            return;
+        }
         let mut y = &mut *self.y;
         for oy in 0..self.rows {
             let Some(row) = y.get_mut(..self.row_len) else { return };

@@ -3,7 +3,7 @@
 use crate::boards::{self, CORES, Core, Silicon};
 use crate::plot::Panel;
 use crate::terminal::markdown;
-use crate::{cargo, emulator, flash, plot, readme, reports, setup, silicon};
+use crate::{cargo, emulator, flash, plot, profile, readme, reports, setup, silicon};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use benches::targets::{self, Target};
 use benches::{Cliff, LAYERS, cliffs, peers};
@@ -24,6 +24,9 @@ pub struct Options {
     /// A layer in a line such as "conv_transpose 8x8x64 k2x2 s2x2 p0,0,0,0 op0,0 d1 g1 c32 i8"; without any, those of the README's table and the shapes around them
     #[arg(long = "layer", value_name = "SPEC", long_help = layer_help())]
     layers: Vec<String>,
+    /// Also print in which functions the instructions of each --layer are
+    #[arg(long, requires = "layers", conflicts_with = "board")]
+    profile: bool,
     /// Also write {layer, core, macs, outputs, insns, scratch_bytes, weight_bytes, …} of every layer and core to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -81,6 +84,11 @@ pub fn run(options: &Options) -> Result<()> {
         println!("{}", measured.streaming_table());
     }
     println!("{}", measured.summary_of_targets());
+    if options.profile {
+        for (core, line, cost) in measured.all() {
+            println!("{}\n", profile::table(core, line, cost)?);
+        }
+    }
     if let Some(path) = &options.json {
         fs::write(path, measured.json()?).with_context(|| format!("{} cannot be written", path.display()))?;
     }

@@ -19,6 +19,7 @@ mod overview;
 mod package;
 mod panels;
 mod plot;
+mod profile;
 mod readme;
 mod reports;
 mod setup;

@@ -3,7 +3,7 @@
 use crate::boards::{self, BOARDS, Board, CORES, Core, Load, SILICON, Silicon};
 use crate::demo::Demo;
 use crate::models::{self, Task};
-use crate::{bench, capi, cargo, emulator, live, oled, package, reports, setup, silicon, uf2};
+use crate::{bench, capi, cargo, emulator, live, oled, package, profile, reports, setup, silicon, uf2};
 use anyhow::{Context, Result, anyhow, ensure};
 use crc::{CRC_32_MPEG_2, Crc};
 use firmware::report::Report;
@@ -176,7 +176,13 @@ fn budgets() -> Vec<Trial> {
         ensure!(differences.is_empty(), "{}", differences.join("; "));
         Ok(())
     });
-    CORES.iter().map(of).chain([listed]).collect()
+    let profiled = trial("bench", "a profile has the instructions that were counted", || {
+        let m4 = CORES.iter().filter(|core| core.name == "m4").collect();
+        let layers = ["conv 8x8x4 k3 p1 c4", "fold nearest2+conv3x3 8x8x4 c8", "decoder signal rows"];
+        let measured = bench::measure(m4, layers.map(String::from).to_vec())?;
+        measured.all().try_for_each(|(core, line, cost)| profile::table(core, line, cost).map(drop))
+    });
+    CORES.iter().map(of).chain([listed, profiled]).collect()
 }
 
 /// Boards whose consoles are talked to: each has another UART.

@@ -67,6 +67,12 @@ pub(crate) fn copy_row<T: Element>(x: &[T], y: &mut [T]) {
     chosen::runs(bytes(x), bytes_mut(y), n, n, n, 1);
 }
 
+/// Whether rows of `len` values, of which y begins with the first, are copied in words, and pixels of n values are not.
+pub(crate) fn rather_rows<T: Element>(y: &[T], n: usize, len: usize) -> bool {
+    let y = bytes(y);
+    !(n * size_of::<T>()).is_multiple_of(4) && (UNALIGNED || on_words(y, y, len * size_of::<T>()))
+}
+
 /// `count` runs of n values; the other numbers are by how far they lie apart.
 #[inline(always)]
 pub(crate) fn copy_runs<T: Element>((x, from): (&[T], usize), (y, to): (&mut [T], usize), n: usize, count: usize) {
@@ -125,7 +131,7 @@ fn pick<I: Copy + PartialEq>(
 }
 
 /// `pixel` writes one as often as it follows itself.
-#[inline(never)]
+#[inline(always)] // n is that of `pixel`, which then need not compare
 fn pick_by<I: Copy + PartialEq>(
     x: &[u8],
     n: usize,

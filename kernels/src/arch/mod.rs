@@ -4,7 +4,7 @@
 //! |---------------------------------------|--------------|----------------------------------------------------------------|------------------------------|
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
 //! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
-//! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | -                            |
+//! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | int8 or int16 weights        |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!
@@ -48,17 +48,26 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, Job, PIXELS, Patch, SUMS, alone};
+pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SUMS, alone, few};
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::depth as vectors;
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
-#[cfg(any(upconv_backend = "portable", upconv_backend = "mve"))]
-pub(crate) use portable::{FEW, TOTALS, few};
-#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
-pub(crate) use quad::{FEW, TOTALS, few};
 
 /// Tap rows of a kernel that is run four pixels at a time, or whose inputs are read where they are.
 pub(crate) const TAP_ROWS: usize = 8;
+
+/// What takes a row of few channels; inputs and outputs are bytes, sums have 32 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Few {
+    /// Up to so many channels, of up to so many values of a pixel, with weights of up to so many bytes.
+    pub(crate) channels: usize,
+    pub(crate) values: usize,
+    pub(crate) weight: usize,
+    /// Σ w of so many vectors of packed weights is asked for.
+    pub(crate) totals: usize,
+    /// Whether it takes what is left of many channels, too.
+    pub(crate) left: bool,
+}
 
 /// Whether there are the DSP instructions of Armv7E-M and Armv8-M.
 const DSP: bool = cfg!(any(upconv_backend = "dsp", upconv_backend = "mve"));

@@ -1,7 +1,7 @@
 //! The inner loops in safe Rust. They are the specification: whatever replaces them gives the same bits.
 
 use super::depth::Sums;
-use super::portable;
+use super::{Few, portable};
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Window};
@@ -18,9 +18,7 @@ pub(crate) const SUMS: usize = 16;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
 /// No channels take [`few`].
-pub(crate) const FEW: usize = 0;
-/// Nor are their weights added up.
-pub(crate) const TOTALS: bool = false;
+pub(crate) const FEW: Few = Few { channels: 0, values: 0, weight: 0, totals: 0, left: false };
 /// Up to so many channels, column phases are channels where they are alike. Where groups make up all
 /// pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];

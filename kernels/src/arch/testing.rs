@@ -64,3 +64,73 @@ macro_rules! wide_sums {
     };
 }
 pub(super) use wide_sums;
+
+/// The test of `few` with weights of this type: any border, any part of the first and the last pixel, scales in turn, columns that neighbours share.
+macro_rules! few_is_exact {
+    ($w:ty) => {{
+        use crate::arch::testing::Random;
+        use crate::quant::Requant;
+        use crate::{Activation, Multiplier, Quant, Rounding};
+        let mut random = Random(13);
+        for case in 0..if cfg!(miri) { 20 } else { 4000 } {
+            let columns = case % 4 == 1;
+            let (channels, rows, taps) = (1 + random.below(FEW.channels), random.below(4), 1 + random.below(3));
+            let (channels, taps) = if columns { (2, 2) } else { (channels, taps) };
+            let c = if case % 2 == 0 { 4 * (1 + random.below(10)) } else { 1 + random.below(20) };
+            let c = c.min(FEW.values / (rows * taps).max(1));
+            let most = if case % 8 == 1 && !cfg!(miri) { 80 } else { 20 };
+            let (count, step) = (1 + random.below(most), c * if columns { 1 } else { 1 + random.below(8) / 7 });
+            let len = taps * c;
+            let (skip, behind) = (random.below(5), random.below(5));
+            let run = Run { n: rows * len, len: skip + rows * len + behind, skip };
+            let from = -((random.below(taps + 1) * c) as isize);
+            let width = ((from + ((count - 1) * step + len) as isize).max(1) as usize)
+                .saturating_sub(random.below(taps + 1) * c)
+                .max(c);
+            let x: std::vec::Vec<i8> = (0..rows * width).map(|_| random.element()).collect();
+            let w: std::vec::Vec<$w> = (0..channels * run.len).map(|_| random.element()).collect();
+            let in_turn = 1 + random.below(channels);
+            let bias: std::vec::Vec<i32> =
+                (0..in_turn * random.below(5).min(1)).map(|_| random.below(2001) as i32 - 1000).collect();
+            let factor = 0.5 / (1 << (8 * size_of::<$w>())) as f64;
+            let multipliers =
+                (0..in_turn).map(|_| Multiplier::from_real(factor * (1.0 + random.below(100) as f64 / 100.0)));
+            let multipliers: std::vec::Vec<_> = multipliers.map(Result::unwrap).collect();
+            let rounding = if random.below(2) == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
+            let scale = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if random.below(3) == 0 { Activation::Relu } else { Activation::None };
+            let requant = Requant::new(rounding, scale.zero, activation.range::<i8>(scale));
+            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let lines: std::vec::Vec<_> = x.chunks(width).collect();
+            let (pitch, zero) = (channels + random.below(3), random.below(256) as i32 - 128);
+            let last = 1 + random.below(channels);
+            let lacking = random.below(if count == 1 { last } else { channels });
+            let to = lacking + random.below(3);
+            let pixels = Pixels { count, rows: &lines, from, step, len, zero, to, pitch };
+            let vector = |c: usize| w.iter().skip(c * run.len + skip).take(run.n).map(|&w| i32::from(w));
+            let totals: std::vec::Vec<i32> = (0..channels).map(|c| vector(c).sum()).collect();
+            let totals = if random.below(2) == 0 { &totals[..] } else { &[] };
+            let mut y = vec![99i8; to - lacking + (count - 1) * pitch + last + random.below(2)];
+            let mut expected = y.clone();
+            for (p, c) in (0..count).flat_map(|p| (0..channels).map(move |c| (p, c))) {
+                if p == 0 && c < lacking || p + 1 == count && c >= last {
+                    continue;
+                }
+                let at = from + (p * step) as isize;
+                let read = |i: usize| {
+                    let from = usize::try_from(at + (i % len) as isize).ok().filter(|&from| from < width);
+                    from.map_or(0, |from| i32::from(lines[i / len][from]) - zero)
+                };
+                let bias = bias.get(c % in_turn).copied().unwrap_or_default();
+                let sum = vector(c).enumerate().map(|(i, w)| read(i) * w).sum::<i32>() + bias;
+                expected[to - lacking + p * pitch + c] = requant.apply(sum, multipliers[c % in_turn]);
+            }
+            few(&block, &w, run, totals, &pixels, [lacking, last], &mut y);
+            assert!(
+                y == expected,
+                "case {case}: {channels} channels, {rows} rows, {taps} taps of {c} at {count} pixels"
+            );
+        }
+    }};
+}
+pub(super) use few_is_exact;

@@ -2,6 +2,7 @@
 
 use super::{Accumulator, Multiplier, Rounding};
 use crate::Element;
+use crate::arch::small;
 
 /// `y = clamp(round(acc * M) + zero, min, max)`
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,10 @@ impl Requant {
     #[allow(dead_code)] // Helium clamps in the loop
     pub(crate) fn clamp_narrow<T: Element>(&self, y: &mut [T]) {
         let (min, max) = (self.low + self.zero, self.high + self.zero);
-        y.iter_mut().for_each(|y| *y = T::from_i32(y.to_i32().max(min).min(max)));
+        for y in y {
+            *y = T::from_i32(y.to_i32().max(min).min(max));
+            small();
+        }
     }
 
     /// The outputs of some channels, a sum and a multiplier for each.
@@ -52,6 +56,9 @@ impl Requant {
         y: &mut [T],
     ) {
         let all = y.iter_mut().zip(sums).zip(multipliers);
-        A::scale(self.rounding, all.map(|((y, sum), m)| (sum.to_i64(), m, y)), |y, v| *y = self.clamp(v));
+        A::scale(self.rounding, all.map(|((y, sum), m)| (sum.to_i64(), m, y)), |y, v| {
+            *y = self.clamp(v);
+            small();
+        });
     }
 }

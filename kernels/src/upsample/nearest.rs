@@ -5,11 +5,12 @@
 //! computed as they do, at compile time.
 
 use super::{axes, shapes};
-use crate::arch::copy::{copy_row, double_pixels, pick_pixels, repeat_pixels};
+use crate::arch::copy::{copy_row, double_pixels, pick_pixels, rather_rows, repeat_pixels};
 use crate::coords::{Affine, Coordinates};
 use crate::reads::{Rows, Spec, described};
 use crate::shape::side;
 use crate::{Element, Error, Layer, Ratio, Resize, Shape, Window};
+use core::mem::take;
 use core::ops::Range;
 
 /// How a sampled position becomes a whole one (ONNX `nearest_mode`).
@@ -32,8 +33,8 @@ pub struct Nearest {
     channels: usize,
     y: Affine,
     x: Affine,
-    /// Every column is repeated so often; 0 where that is not all.
-    factor: usize,
+    /// Every row and every column is repeated so often; 0 where that is not all.
+    factors: [u16; 2],
 }
 
 impl Nearest {
@@ -56,7 +57,10 @@ impl Nearest {
             Err(e) => return Err(e),
         };
         match (y.rounded(mode), x.rounded(mode)) {
-            (Ok(y), Ok(x)) => Ok(Nearest { channels: input.c, y, x, factor: x.repeats() }),
+            (Ok(y), Ok(x)) => {
+                let factors = [y.repeats() as u16, x.repeats() as u16];
+                Ok(Nearest { channels: input.c, y, x, factors })
+            }
             (Err(e), _) | (_, Err(e)) => Err(e),
         }
     }
@@ -72,7 +76,7 @@ impl Nearest {
 
     #[inline(never)]
     fn repeat_each<T: Element>(&self, row: &[T], y: &mut [T]) {
-        repeat_pixels(row, self.channels, self.x.input, self.factor, y);
+        repeat_pixels(row, self.channels, self.x.input, self.factors[1].into(), y);
     }
 
     /// The output's shape, for `const` code.
@@ -96,14 +100,31 @@ impl<T: Element> Layer<T> for Nearest {
     #[inline(never)]
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
         let row = x.row(self.y.nearest_at(oy));
-        if self.factor == 2 {
+        if self.factors[1] == 2 {
             return double_pixels(row, self.channels, self.x.input, y);
         }
-        match self.factor {
+        match self.factors[1] {
             0 => self.pick(row, y),
             1 => copy_row(row, y),
             _ => self.repeat_each(row, y),
         }
+    }
+
+    #[inline(never)]
+    fn whole(&self, x: &Window<'_, T>, y: &mut [T]) -> bool {
+        let (alike, len) = (self.factors[0].into(), self.x.output * self.channels);
+        let gains = alike > 1 && self.factors[1] > 1 && rather_rows(y, self.channels, len);
+        let (mut rest, mut oy) = (y, 0);
+        while gains && let Some((first, mut more)) = take(&mut rest).split_at_mut_checked(len) {
+            self.row(oy, x, first);
+            for _ in 1..alike {
+                let Some((copy, after)) = take(&mut more).split_at_mut_checked(len) else { break };
+                copy_row(first, copy);
+                more = after;
+            }
+            (rest, oy) = (more, oy + alike);
+        }
+        gains
     }
 }
 
@@ -216,4 +237,29 @@ const fn table<const N: usize>(input: usize, step: f32, offset: f32, round: bool
         i += 1;
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Layer, Shape, Upsample, Window};
+
+    /// Rows are copied where pixels are no words and both factors are whole ones above 1, and then are what they are by definition.
+    #[test]
+    fn whole_outputs_are_their_rows() {
+        #[repr(align(4))]
+        struct Room([i8; 9 * 12 * 5]);
+        let x: [i8; 3 * 4 * 5] = core::array::from_fn(|i| (7 * i % 251) as i8);
+        for (c, fh, fw) in [(3, 2, 2), (5, 3, 2), (1, 2, 3), (4, 2, 2), (5, 1, 2), (5, 2, 1)] {
+            let shape = Shape::new(3, 4, c);
+            let up = Upsample::nearest(shape, fh, fw).unwrap();
+            let mut room = Room([99; 9 * 12 * 5]);
+            let (y, beyond) = room.0.split_at_mut(up.output_shape().len());
+            let window = Window::whole(&x[..shape.len()], shape).unwrap();
+            assert_eq!(up.whole(&window, y), c != 4 && fh > 1 && fw > 1, "{c} {fh} {fw}");
+            let pixels = (0..3 * fh).flat_map(|oy| (0..4 * fw).map(move |ox| 4 * (oy / fh) + ox / fw));
+            let copied = pixels.flat_map(|p| &x[p * c..][..c]).eq(&*y);
+            assert_eq!(copied, c != 4 && fh > 1 && fw > 1, "{c} {fh} {fw}");
+            assert!(beyond.iter().all(|y| *y == 99));
+        }
+    }
 }

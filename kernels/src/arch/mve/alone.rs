@@ -12,9 +12,13 @@ use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 
 #[cfg(target_arch = "arm")]
-use asm::{products, scale};
+use asm::products;
+#[cfg(target_arch = "arm")]
+pub(super) use asm::scale;
 #[cfg(not(target_arch = "arm"))]
-use model::{products, scale};
+use model::products;
+#[cfg(not(target_arch = "arm"))]
+pub(super) use model::scale;
 
 /// Dot products of pieces, at least one of at least one value; the loops change it.
 #[repr(C)]
@@ -35,14 +39,14 @@ struct Products {
 
 /// Outputs of sums.
 #[repr(C)]
-struct Outputs {
-    sums: *const i32,
-    multipliers: *const Multiplier,
+pub(super) struct Outputs {
+    pub(super) sums: *const i32,
+    pub(super) multipliers: *const Multiplier,
     /// Multipliers from one channel to the next, 0 or 1.
-    each: usize,
-    y: *mut (),
-    channels: usize,
-    requant: *const Requant,
+    pub(super) each: usize,
+    pub(super) y: *mut (),
+    pub(super) channels: usize,
+    pub(super) requant: *const Requant,
 }
 
 /// [`portable::alone`]
@@ -241,7 +245,7 @@ mod asm {
         ["vqadd.s32 q1, q1, r12", "vbic.i32 q1, #0xff", "vbic.i32 q1, #0xff00", "vqdmulh.s32 q0, q0, q1"]);
 
     #[inline(always)]
-    pub(super) fn scale<T: Element, A>(rounding: Rounding) -> Scale {
+    pub(in super::super) fn scale<T: Element, A>(rounding: Rounding) -> Scale {
         match (rounding, size_of::<T>()) {
             _ if size_of::<A>() == 8 => {
                 if size_of::<T>() == 1 {
@@ -311,7 +315,7 @@ mod model {
         highest.into()
     }
 
-    pub(super) fn scale<T: Element, A>(rounding: Rounding) -> unsafe extern "C" fn(*const Outputs) -> i32 {
+    pub(in super::super) fn scale<T: Element, A>(rounding: Rounding) -> unsafe extern "C" fn(*const Outputs) -> i32 {
         match rounding {
             _ if size_of::<A>() == 8 => outputs::<T, false, true>,
             Rounding::TfliteDouble => outputs::<T, true, false>,

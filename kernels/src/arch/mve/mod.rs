@@ -26,12 +26,13 @@
 //! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
 
 mod alone;
+mod columns;
 pub(crate) mod depth;
 mod isa;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
-use super::small;
+use super::{Few, small};
 use crate::quant::{Accumulator, Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Rounding};
@@ -57,6 +58,60 @@ pub(crate) const ALIKE: [usize; 2] = [8, 7];
 const WIDE: usize = 4;
 /// Values of a patch.
 const CHUNK: usize = 80;
+
+/// What takes [`few`]: all channels of one call, of pixels four of which have room in a patch, and whose pieces have room, too.
+pub(crate) const FEW: Few = Few { channels: SUMS, values: 2 * CHUNK * PIXELS / 2, weight: 2, totals: 0, left: false };
+
+/// All outputs of pixels, as [`Job::row`] makes them.
+#[inline(always)]
+pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
+    block: &Block<'_, A>,
+    w: &[W],
+    run: Run,
+    _: &[i32],
+    pixels: &Pixels<'_, T>,
+    ends: [usize; 2],
+    y: &mut [T],
+) {
+    if (size_of::<T>(), size_of::<A>()) == (1, 4) && !columns::all(block, w, run, pixels, ends, y) {
+        all(block, w, run, pixels, ends, y);
+    }
+}
+
+/// The same of any pixels.
+#[inline(never)]
+fn all<T: Element, W: Element, A: Accumulator>(
+    block: &Block<'_, A>,
+    w: &[W],
+    run: Run,
+    pixels: &Pixels<'_, T>,
+    ends: [usize; 2],
+    y: &mut [T],
+) {
+    let mut job = Job::<i32, A>::new(block);
+    job.start::<T>();
+    job.subtract(pixels.zero, w, run);
+    if !job.row(&mut Patch::new(), w, run, pixels, ends, y) {
+        bare(block, pixels, ends, y);
+    }
+}
+
+/// The same where no tap reads an input.
+#[cold]
+#[inline(never)]
+fn bare<T: Element, A: Accumulator>(
+    block: &Block<'_, A>,
+    pixels: &Pixels<'_, T>,
+    [skip, last]: [usize; 2],
+    y: &mut [T],
+) {
+    for p in 0..pixels.count {
+        let from = if p == 0 { skip } else { 0 };
+        let end = if p + 1 == pixels.count { last } else { block.channels };
+        let y = cut_mut(y, (pixels.to + p * pixels.pitch + from).wrapping_sub(skip), end.saturating_sub(from));
+        block.requant.all::<T, i32, A>((from..end).map(|c| block.bias(c)), block.multipliers(from), y);
+    }
+}
 
 /// A pixel's inputs in the order of their weights, as they are.
 #[repr(C, align(4))]
@@ -1364,6 +1419,12 @@ mod tests {
     }
 
     wide_sums!(portable::SUMS);
+
+    #[test]
+    fn few_channels_are_exact() {
+        crate::arch::testing::few_is_exact!(i8);
+        crate::arch::testing::few_is_exact!(i16);
+    }
 
     #[test]
     fn int8() {

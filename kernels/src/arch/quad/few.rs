@@ -1,7 +1,6 @@
 //! Few channels, whose inputs are read where they are: of the channels nothing is made but what the loops read.
 
-use super::super::TAP_ROWS;
-use super::super::small;
+use super::super::{Few, TAP_ROWS, small};
 use super::portable::{Block, Pixels, Run};
 use super::{COLUMNS, Channel, Columns, End, PIXELS, Piece, Strip, Strips, in_turn, isa};
 use crate::quant::Accumulator;
@@ -10,11 +9,14 @@ use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
-/// Up to so many channels take [`few`].
-pub(crate) const FEW: usize = isa::DIRECT;
-
-/// Whether the zero point comes off the sums: Σ w of a channel is asked for.
-pub(crate) const TOTALS: bool = isa::RAW;
+/// What takes [`few`]; where the zero point comes off the sums, Σ w of a channel is asked for.
+pub(crate) const FEW: Few = Few {
+    channels: isa::DIRECT,
+    values: usize::MAX,
+    weight: 1,
+    totals: if isa::RAW { 2 * isa::DIRECT } else { 0 },
+    left: true,
+};
 
 /// All outputs of pixels, which may be fewer than PIXELS, and of which the first one lacks some channels and the last one has some, the first
 /// stored at `to`. Inputs, weights and outputs are bytes, sums below 2^30 and factors those of the formulas above. `totals` are Σ w of the
@@ -81,10 +83,11 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
         y: outputs.cast(),
     };
     let (mut biases, mut multipliers) = (block.bias.iter(), block.multipliers.iter());
+    let half = 2 * block.requant.zero + 1;
     for c in if done { 0..0 } else { 0..channels } {
         let bias = in_turn(&mut biases, block.bias).map_or(0, |bias| bias.to_i64() as i32);
         let multiplier = in_turn(&mut multipliers, block.multipliers).copied().unwrap_or(Multiplier::ZERO);
-        let mut channel = Channel::new(bias, multiplier, block.requant.zero);
+        let mut channel = Channel::new::<A>(bias, multiplier, half);
         let (first, behind) = (usize::from(c < skip), count - usize::from(c >= last));
         let (mut start, mut end) = (start.max(first), end.min(behind));
         let whole = end.saturating_sub(start);
@@ -193,7 +196,7 @@ unsafe fn all_columns<T, A: Accumulator>(
             // SAFETY: there are as many weights, and room for them.
             unsafe { spread(to.wrapping_add(c), w.wrapping_add(c * next), step, rows.len()) };
         }
-        Channel::new(block.bias(c), block.multiplier(c), block.requant.zero)
+        Channel::new::<A>(block.bias(c), block.multiplier(c), 2 * block.requant.zero + 1)
     });
     let (mut w, size) = if loops.words > 0 { (to.cast_const().cast(), 4 * loops.words) } else { (w, 2) };
     for (piece, row) in pieces.iter_mut().zip(rows) {
@@ -239,25 +242,19 @@ unsafe fn all_columns<T, A: Accumulator>(
 #[inline(never)]
 unsafe fn total(w: *const i8, n: usize) -> i32 {
     // SAFETY: the caller's.
-    unsafe { core::slice::from_raw_parts(w, n) }.iter().map(|&w| i32::from(w)).sum()
+    unsafe { core::slice::from_raw_parts(w, n) }.iter().fold(0, |sum, &w| {
+        small();
+        sum + i32::from(w)
+    })
 }
 
 /// The output where no tap reads an input.
 #[cold]
 #[inline(never)]
-fn bare<A>(block: &Block<'_, A>, bias: i32, multiplier: Multiplier) -> i8 {
-    block.requant.apply(bias, multiplier)
-}
-
-impl Channel<i32> {
-    /// Whose outputs are made in registers.
-    #[inline(always)]
-    fn new(bias: i32, m: Multiplier, zero: i32) -> Self {
-        let e = -i32::from(m.shift());
-        // h = zero · 2^e + 2^(e − 1); as in `Job::start`.
-        let h = (2 * zero + 1).wrapping_shl((e - 1) as u32);
-        Channel { sums: [bias; PIXELS], q: m.q(), h, e, start: bias }
-    }
+fn bare<A: Accumulator>(block: &Block<'_, A>, bias: i32, multiplier: Multiplier) -> i8 {
+    let mut y = [0i8];
+    block.requant.all::<_, _, A>([bias].into_iter(), [multiplier].into_iter(), &mut y);
+    y[0]
 }
 
 /// The pixels of a channel.
@@ -296,65 +293,9 @@ impl<T> Each<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::testing::Random;
-    use crate::quant::Requant;
-    use crate::{Activation, Quant};
 
-    /// Any border, any part of the first and the last pixel, scales in turn.
     #[test]
     fn few_channels_are_exact() {
-        let mut random = Random(13);
-        for case in 0..if cfg!(miri) { 20 } else { 4000 } {
-            let (channels, rows, taps) = (1 + random.below(FEW), random.below(4), 1 + random.below(3));
-            let c = if case % 2 == 0 { 4 * (1 + random.below(10)) } else { 1 + random.below(20) };
-            let (count, step) = (1 + random.below(20), c * (1 + random.below(8) / 7));
-            let len = taps * c;
-            let (skip, behind) = (random.below(5), random.below(5));
-            let run = Run { n: rows * len, len: skip + rows * len + behind, skip };
-            let from = -((random.below(taps + 1) * c) as isize);
-            let width = ((from + ((count - 1) * step + len) as isize).max(1) as usize)
-                .saturating_sub(random.below(taps + 1) * c)
-                .max(c);
-            let x: std::vec::Vec<i8> = (0..rows * width).map(|_| random.element()).collect();
-            let w: std::vec::Vec<i8> = (0..channels * run.len).map(|_| random.element()).collect();
-            let in_turn = 1 + random.below(channels);
-            let bias: std::vec::Vec<i32> = (0..in_turn).map(|_| random.below(2001) as i32 - 1000).collect();
-            let multipliers =
-                (0..in_turn).map(|_| Multiplier::from_real(0.004 * (1.0 + random.below(100) as f64 / 100.0)));
-            let multipliers: std::vec::Vec<_> = multipliers.map(Result::unwrap).collect();
-            let rounding = if random.below(2) == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
-            let scale = Quant::new(1.0, random.below(256) as i32 - 128);
-            let activation = if random.below(3) == 0 { Activation::Relu } else { Activation::None };
-            let requant = Requant::new(rounding, scale.zero, activation.range::<i8>(scale));
-            let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
-            let lines: std::vec::Vec<_> = x.chunks(width).collect();
-            let (pitch, zero) = (channels + random.below(3), random.below(256) as i32 - 128);
-            let last = 1 + random.below(channels);
-            let lacking = random.below(if count == 1 { last } else { channels });
-            let to = lacking + random.below(3);
-            let pixels = Pixels { count, rows: &lines, from, step, len, zero, to, pitch };
-            let vector = |c: usize| w.iter().skip(c * run.len + skip).take(run.n).map(|&w| i32::from(w));
-            let totals: std::vec::Vec<i32> = (0..channels).map(|c| vector(c).sum()).collect();
-            let totals = if random.below(2) == 0 { &totals[..] } else { &[] };
-            let mut y = vec![99i8; to - lacking + (count - 1) * pitch + last + random.below(2)];
-            let mut expected = y.clone();
-            for (p, c) in (0..count).flat_map(|p| (0..channels).map(move |c| (p, c))) {
-                if p == 0 && c < lacking || p + 1 == count && c >= last {
-                    continue;
-                }
-                let at = from + (p * step) as isize;
-                let read = |i: usize| {
-                    let from = usize::try_from(at + (i % len) as isize).ok().filter(|&from| from < width);
-                    from.map_or(0, |from| i32::from(lines[i / len][from]) - zero)
-                };
-                let sum = vector(c).enumerate().map(|(i, w)| read(i) * w).sum::<i32>() + bias[c % in_turn];
-                expected[to - lacking + p * pitch + c] = requant.apply(sum, multipliers[c % in_turn]);
-            }
-            few(&block, &w, run, totals, &pixels, [lacking, last], &mut y);
-            assert!(
-                y == expected,
-                "case {case}: {channels} channels, {rows} rows, {taps} taps of {c} at {count} pixels"
-            );
-        }
+        crate::arch::testing::few_is_exact!(i8);
     }
 }

@@ -45,7 +45,7 @@ pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
 use isa::{CHUNK, COLUMNS};
 #[allow(unused_imports)] // read where this backend is chosen
 pub(crate) use {
-    few::{FEW, TOTALS, few},
+    few::{FEW, few},
     isa::{DIRECT, SUMS},
 };
 
@@ -66,6 +66,51 @@ struct Channels<S> {
     all: [MaybeUninit<Channel<S>>; SUMS],
 }
 
+impl<S: Accumulator> Channels<S> {
+    /// To be [started](Self::start).
+    #[inline(always)]
+    fn new() -> Self {
+        Channels { len: 0, all: [const { MaybeUninit::uninit() }; SUMS] }
+    }
+
+    /// Those of a block; whether the formulas hold for all of them.
+    #[inline(never)]
+    fn start<A: Accumulator>(&mut self, block: &Block<'_, A>) -> bool {
+        let &Block { channels: n, bias, multipliers, .. } = block;
+        let (n, half) = (n.min(SUMS), 2 * block.requant.zero + 1);
+        // Those after them are the same, in turn.
+        let own = multipliers.len().max(bias.len()).min(n);
+        // Negative where the formulas do not hold.
+        let mut sign = 0;
+        let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: Multiplier, bias: i64| {
+            sign |= channel.write(Channel::new::<A>(S::from_i64(bias), m, half)).sign();
+            small();
+        };
+        let all = self.all.get_mut(..own).unwrap_or_default();
+        if let (Some(multipliers), Some(bias)) = (multipliers.get(..own), bias.get(..own)) {
+            let all = all.iter_mut().zip(multipliers).zip(bias);
+            all.for_each(|((channel, &m), bias)| each(channel, m, bias.to_i64()));
+        } else {
+            let (mut m, mut b) = (multipliers.iter(), bias.iter());
+            all.iter_mut().for_each(|channel| {
+                let m = in_turn(&mut m, multipliers).copied().unwrap_or(Multiplier::ZERO);
+                each(channel, m, in_turn(&mut b, bias).map_or(0, |bias| bias.to_i64()));
+            });
+        }
+        let mut from = self.all.as_mut_ptr().cast::<Channel<S>>();
+        for _ in own..if own > 0 { n } else { 0 } {
+            // SAFETY: it has been written.
+            let Channel { q, h, e, start, .. } = unsafe { from.read() };
+            // SAFETY: there are n, and the one that is own channels later comes before their end.
+            unsafe { from.add(own).write(Channel { sums: [start; PIXELS], q, h, e, start }) };
+            from = from.wrapping_add(1);
+            small();
+        }
+        self.len = if own > 0 { n } else { 0 };
+        size_of::<S>() == 4 && block.largest <= SMALL && sign >= 0
+    }
+}
+
 impl<S> Deref for Channels<S> {
     type Target = [Channel<S>];
 
@@ -82,6 +127,36 @@ impl<S> DerefMut for Channels<S> {
         // SAFETY: as many have been written.
         unsafe { core::slice::from_raw_parts_mut(self.all.as_mut_ptr().cast(), self.len) }
     }
+}
+
+impl<S: Accumulator> Channel<S> {
+    /// Before any product; `half` is 2 zero + 1.
+    #[inline(always)]
+    fn new<A: Accumulator>(bias: S, m: Multiplier, half: i32) -> Self {
+        let e = -i32::from(m.shift());
+        // Bounds: |(2 zero + 1) · 2^e| <= 2^31 − 2^22 where the formulas hold; elsewhere it is not used.
+        let h = half.wrapping_shl((e - 1) as u32);
+        let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() };
+        Channel { sums: [bias; PIXELS], q, h, e, start: bias }
+    }
+
+    /// Negative where the formulas do not hold: q is positive, but where a factor of 0 has e = 0.
+    #[inline(always)]
+    fn sign(&self) -> i32 {
+        (self.e - 1) | (22 - self.e)
+    }
+}
+
+/// The outputs of the sums of channels at pixel p, from channel `first` on.
+#[inline(never)]
+fn scale<T: Element, S: Accumulator, A: Accumulator>(
+    block: &Block<'_, A>,
+    channels: &[Channel<S>],
+    [first, p]: [usize; 2],
+    y: &mut [T],
+) {
+    let sums = channels.iter().skip(first).map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+    block.requant.all::<T, S, A>(sums, block.multipliers(first), y);
 }
 
 /// The next one, in turn.
@@ -111,6 +186,16 @@ impl End {
             End::Single => single,
         }
     }
+
+    /// That for outputs of type T, where the formulas hold.
+    #[inline(always)]
+    fn of_outputs<T, A>(holds: bool, rounding: Rounding) -> Self {
+        match rounding {
+            _ if !holds || (size_of::<T>(), size_of::<A>()) != (1, 4) => End::Sums,
+            Rounding::TfliteSingle => End::Single,
+            _ => End::Double,
+        }
+    }
 }
 
 /// A block of channels.
@@ -129,57 +214,17 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     /// [`portable::Job::new`]
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
-        let channels = Channels { len: 0, all: [const { MaybeUninit::uninit() }; SUMS] };
-        Job { block, channels, end: End::Sums, clamps: false, halves: false }
+        Job { block, channels: Channels::new(), end: End::Sums, clamps: false, halves: false }
     }
 
     /// [`portable::Job::start`]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn start<T: Element>(&mut self) {
-        let block = self.block;
-        let n = block.channels.min(SUMS);
-        // Negative where the formulas do not hold.
-        let (half, mut sign) = (2 * block.requant.zero + 1, 0);
-        let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: &Multiplier, bias: S| {
-            let e = -i32::from(m.shift());
-            sign |= (m.q() - 1) | (e - 1) | (22 - e);
-            // Bounds: |(2 zero + 1) · 2^e| <= 2^31 − 2^22; elsewhere it is not used.
-            let e = e & 31;
-            let h = half.wrapping_shl(e as u32) >> 1;
-            let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() };
-            channel.write(Channel { sums: [bias; PIXELS], q, h, e, start: bias });
-        };
-        // Those after them are the same, in turn.
-        let own = block.multipliers.len().max(block.bias.len()).min(n);
-        let channels = self.channels.all.iter_mut().take(own);
-        if block.multipliers.len() >= own && block.bias.len() >= own {
-            let all = channels.zip(block.multipliers).zip(block.bias);
-            all.for_each(|((channel, m), bias)| each(channel, m, S::from_i64(bias.to_i64())));
-        } else {
-            let all = channels.zip(0..own);
-            all.for_each(|(channel, c)| each(channel, &block.multiplier(c), block.bias(c)));
-        }
-        let (from, to) = self.channels.all.split_at_mut(own.min(SUMS));
-        let mut left = from.iter();
-        for to in to.iter_mut().take(n - own) {
-            let Some(from) = left.next().or_else(|| {
-                left = from.iter();
-                left.next()
-            }) else {
-                break;
-            };
-            // SAFETY: it has been written.
-            let Channel { q, h, e, start, .. } = unsafe { from.assume_init_read() };
-            to.write(Channel { sums: [start; PIXELS], q, h, e, start });
-            small();
-        }
-        self.channels.len = if own == 0 { 0 } else { n };
-        self.clamps = block.requant.clamps::<T>();
-        let holds = size_of::<S>() == 4 && block.largest <= SMALL && sign >= 0;
-        self.halves = holds && (size_of::<T>(), size_of::<A>(), block.requant.zero) == (2, 8, 0);
-        if holds && (size_of::<T>(), size_of::<A>()) == (1, 4) {
-            self.end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
-        }
+        let requant = self.block.requant;
+        let holds = self.channels.start(self.block);
+        self.clamps = requant.clamps::<T>();
+        self.halves = holds && (size_of::<T>(), size_of::<A>(), requant.zero) == (2, 8, 0);
+        self.end = End::of_outputs::<T, A>(holds, requant.rounding);
     }
 
     /// [`portable::Job::subtract`]
@@ -280,9 +325,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             return unsafe { halves(first.cast(), first.wrapping_add(n).cast(), y.as_mut_ptr().cast(), 2 * pitch) };
         }
         for p in 0..PIXELS {
-            let sums = self.channels.iter().map(|channel| channel.sums.get(p).copied().unwrap_or_default());
-            let y = cut_mut(y, p * pitch, self.channels.len());
-            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(0), y);
+            scale(self.block, &self.channels, [0, p], cut_mut(y, p * pitch, n));
+            small();
         }
     }
 
@@ -403,13 +447,15 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         y: &mut [T],
     ) {
         let (zero, first, n) = (one.zero, one.channels.start, y.len());
-        let fits = size_of::<S>() == 4 && Patch::offset::<T>(zero) == zero && one.channels.len() == n && n > 0;
-        let fits = fits && one.channels.end <= self.channels.len() && one.channels.end * run.len <= w.len();
-        let end = one.skip + (one.rows * one.row).saturating_sub(one.row) + one.pieces * one.len;
-        let mut left = one.rows * one.pieces;
-        if !fits || end > run.len || left * one.len == 0 {
+        if size_of::<S>() != 4 || Patch::offset::<T>(zero) != zero {
             return portable::pixel::<T, W, S, A, BLOCK>(self.block, w, run, one, y);
         }
+        let fits = one.channels.len() == n && n > 0;
+        let fits = fits && one.channels.end <= self.channels.len() && one.channels.end * run.len <= w.len();
+        let last = one.skip + (one.rows * one.row).saturating_sub(one.row) + one.pieces * one.len;
+        let mut left = if fits && last <= run.len && one.len > 0 { one.rows * one.pieces } else { 0 };
+        // Without products outputs are those of biases.
+        let end = if left > 0 { self.end } else { End::Sums };
         let loops = isa::pixel(size_of::<T>(), size_of::<W>());
         let w = w.as_ptr().wrapping_add(first * run.len);
         let pieces = patch.pieces();
@@ -440,13 +486,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             };
             // SAFETY: as many pieces have been written, each of `len` values, for whose products n channels have weights, and sums
             // of 32 bits; y has room for n outputs, which are bytes where they are made in registers.
-            unsafe { if left > 0 { End::Sums.of(loops)(&mut strip) } else { self.end.of(loops)(&mut strip) } };
+            unsafe { (if left > 0 { End::Sums } else { end }).of(loops)(&mut strip) };
         }
-        if self.end == End::Sums {
-            let sums = self.channels.iter().skip(first).map(|channel| channel.sums[0]);
-            self.block.requant.all::<T, S, A>(sums, self.block.multipliers(first), y);
+        if end == End::Sums {
+            scale(self.block, &self.channels, [first, 0], y);
         }
-        if self.end == End::Sums || one.rows * one.pieces > PIECES {
+        if end == End::Sums || one.rows * one.pieces > PIECES {
             self.again();
         }
         if self.clamps {
