@@ -133,8 +133,16 @@ mod asm {
         if at.is_multiple_of(4) {
             let each = if wide { wide_quads } else { pair_quads };
             // SAFETY: the caller's.
-            return unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n) };
+            unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n) };
+        } else {
+            // SAFETY: the caller's.
+            unsafe { fill_all(patch, at, x, n, offset, wide) };
         }
+    }
+
+    /// By itself, so that its registers are not those of the loop around it.
+    #[inline(never)]
+    unsafe fn fill_all(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32, wide: bool) {
         for (p, &x) in x.iter().enumerate() {
             // SAFETY: the caller's.
             patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
