@@ -130,24 +130,31 @@ mod asm {
         offset: i32,
         wide: bool,
     ) {
-        let quads = if at.is_multiple_of(4) { n / 4 } else { 0 };
-        if quads > 0 {
+        if at.is_multiple_of(4) {
             let each = if wide { wide_quads } else { pair_quads };
             // SAFETY: the caller's.
-            unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, quads) };
-        }
-        let done = 4 * quads;
-        for (p, &x) in x.iter().enumerate().take(if done < n { PIXELS } else { 0 }) {
+            unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n) };
+        } else {
             // SAFETY: the caller's.
-            patch.fill(p, at + done, unsafe { core::slice::from_raw_parts(x.add(done), n - done) }, offset, wide);
+            unsafe { fill_all(patch, at, x, n, offset, wide) };
         }
     }
 
-    /// Stamps the copy of four 16-bit values of each pixel at a time: how a and r12, which hold them, become a and b.
+    /// By itself, so that its registers are not those of the loop around it.
+    #[inline(never)]
+    unsafe fn fill_all(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32, wide: bool) {
+        for (p, &x) in x.iter().enumerate() {
+            // SAFETY: the caller's.
+            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
+        }
+    }
+
+    /// Stamps the copy of 16-bit values from the first of four on: how a and r12, which hold four, become a and b, whether two in a are a pair, and how
+    /// far behind them a third one lies.
     macro_rules! quads {
-        ($name:ident, [$($pairs:literal),+]) => {
+        ($name:ident, [$($pairs:literal),+], $pair:literal, $third:literal) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(to: *mut (), x: &[*const i16; PIXELS], quads: usize) {
+            unsafe extern "C" fn $name(to: *mut (), x: &[*const i16; PIXELS], n: usize) {
                 naked_asm!(
                     ".cpu cortex-m33",
                     ".macro pair x, a, b",
@@ -155,44 +162,75 @@ mod asm {
                     "ldr r12, [\\x], #4",
                     $($pairs,)+
                     ".endm",
+                    ".macro two x, a, b",
+                    "ldr \\a, [\\x], #4",
+                    concat!(".if ", $pair, " == 0"),
+                    "lsr \\b, \\a, #16",
+                    ".endif",
+                    ".endm",
                     "push {{r2, r4-r11, lr}}",
                     "ldmia r1, {{r1, r2, r3, lr}}",
+                    "b 3f",
                     "2:",
                     "pair r1, r4, r8",
                     "pair r2, r5, r9",
                     "pair r3, r6, r10",
                     "pair lr, r7, r11",
                     "stmia r0!, {{r4-r11}}",
+                    "3:",
                     "ldr r12, [sp]",
-                    "subs r12, r12, #1",
+                    "subs r12, r12, #4",
                     "str r12, [sp]",
-                    "bne 2b",
+                    "bhs 2b",
+                    "lsls r12, r12, #31", // n mod 4: bit 1 into the carry
+                    "bcc 4f",
+                    "two r1, r4, r8",
+                    "two r2, r5, r9",
+                    "two r3, r6, r10",
+                    "two lr, r7, r11",
+                    "stmia r0, {{r4-r11}}",
+                    concat!("add r0, r0, #", $third),
+                    "4:",
+                    "beq 5f",
+                    "ldrh r4, [r1]",
+                    "ldrh r5, [r2]",
+                    "ldrh r6, [r3]",
+                    "ldrh r7, [lr]",
+                    "strh r4, [r0]",
+                    "strh r5, [r0, #4]",
+                    "strh r6, [r0, #8]",
+                    "strh r7, [r0, #12]",
+                    "5:",
                     "pop {{r2, r4-r11, pc}}",
                     ".purgem pair",
+                    ".purgem two",
                 )
             }
         };
     }
-    quads!(pair_quads, ["pkhtb \\b, r12, \\a, asr #16", "pkhbt \\a, \\a, r12, lsl #16"]);
-    quads!(wide_quads, ["mov \\b, r12"]);
+    quads!(pair_quads, ["pkhtb \\b, r12, \\a, asr #16", "pkhbt \\a, \\a, r12, lsl #16"], "0", "2");
+    quads!(wide_quads, ["mov \\b, r12"], "1", "16");
 
-    /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to the distance of its pair in r8 and its own in r9.
+    /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to its distance in r9.
     ///
-    /// Four values at a time from the first of four on, others one by one: the next one's place among them is r10. On the stack: where the first pixel's
-    /// last four values start, and their end.
+    /// Four values twice at a time from the first of four on, or two, others one by one: the next one's place among four is r10. On the stack: where
+    /// the first pixel's last eight values start, and their end.
     macro_rules! widen {
         ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
                 naked_asm!(
                     ".cpu cortex-m33",
-                    // Bytes of a pixel in b become pairs in r and t, then in a and b; in a and b alone by exchanging two halves.
-                    ".macro pairs x, a, b, r, t",
-                    "ldr \\t, [\\x], #4",
+                    // A pixel's bytes, by way of r and t.
+                    ".macro pairs load, size, x, a, b, r, t",
+                    "\\load \\t, [\\x], #\\size",
                     "sxtab16 \\r, r12, \\t",
                     "sxtab16 \\t, r12, \\t, ror #8",
                     "pkhbt \\a, \\r, \\t, lsl #16",
                     "pkhtb \\b, \\t, \\r, asr #16",
+                    ".endm",
+                    ".macro quad load, size",
+                    $($quad,)+
                     ".endm",
                     "push {{r4-r11, lr}}",
                     "ldr r10, [sp, #36]",
@@ -201,19 +239,34 @@ mod asm {
                     "mov r5, r2",
                     "ldmia r1, {{r1, r2, r3, lr}}",
                     "add r5, r5, r1",
-                    "sub r4, r5, #4",
+                    "sub r4, r5, #8",
                     "push {{r4, r5}}",
                     "cmp r10, #0",
                     "bne 4f",
-                    "b 6f",
+                    "7:",
+                    "ldr r11, [sp, #4]",
+                    "sub r10, r11, r1",
+                    "lsls r10, r10, #30", // whether they are odd
+                    "bcc 6f",
+                    "b 8f",
                     "2:",
-                    $($quad,)+
+                    "quad ldr, 4",
+                    "stmia r0!, {{r4-r11}}",
+                    "8:",
+                    "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
                     "6:",
                     "ldr r11, [sp]",
                     "cmp r1, r11",
                     "bls 2b",
-                    "mov r10, #0",
+                    "ldr r11, [sp, #4]",
+                    "subs r10, r11, r1",
+                    "beq 5f",
+                    "ands r10, r10, #2",
+                    "beq 4f",
+                    "quad ldrh, 2",
+                    "stmia r0, {{r4-r11}}",
+                    "mov r10, #2",
                     "3:",
                     "ldr r11, [sp, #4]",
                     "cmp r1, r11",
@@ -237,11 +290,12 @@ mod asm {
                     "ands r10, r10, #3",
                     "bne 3b",
                     "add r0, r0, #32",
-                    "b 6b",
+                    "b 7b",
                     "5:",
                     "add sp, sp, #8",
                     "pop {{r4-r11, pc}}",
                     ".purgem pairs",
+                    ".purgem quad",
                 )
             }
         };
@@ -249,10 +303,10 @@ mod asm {
     widen!(
         widen_all,
         [
-            "ldr r8, [r1], #4",
-            "ldr r9, [r2], #4",
-            "ldr r10, [r3], #4",
-            "ldr r11, [lr], #4",
+            "\\load r8, [r1], #\\size",
+            "\\load r9, [r2], #\\size",
+            "\\load r10, [r3], #\\size",
+            "\\load r11, [lr], #\\size",
             "sxtab16 r4, r12, r8",
             "sxtab16 r5, r12, r9",
             "sxtab16 r6, r12, r10",
@@ -267,11 +321,11 @@ mod asm {
     widen!(
         widen_wide,
         [
-            "pairs r1, r4, r8, r10, r11",
-            "pairs r2, r5, r9, r10, r11",
-            "pairs r3, r6, r10, r7, r11",
+            "pairs \\load, \\size, r1, r4, r8, r10, r11",
+            "pairs \\load, \\size, r2, r5, r9, r10, r11",
+            "pairs \\load, \\size, r3, r6, r10, r7, r11",
             // No register is left: r7 = (0, 2) and r11 = (1, 3) exchange two halves.
-            "ldr r11, [lr], #4",
+            "\\load r11, [lr], #\\size",
             "sxtab16 r7, r12, r11",
             "sxtab16 r11, r12, r11, ror #8",
             "eor r7, r7, r11, lsl #16",
@@ -363,11 +417,11 @@ mod asm {
         )
     }
 
-    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded, and what becomes of the sums.
+    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
     ///
-    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over sixteen values is entered, and where the last ones are.
+    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over 32 values is entered, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
-        ($name:ident, [$size:literal; $($load:literal),+; $one:literal], [$($end:literal),+]) => {
+        ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
@@ -408,101 +462,111 @@ mod asm {
                     "strb r4, [r0], #1",
                     "str r0, [sp, #16]",
                     ".endm",
+                    ".macro next end:vararg",
+                    "ldrd r12, lr, [sp, #8]",
+                    "add r2, r2, r12",
+                    "\\end",
+                    "cmp r3, lr",
+                    "bne 2b",
+                    "add sp, sp, #36",
+                    "pop {{r4-r11, pc}}",
+                    ".endm",
 
                     "push {{r4-r11, lr}}",
                     "ldmia r0, {{r0-r7}}",
-                    "adr r10, 5f",
-                    "ldrb r9, [r10, #4]",
-                    "ubfx r8, r1, #2, #2",
+                    "adr r10, 5f + 1",
+                    "ldrb r9, [r10]",
+                    "ldrb r12, [r10, r12]",
+                    "ubfx r8, r1, #2, #3",
                     "adr r11, 4f + 1",
                     "mls r8, r8, r9, r11",
-                    "and r9, r1, #3",
-                    "ldrb r9, [r10, r9]",
-                    "add r9, r9, r10",
-                    "push {{r0, r1, r4-r9}}",
+                    "add r12, r10, r12, lsl #1",
+                    "ands r9, r1, #3",
+                    concat!("add r4, r4, r9, lsl #", $size, "-1"), // the last ones do not move r2
+                    "itee eq",
+                    "moveq r9, r12",
+                    "ldrbne r9, [r10, r9]",
+                    "addne r9, r10, r9, lsl #1",
+                    "cmp r1, #4", // without quads to the last ones at once
+                    "it lo",
+                    "movlo r8, r9",
+                    "push {{r0, r1, r4-r9, r12}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
-                    "ldr pc, [sp, #24]", // n / 4 mod 4 quads before 4
+                    "ldr pc, [sp, #24]", // n / 4 mod 8 quads before 4
                     "3:",
                     "quad",
                     "quad",
                     "quad",
                     "quad",
+                    "quad",
+                    "quad",
+                    "quad",
+                    "quad",
                     "4:",
-                    "subs r1, r1, #16",
+                    "subs r1, r1, #32",
                     "bhs 3b",
                     "ldr pc, [sp, #28]",
-                    "5:", // n mod 4, and the code of a quad
-                    ".byte 6f-5b+1, 11f-5b+1, 12f-5b+1, 13f-5b+1, (4b-3b)/4, 0",
-                    concat!(".if ", $size, " == 1"),
+                    "5:", // the code of a quad; half the way to n mod 4 values, and to each end
+                    ".byte 0, (4b-3b)/8, (11f-5b)/2, (12f-5b)/2, (13f-5b)/2, (6f-5b)/2, (7f-5b)/2, (8f-5b)/2",
                     "13:",
                     "ldmia r0!, {{r8-r11}}",
                     "one b, 0",
-                    "one t, 2",
+                    concat!("one t, 2/", $size),
                     "ldmia r0, {{r8-r11}}",
-                    "one b, 1",
-                    "adds r2, r2, #3",
-                    "b 6f",
-                    "12:",
-                    "ldmia r0!, {{r8-r11}}",
-                    "one b, 0",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 1",
-                    "adds r2, r2, #2",
-                    "b 6f",
-                    ".else",
-                    "13:",
-                    "ldmia r0!, {{r8-r11}}",
-                    "one b, 0",
-                    "one t, 1",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 2",
-                    "adds r2, r2, #6",
-                    "b 6f",
-                    "12:",
-                    "ldmia r0, {{r8-r11}}",
-                    "one b, 0",
-                    "one t, 1",
-                    "adds r2, r2, #4",
-                    "b 6f",
-                    ".endif",
+                    concat!("one b, ", $size),
+                    "ldr pc, [sp, #32]",
                     "11:",
                     "ldmia r0, {{r8-r11}}",
                     "one b, 0",
-                    concat!("adds r2, r2, #", $size),
+                    "ldr pc, [sp, #32]",
+                    "12:",
+                    "ldmia r0!, {{r8-r11}}",
+                    "one b, 0",
+                    concat!(".if ", $size, " == 1"),
+                    "ldmia r0, {{r8-r11}}",
+                    "one b, 1",
+                    ".else",
+                    "one t, 1",
+                    ".endif",
+                    "ldr pc, [sp, #32]",
                     "6:",
-                    "ldrd r12, lr, [sp, #8]",
-                    "add r2, r2, r12",
-                    $($end,)+
-                    "cmp r3, lr",
-                    "bne 2b",
-                    "add sp, sp, #32",
-                    "pop {{r4-r11, pc}}",
+                    "stmdb r3, {{r4-r7}}",
+                    "next adds r3, r3, #16",
+                    "7:",
+                    "next outputs double",
+                    "8:",
+                    "next outputs single",
                     ".purgem pairs",
                     ".purgem quad",
                     ".purgem one",
                     ".purgem double",
                     ".purgem single",
                     ".purgem outputs",
+                    ".purgem next",
                 )
             }
         };
     }
 
+    /// The loops that end with sums, and with outputs rounded twice and once.
     macro_rules! weights {
-        ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-            stamp!($sums, $load, ["stmdb r3, {{r4-r7}}", "adds r3, r3, #16"]);
-            stamp!($double, $load, ["outputs double"]);
-            stamp!($single, $load, ["outputs single"]);
-            /// The loops that end with sums, and with outputs rounded twice and once.
-            pub(in super::super) const $all: [Loop; 3] = [$sums, $double, $single];
+        ($all:ident: $name:ident $($end:ident $number:literal),+; $($load:tt)+) => {
+            stamp!($name, $($load)+);
+            $(
+                #[unsafe(naked)]
+                unsafe extern "C" fn $end(call: *const Call) {
+                    naked_asm!(concat!("mov r12, #", $number), "b {}", sym $name)
+                }
+            )+
+            pub(in super::super) const $all: [Loop; 3] = [$($end),+];
         };
     }
-    weights!(I8: sums_i8 double_i8 single_i8, [
-        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb"
-    ]);
-    weights!(I16: sums_i16 double_i16 single_i16, ["2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh"]);
+    weights!(I8: channels_i8 sums_i8 "4", double_i8 "5", single_i8 "6";
+        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+    weights!(I16: channels_i16 sums_i16 "4", double_i16 "5", single_i16 "6";
+        "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
 
     /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
     /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how
