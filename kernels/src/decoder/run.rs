@@ -110,13 +110,13 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its next row, and where that goes.
-    next: usize,
-    to: usize,
     /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so.
     want: usize,
     /// The node that asked for its row.
     asker: usize,
+    /// Its next row, and where that goes.
+    next: usize,
+    to: usize,
 }
 
 impl State {
@@ -148,11 +148,12 @@ struct Parts<'a, 'i, T> {
     open: bool,
     /// The output row before which counters go back by a period.
     turn: usize,
-    /// Nodes whose rows follow each other from then on when counters have gone back `after` more times; `place` is the next one's, if that time has come.
+    /// Nodes whose rows follow each other, again and again, from then on when counters have gone back `after` more times; those that are still to come, if
+    /// that time has come.
     order: &'a [u8],
     settle: usize,
     after: usize,
-    place: usize,
+    rest: &'a [u8],
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -205,7 +206,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             order: self.order.nodes(),
             settle: self.order.after,
             after: 0,
-            place: 0,
+            rest: &[],
         };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
@@ -387,7 +388,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
 
     fn start(&mut self, state: &mut [State]) {
         (self.filled, self.open) = (0, self.endless);
-        (self.after, self.place) = (self.settle, usize::MAX);
+        (self.after, self.rest) = (self.settle, &[]);
         self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
@@ -415,83 +416,63 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Computes rows up to the next one of the last node.
     #[inline(never)]
     fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<&[T]> {
-        let (rings, order) = (self.rings, self.order);
+        let rings = self.rings;
         // As many, which the optimiser sees here.
         let state = state.get_mut(..rings.len())?;
         let last = rings.len().checked_sub(1)?;
-        if state.get(last)?.next >= rings.get(last)?.height {
-            return None;
-        }
-        if self.place == order.len() {
-            self.place = 0;
-        }
-        let mut n = last;
+        let (mut n, mut rest) = (last, self.rest.iter());
         loop {
-            let (ring, from, next) = if let Some(node) = order.get(self.place) {
-                n = usize::from(*node);
-                self.place += 1;
-                let ring = rings.get(n)?;
-                (ring, ring.reach.from, state.get(n)?.next)
-            } else {
-                // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
-                loop {
-                    let ring = rings.get(n)?;
-                    let Reach { from, c, p, q } = ring.reach;
-                    let (next, has) = (state.get(n)?.next, state.get(from)?.next);
-                    if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
-                        break (ring, from, next);
-                    }
-                    state.get_mut(from)?.asker = n;
-                    n = from;
-                }
+            n = match rest.next() {
+                Some(node) => usize::from(*node),
+                None => lacking(rings, state, n)?,
             };
-            let Some(layer) = ring.layer else {
-                let to = state.get(n)?.to;
-                match self.other(state, n, pushed) {
+            let Some((ring, layer)) = rings.get(..last)?.get(n).and_then(|ring| Some((ring, ring.layer?))) else {
+                let (ring, State { next, to, asker, .. }) = (rings.get(n)?, *state.get(n)?);
+                if let Some(layer) = ring.layer {
+                    self.rest = rest.as_slice();
+                    let has = *state.get(ring.reach.from)?;
+                    state.get_mut(n)?.row_made(ring.row_len, 0..self.y.len());
+                    if next + 1 >= self.turn {
+                        self.shift(state);
+                    }
+                    let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
+                    layer.row(next, &ring.x.window(self.memory, 0, &has), y);
+                    return Some(y);
+                }
+                n = match self.other(state, n, pushed) {
                     Some(None) if n == last => {
+                        self.rest = rest.as_slice();
                         self.shift(state);
                         return self.y.get(to..to + ring.row_len);
                     }
-                    Some(None) => n = state.get(n)?.asker,
+                    Some(None) => asker,
                     Some(Some(from)) => {
                         state.get_mut(from)?.asker = n;
-                        n = from;
+                        from
                     }
                     None => {
-                        // Comes again.
-                        self.place -= usize::from(self.place <= order.len());
+                        // Comes again; no order ends with an input.
+                        let coming = rest.len() + usize::from(rest.len() > 0);
+                        self.rest = self.order.get(self.order.len().checked_sub(coming)?..)?;
                         return None;
                     }
-                }
+                };
                 continue;
             };
             // Counters move on before the row is computed, so that nothing has to be kept meanwhile.
-            let to = state.get(n)?.to;
-            if n == last {
-                let room = self.y.len();
-                let y = self.y.get_mut(to..to + ring.row_len)?;
-                let x = ring.x.window(self.memory, 0, state.get(from)?);
-                state.get_mut(n)?.row_made(ring.row_len, 0..room);
-                layer.row(next, &x, y);
-                if next + 1 >= self.turn {
-                    self.shift(state);
-                }
-                return self.y.get(to..to + ring.row_len);
-            }
-            let (before, rest) = self.memory.split_at_mut_checked(to)?;
-            let (y, after) = rest.split_at_mut_checked(ring.row_len)?;
-            let (has, end) = (state.get(from)?, to + ring.row_len);
+            let state = state.get_mut(..last)?;
+            let now = state.get_mut(n)?;
+            let State { next, to, asker, .. } = *now;
+            now.row_made(ring.row_len, ring.at..ring.end);
+            n = asker;
+            let (before, here) = self.memory.split_at_mut_checked(to)?;
+            let (y, after) = here.split_at_mut_checked(ring.row_len)?;
+            let has = state.get(ring.reach.from)?;
             let x = if ring.x.end <= to {
                 ring.x.window(before, 0, has)
-            } else if has.to >= end {
-                ring.x.window(after, end, has)
             } else {
-                // A row that reads nothing may lie where rows were that nobody needs any more.
-                Window::of(&[], [0, 0], 0, [0, 0])
+                ring.x.behind(after, to + ring.row_len, has)
             };
-            let now = state.get_mut(n)?;
-            now.row_made(ring.row_len, ring.at..ring.end);
-            n = now.asker;
             layer.row(next, &x, y);
         }
     }
@@ -592,8 +573,9 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             // A row that reads nothing wants none.
             s.want = s.want.saturating_sub(self.input_period(node));
         }
-        if self.after == 1 && !self.order.is_empty() {
-            self.place = 0;
+        // The order begins, or begins again.
+        if self.after <= 1 && self.rest.is_empty() {
+            self.rest = self.order;
         }
         self.after = self.after.saturating_sub(1);
     }
@@ -614,7 +596,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
             return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
         }
-        (self.open, self.turn, self.place) = (false, usize::MAX, usize::MAX);
+        (self.open, self.turn, self.rest) = (false, usize::MAX, &[]);
         for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
@@ -656,6 +638,24 @@ impl<'w, T> Room<'w, '_, T> {
     }
 }
 
+/// From node `n`, down to the first one that lacks nothing, and from there back to the one that asked it, which may lack more. `None` once `n` has all
+/// its rows.
+#[inline(never)]
+fn lacking<T>(rings: &[Ring<'_, T>], state: &mut [State], mut n: usize) -> Option<usize> {
+    if state.get(n)?.next >= rings.get(n)?.height {
+        return None;
+    }
+    loop {
+        let Reach { from, c, p, q } = rings.get(n)?.reach;
+        let (next, has) = (state.get(n)?.next, state.get(from)?.next);
+        if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
+            return Some(n);
+        }
+        state.get_mut(from)?.asker = n;
+        n = from;
+    }
+}
+
 impl<T> Ring<'_, T> {
     /// Whether this input has too few rows for a node that wants so many.
     #[inline]
@@ -665,10 +665,19 @@ impl<T> Ring<'_, T> {
 }
 
 impl Source {
+    /// These rows in what lies behind the reader's own, which few do.
+    #[cold]
+    #[inline(never)]
+    fn behind<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
+        self.window(x, gone, has)
+    }
+
     /// These rows in `x`, which begins `gone` values later.
     #[inline(always)]
     fn window<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
         let origin = has.next.wrapping_sub(self.rows);
-        Window::of(x, [self.row_len, self.rows], origin, [has.to - gone, self.end - gone])
+        // A row that reads nothing may lie where rows were that nobody needs any more.
+        let lies = [has.to.saturating_sub(gone), self.end.saturating_sub(gone)];
+        Window::of(x, [self.row_len, self.rows], origin, lies)
     }
 }
