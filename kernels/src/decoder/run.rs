@@ -3,11 +3,12 @@
 use super::node::Op;
 use super::plan::{Reach, Ring, Source};
 use super::{Decoder, Node};
-use crate::plan::length;
+use crate::plan::{div, length, rem};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Error, Join, Shape, Window};
 use core::fmt;
 use core::ops::Range;
+use core::slice;
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
@@ -110,7 +111,8 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so.
+    /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so; of an input the values of a pushed row that are
+    /// there.
     want: usize,
     /// The node that asked for its row.
     asker: usize,
@@ -141,8 +143,6 @@ struct Parts<'a, 'i, T> {
     inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
     y: &'a mut [T],
-    /// Values of a pushed row that are there.
-    filled: usize,
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
@@ -162,7 +162,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ///
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
-    /// whole tensor, the other way round, or two pushed inputs.
+    /// whole tensor, the other way round, or a row source beside other inputs of an endless decoder.
     #[inline(never)]
     pub fn bind<'b, 'i>(
         &'b self,
@@ -172,18 +172,17 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ) -> Result<BoundDecoder<'b, 'i, T, N>, Error> {
         length("the inputs of the decoder", inputs.len(), self.inputs)?;
         length("the decoder's memory", memory.len(), self.need())?;
-        let mut pushed = 0;
         for (node, input) in self.nodes.iter().take(self.len()).filter(|n| n.is_input()).zip(inputs.iter()) {
             match (node.op, input) {
                 (Op::Whole, Input::Whole(x)) => length("an input", x.len(), node.spec.output.len())?,
-                (Op::Rows, Input::Rows(_)) => {}
-                (Op::Rows, Input::Pushed) => pushed += 1,
+                // Only what is pushed tells how long it is.
+                (Op::Rows, Input::Rows(_)) if self.endless && inputs.len() > 1 => {
+                    return Err(Error::Unsupported { what: "a row source beside other inputs of an endless decoder" });
+                }
+                (Op::Rows, Input::Rows(_) | Input::Pushed) => {}
                 (Op::Rows, _) => return Err(Error::Unsupported { what: "a whole tensor where the plan has rows" }),
                 _ => return Err(Error::Unsupported { what: "rows where the plan has a whole tensor" }),
             }
-        }
-        if pushed > 1 {
-            return Err(Error::Unsupported { what: "more than one pushed input" });
         }
         let output = self.output();
         let y_rows = if y.len() == output.row_len() { 1 } else { output.h };
@@ -199,7 +198,6 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             inputs,
             memory,
             y,
-            filled: 0,
             endless,
             open: endless,
             turn: 0,
@@ -256,7 +254,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub fn next_row(&mut self) -> Option<&[T]> {
-        self.push(&mut &[][..])
+        self.push_each(&mut [])
     }
 
     /// [`next_row`](Self::next_row) with values for the [pushed](Input::Pushed) input: takes as many as the row asks for off the front of `values`.
@@ -285,6 +283,37 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub fn push(&mut self, values: &mut &[T]) -> Option<&[T]> {
+        self.push_each(slice::from_mut(values))
+    }
+
+    /// [`push`](Self::push) for several pushed inputs: a slice for each, in the order of their nodes. A row takes of each what it asks for, so when one does
+    /// not suffice, the others may keep values: they are the next call's, with what follows them.
+    ///
+    /// ```
+    /// use upconv::{Activation, Add, Decoder, Input, Nearest, Node, Operands, Quant, Rounding, Shape, Upsample, must};
+    /// // A signal of twice the samples, and another one of that rate added.
+    /// const Q: Quant = Quant::new(1.0, 0);
+    /// let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+    /// let up = Upsample::nearest(Shape::new(8, 1, 1), 2, 1)?;
+    /// let add = Add::plan(Shape::new(16, 1, 1), Shape::new(16, 1, 1), operands)?;
+    /// let nodes = [Node::rows(Shape::new(8, 1, 1)), up.node(0), Node::rows(Shape::new(16, 1, 1)), add.node(&[1, 2])];
+    /// let decoder = Decoder::endless(nodes)?;
+    /// let (mut inputs, mut memory, mut sample) = ([Input::Pushed, Input::Pushed], vec![0i8; decoder.need()], [0]);
+    /// let mut stream = decoder.bind(&mut inputs, &mut memory, &mut sample)?;
+    /// let (mut values, mut y) = ([&[0, 10, 20, 30, 40, 50, 60, 70, 80][..], &[1, 2, 3][..]], vec![]);
+    /// while let Some(sample) = stream.push_each(&mut values) {
+    ///     y.extend_from_slice(sample);
+    /// }
+    /// values[1] = &[4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
+    /// stream.finish_each(&values)?;
+    /// while let Some(sample) = stream.push_each(&mut values) {
+    ///     y.extend_from_slice(sample);
+    /// }
+    /// stream.complete()?;
+    /// assert_eq!(y, [1, 2, 13, 14, 25, 26, 37, 38, 49, 50, 61, 62, 73, 74, 85, 86, 97, 98]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub fn push_each(&mut self, values: &mut [&[T]]) -> Option<&[T]> {
         self.parts.advance(&mut self.state, values)
     }
 
@@ -295,7 +324,16 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// [`Error::Length`] for a signal that is shorter than the planned height and too short for the pattern; [`Error::NotDivisible`] when its
     /// rows differ from the planned height by no multiple of the period, or its last row is incomplete.
     pub fn finish(&mut self) -> Result<(), Error> {
-        self.parts.finish(&mut self.state)
+        self.finish_each(&[])
+    }
+
+    /// [`finish`](Self::finish) for several pushed inputs: these end with the values that the last call of [`push_each`](Self::push_each) has left, which are
+    /// still to be pushed.
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish); [`Error::Length`], of the pattern, for an input that is longer or shorter than the first one asks for.
+    pub fn finish_each(&mut self, left: &[&[T]]) -> Result<(), Error> {
+        self.parts.finish(&mut self.state, left)
     }
 
     /// Whether the last row is out: after a `None` the difference between the end and an input that has no more for now.
@@ -387,7 +425,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     }
 
     fn start(&mut self, state: &mut [State]) {
-        (self.filled, self.open) = (0, self.endless);
+        self.open = self.endless;
         (self.after, self.rest) = (self.settle, &[]);
         self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
@@ -415,7 +453,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
 
     /// Computes rows up to the next one of the last node.
     #[inline(never)]
-    fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<&[T]> {
+    fn advance(&mut self, state: &mut [State], pushed: &mut [&[T]]) -> Option<&[T]> {
         let rings = self.rings;
         // As many, which the optimiser sees here.
         let state = state.get_mut(..rings.len())?;
@@ -480,7 +518,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows. `None` when an
     /// input has no row.
     #[inline(never)]
-    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut &[T]) -> Option<Option<usize>> {
+    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut [&[T]]) -> Option<Option<usize>> {
         let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
         let lacking = match node.op {
             Op::Layer(layer, from) => {
@@ -494,7 +532,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
                 }
             }
             Op::Join(join, from) => self.join(state, n, join, from)?,
-            Op::Rows if !self.input(ring, now.to, pushed) => return None,
+            Op::Rows if !self.input(ring, state.get_mut(n)?, pushed) => return None,
             Op::Rows | Op::Whole => None,
         };
         if lacking.is_none() {
@@ -539,24 +577,21 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     }
 
     /// Takes the next row of an input; false when there is none.
-    fn input(&mut self, ring: &Ring<'_, T>, to: usize, pushed: &mut &[T]) -> bool {
-        let y = cut_mut(self.memory, to, ring.row_len);
+    fn input(&mut self, ring: &Ring<'_, T>, now: &mut State, pushed: &mut [&[T]]) -> bool {
+        let y = cut_mut(self.memory, now.to, ring.row_len);
         match self.inputs.get_mut(ring.input) {
             // A source that has given all its rows is not asked for more: nothing reads them.
             Some(Input::Rows(source)) => source.next_row(y),
             Some(Input::Pushed) => {
-                let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
-                let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
-                for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
+                let Some(values) = pushed.get_mut(pushed_before(self.inputs, ring.input)) else { return false };
+                let count = (ring.row_len - now.want.min(ring.row_len)).min(values.len());
+                let Some((taken, rest)) = values.split_at_checked(count) else { return false };
+                for (y, x) in cut_mut(y, now.want, count).iter_mut().zip(taken) {
                     *y = *x;
                 }
-                *pushed = rest;
-                self.filled += count;
-                let full = self.filled >= ring.row_len;
-                if full {
-                    self.filled = 0;
-                }
-                full
+                *values = rest;
+                now.want += count;
+                now.want >= ring.row_len
             }
             _ => false,
         }
@@ -580,27 +615,44 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         self.after = self.after.saturating_sub(1);
     }
 
-    fn finish(&mut self, state: &mut [State]) -> Result<(), Error> {
-        let (Some(ring), Some(input)) = (self.rings.first(), state.first()) else { return Ok(()) };
+    fn finish(&mut self, state: &mut [State], left: &[&[T]]) -> Result<(), Error> {
         if !self.open {
             return Ok(());
         }
-        let missing = ring.height.saturating_sub(input.next);
-        let (laps, rest) = (crate::plan::div(missing, ring.period), crate::plan::rem(missing, ring.period));
-        if self.filled > 0 {
-            return Err(Error::NotDivisible { what: "values in the last row", got: self.filled, by: ring.row_len });
+        let (mut laps, mut first) = (0, None);
+        for ((now, ring), _) in state.iter().zip(self.rings).zip(self.nodes).filter(|(_, node)| node.is_input()) {
+            let values = now.want + left.get(pushed_before(self.inputs, ring.input)).map_or(0, |x| x.len());
+            let (rows, part) = (div(values, ring.row_len), rem(values, ring.row_len));
+            let got = now.next + rows;
+            if part != 0 {
+                return Err(Error::NotDivisible { what: "values in the last row", got: part, by: ring.row_len });
+            }
+            let missing = ring.height.saturating_sub(got);
+            if first.is_none() {
+                (laps, first) = (div(missing, ring.period), Some((got, ring.height)));
+                if rem(missing, ring.period) != 0 {
+                    let what = "rows up to the planned height";
+                    return Err(Error::NotDivisible { what, got: missing, by: ring.period });
+                }
+            }
+            let need = ring.height.saturating_sub(laps * ring.period);
+            if got != need {
+                return Err(Error::Length { what: "the rows of an input", got, need });
+            }
         }
-        if rest != 0 {
-            return Err(Error::NotDivisible { what: "rows up to the planned height", got: missing, by: ring.period });
-        }
-        if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
-            return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
+        if let Some((got, need)) = first
+            && laps > 0
+            && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first)
+        {
+            return Err(Error::Length { what: "the signal", got, need });
         }
         (self.open, self.turn, self.rest) = (false, usize::MAX, &[]);
-        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
+        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
-            s.want = self.asked(n, s.next);
+            if !node.is_input() {
+                s.want = self.asked(n, s.next);
+            }
         }
         Ok(())
     }
@@ -609,6 +661,11 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     fn input_period(&self, node: &Node<'_, T>) -> usize {
         node.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
     }
+}
+
+/// How many of the inputs before input `i` are pushed.
+fn pushed_before<T>(inputs: &[Input<'_, T>], i: usize) -> usize {
+    inputs.iter().take(i).filter(|input| matches!(input, Input::Pushed)).count()
 }
 
 /// What a node may read while it writes a row.
