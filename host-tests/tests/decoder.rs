@@ -455,7 +455,7 @@ fn several_signals_are_pushed_side_by_side() {
         (state >> 8) as usize % below
     };
     for case in 0..400 {
-        let (beside, h) = (case % 2, 24 + random(60));
+        let (beside, h) = (case % 2, 24 + random(60) * random(2));
         let x: Vec<i8> = (0..2 * h).map(|_| random(256) as u8 as i8).collect();
         let (expected, mut signals) = joined([beside, h], Node::whole, |nodes, shapes| {
             let decoder = Decoder::plan(nodes).unwrap();
@@ -485,7 +485,9 @@ fn several_signals_are_pushed_side_by_side() {
                     y.extend_from_slice(row);
                 }
                 taken = [0, 1].map(|k| given[k] - values[k].len());
-                if given == [0, 1].map(|k| signals[k].len()) {
+                // One of the pattern's length may end at any time.
+                if h == 24 || given == [0, 1].map(|k| signals[k].len()) {
+                    values = [0, 1].map(|k| &signals[k][taken[k]..]);
                     let finished = stream.finish_each(&values);
                     while let Some(row) = stream.push_each(&mut values) {
                         y.extend_from_slice(row);
