@@ -271,6 +271,7 @@ where
     }
     // SAFETY: there is room for them, in order and alignment; raw, because nothing has been written yet.
     let (sources, list) = unsafe { (&raw mut (*to).sources, &raw mut (*to).inputs) };
+    let mut pushed = 0;
     for (i, input) in given.iter().enumerate() {
         let Given { whole, len, source } = Given::from(*input);
         let (source_at, at) =
@@ -284,6 +285,7 @@ where
             // SAFETY: just written, and nobody else's until the caller binds again.
             Input::Rows(unsafe { &mut *source_at })
         } else if whole.is_null() {
+            pushed += 1;
             Input::Pushed
         } else {
             apart("an input and the memory", (whole, len), busy)?;
@@ -293,6 +295,9 @@ where
         };
         // SAFETY: i is below UPCONV_MAX_INPUTS.
         unsafe { at.write(input) };
+    }
+    if pushed > 1 {
+        return Err(Error::Unsupported { what: "more than one pushed input" }.into());
     }
     // SAFETY: so many have been written, and they are nobody else's until the caller binds again.
     let list = unsafe { slice_mut("the inputs", list.cast::<Input<'static, T>>(), given.len()) }?;

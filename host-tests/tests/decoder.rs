@@ -408,3 +408,125 @@ fn signals_that_do_not_repeat_are_refused() {
     assert_eq!((finish(16), finish(18), finish(32)), (Ok(8), Ok(9), Ok(16)));
     assert_eq!(finish(0), Err(Error::Length { what: "the signal", got: 0, need: 16 }));
 }
+
+static VARIED: [i8; 64] = {
+    let (mut w, mut i) = ([0; 64], 0);
+    while i < 64 {
+        w[i] = (i * 29 % 101) as i8 - 50;
+        i += 1;
+    }
+    w
+};
+
+fn along(plan: Result<Plan, Error>) -> Convolution<'static, i8> {
+    let plan = plan.unwrap();
+    Weights { packed: &VARIED[..plan.weight_len()], bias: &[] as &[i32] }.layer(&plan, QUANT).unwrap()
+}
+
+/// Two signals that meet, planned for `h` rows of one of them: one twice as fast beside the other, upsampled; or one of as many rows as taps without
+/// padding leave of the other, and before it.
+fn joined<R>(
+    [beside, h]: [usize; 2],
+    input: fn(Shape) -> Node<'static, i8>,
+    run: impl FnOnce([Node<'_, i8>; 5], [Shape; 2]) -> R,
+) -> R {
+    let padded = |geometry: Geometry, pad| geometry.padding(Padding { top: pad, bottom: pad, ..Padding::default() });
+    let x = Shape::new(h, 1, 2);
+    if beside == 1 {
+        let up = along(ConvTranspose::plan(x, 3, padded(Geometry::new(4, 1).stride(2, 1), 1)));
+        let sides = [(Shape::new(2 * h, 1, 3), Q), (Shape::new(2 * h, 1, 1), Q)];
+        let join = Concat::plan(Along::Channels, sides, Q, Rounding::TfliteSingle).unwrap();
+        let mix = along(Conv::plan(Shape::new(2 * h, 1, 4), 2, padded(Geometry::new(5, 1), 2)));
+        run([input(x), up.node(0), input(sides[1].0), join.node(&[1, 2]), mix.node(3)], [x, sides[1].0])
+    } else {
+        let other = Shape::new(h - 4, 1, 2);
+        let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+        let taps = along(Conv::plan(x, 2, Geometry::new(5, 1)));
+        let (add, up) = (Add::plan(other, other, operands).unwrap(), Upsample::nearest(other, 3, 1).unwrap());
+        run([input(other), input(x), taps.node(1), add.node(&[0, 2]), up.node(3)], [other, x])
+    }
+}
+
+#[test]
+fn several_signals_are_pushed_side_by_side() {
+    let mut state = 1u32;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    for case in 0..400 {
+        let (beside, h) = (case % 2, 24 + random(60) * random(2));
+        let x: Vec<i8> = (0..2 * h).map(|_| random(256) as u8 as i8).collect();
+        let (expected, mut signals) = joined([beside, h], Node::whole, |nodes, shapes| {
+            let decoder = Decoder::plan(nodes).unwrap();
+            let (mut memory, mut y) = (vec![0; decoder.need()], vec![0; decoder.output().len()]);
+            let mut inputs = shapes.map(|s| Input::Whole(&x[x.len() - s.len()..]));
+            decoder.bind(&mut inputs, &mut memory, &mut y).unwrap().run().unwrap();
+            (y, shapes.map(|s| x[x.len() - s.len()..].to_vec()))
+        });
+        // The second one may lack a row, have one too many, or lack the last value of one.
+        let width = 2 - beside;
+        let change = random(6) as isize - 3;
+        match change {
+            -1 | 1 => signals[1].resize(signals[1].len().wrapping_add_signed(change * width as isize), 0),
+            2 if width > 1 => signals[1].truncate(signals[1].len() - 1),
+            _ => {}
+        }
+        joined([beside, 24], Node::rows, |nodes, _| {
+            let decoder = Decoder::endless(nodes).unwrap();
+            let (mut memory, mut row) = (vec![0; decoder.need()], vec![0; decoder.output().row_len()]);
+            let mut inputs = [Input::Pushed, Input::Pushed];
+            let mut stream = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+            let (mut taken, mut given, mut y) = ([0; 2], [0; 2], vec![]);
+            let finished = loop {
+                given = [0, 1].map(|k| signals[k].len().min(given[k] + random(9)));
+                let mut values = [0, 1].map(|k| &signals[k][taken[k]..given[k]]);
+                while let Some(row) = stream.push_each(&mut values) {
+                    y.extend_from_slice(row);
+                }
+                taken = [0, 1].map(|k| given[k] - values[k].len());
+                // One of the pattern's length may end at any time.
+                if h == 24 || given == [0, 1].map(|k| signals[k].len()) {
+                    values = [0, 1].map(|k| &signals[k][taken[k]..]);
+                    let finished = stream.finish_each(&values);
+                    while let Some(row) = stream.push_each(&mut values) {
+                        y.extend_from_slice(row);
+                    }
+                    break finished.map(|()| assert_eq!((values, stream.complete()), ([&[][..]; 2], Ok(()))));
+                }
+            };
+            match (change, finished) {
+                (-1 | 1, Err(Error::Length { what: "the rows of an input", got, need })) => {
+                    assert_eq!(got, need.wrapping_add_signed(change));
+                }
+                (2, Err(error)) if width > 1 => {
+                    assert_eq!(error, Error::NotDivisible { what: "values in the last row", got: 1, by: 2 });
+                }
+                (_, finished) => {
+                    assert_eq!((finished, change.abs() == 1, y == expected), (Ok(()), false, true), "case {case}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn signals_that_meet_at_two_rates_are_refused() {
+    let s = Shape::new(32, 1, 1);
+    let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+    let add = Add::plan(s, s, operands).unwrap();
+    // Of the same height, but for the taps that find no row.
+    let up = Upsample::nearest(s, 2, 1).unwrap();
+    let plan = Conv::plan(Shape::new(64, 1, 1), 1, Geometry::new(33, 1)).unwrap();
+    let crop = Weights { packed: &VARIED[..33], bias: &[] as &[i32] }.layer::<i8>(&plan, QUANT).unwrap();
+    let nodes = [Node::rows(s), Node::rows(s), add.node(&[0, 1]), up.node(1), crop.node(3), add.node(&[2, 4])];
+    let refused = Decoder::endless(nodes).err().unwrap();
+    assert_eq!(refused, Error::Unsupported { what: "a join of different rates in an endless decoder" });
+
+    let decoder = Decoder::endless([Node::rows(s), Node::rows(s), add.node(&[0, 1])]).unwrap();
+    let mut source = Tensor { rest: &[], asked: 0 };
+    let mut inputs = [Input::Pushed, Input::Rows(&mut source)];
+    let refused = decoder.bind(&mut inputs, &mut [0; 2], &mut [0; 1]).err().unwrap();
+    let what = "a row source beside other inputs of an endless decoder";
+    assert_eq!(refused, Error::Unsupported { what });
+}

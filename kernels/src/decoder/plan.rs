@@ -4,7 +4,7 @@ use super::Node;
 use super::node::Op;
 use super::run::JOINED;
 use crate::phase::{Reciprocal, gcd};
-use crate::plan::{div, length};
+use crate::plan::div;
 use crate::reads::Spec;
 use crate::{Element, Error, Layer, MAX_SIDE, Shape};
 
@@ -241,7 +241,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
     }
 
-    /// Plans a decoder for a signal without end along the height. It has one input, a [`Node::rows`]: there is no skip from outside.
+    /// Plans a decoder for a signal without end along the height. Its inputs are [`Node::rows`]; where it has several, such as a skip or a condition that
+    /// goes along, each has its own rate, which follows from where they are joined.
     ///
     /// The nodes are planned at some height, which serves as the pattern: rows away from both ends repeat with a period, so that a signal of
     /// `height + n·period` rows gives what nodes planned at that height would give. The period is 1 input row for a decoder that only
@@ -249,8 +250,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// are enough as a height; a wider pattern costs nothing at run time.
     ///
     /// # Errors
-    /// Those of [`plan`](Self::plan); [`Error::Unsupported`] for several inputs, for joins of signals at different rates and
-    /// operators that do not repeat (positions that depend on the height, tables, unpooling, concatenation along the height);
+    /// Those of [`plan`](Self::plan); [`Error::Unsupported`] for whole inputs, for joins of signals at different rates and operators that do not repeat (positions that depend on the height, tables, unpooling, concatenation along the height);
     /// [`Error::Range`] when the height is too small for a row to be away from both ends.
     pub const fn endless(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
         let mut d = match Self::place(N, nodes, [false; N]) {
@@ -488,11 +488,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
 
     /// Finds the periods of a signal without end, and the rows that it needs.
     const fn repeat(&mut self) -> Result<(), Error> {
-        if let Err(e) = length("the inputs of an endless decoder", self.inputs, 1) {
-            return Err(e);
-        }
-        // Rows per input row, as fractions; their common denominator is the period.
-        let (mut rate, mut period, mut last) = ([(1, 1); N], 1, [usize::MAX; N]);
+        // Rows per row of an input, `root`, as fractions, until all count from the same one; their common denominator is the period.
+        let (mut rate, mut root, mut period, mut last) = ([(1, 1); N], [0; N], 1, [usize::MAX; N]);
         let (len, mut n) = (self.len(), 0);
         while n < len {
             let spec = &self.nodes[n].spec;
@@ -502,18 +499,27 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             let Some((p, q)) = spec.period() else {
                 return Err(Error::Unsupported { what: "an operator whose rows do not repeat in an endless decoder" });
             };
+            root[n] = n;
             let mut k = 0;
             while let Some(from) = self.nodes[n].from(k) {
-                let (rows, per) = rate[at(&rate, from)];
-                let g = max(gcd(rows * q, per * p), 1);
-                let new = (div(rows * q, g), div(per * p, g));
-                if k > 0 && (new.0 != rate[n].0 || new.1 != rate[n].1) {
+                let from = at(&rate, from);
+                let new = times(rate[from], (q, p));
+                if k == 0 {
+                    (rate[n], root[n]) = (new, root[from]);
+                }
+                // Where inputs meet, so do their rates.
+                let (met, by, mut i) = (root[from], times(rate[n], (new.1, new.0)), 0);
+                if met == root[n] && by.0 != by.1 {
                     return Err(Error::Unsupported { what: "a join of different rates in an endless decoder" });
                 }
-                rate[n] = new;
+                while i < n {
+                    if root[i] == met {
+                        (rate[i], root[i]) = (times(rate[i], by), root[n]);
+                    }
+                    i += 1;
+                }
                 k += 1;
             }
-            period *= div(rate[n].1, max(gcd(period, rate[n].1), 1));
             (self.rings[n].first, last[n]) = inside(&self.nodes[n], p, q);
             let late = Late { height: spec.input(0).h, p, q: Reciprocal::new(q as u32) };
             let (height, mut oy) = (self.rings[n].height, 0);
@@ -523,6 +529,11 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 }
                 oy += 1;
             }
+            n += 1;
+        }
+        n = 0;
+        while n < len {
+            period *= div(rate[n].1, max(gcd(period, rate[n].1), 1));
             n += 1;
         }
         n = 0;
@@ -729,6 +740,12 @@ impl<const N: usize> Play<N> {
         }
         true
     }
+}
+
+/// The product of two fractions, in lowest terms.
+const fn times(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
+    let g = max(gcd(a.0 * b.0, a.1 * b.1), 1);
+    (div(a.0 * b.0, g), div(a.1 * b.1, g))
 }
 
 /// `i` where `of` has it; the plan has checked that, and the optimiser sees it here.

@@ -3,11 +3,12 @@
 use super::node::Op;
 use super::plan::{Reach, Ring, Source};
 use super::{Decoder, Node};
-use crate::plan::length;
+use crate::plan::{div, length, rem};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Error, Join, Shape, Window};
 use core::fmt;
 use core::ops::Range;
+use core::slice;
 
 /// The most inputs of a join in a decoder.
 pub(super) const JOINED: usize = 8;
@@ -110,13 +111,14 @@ pub enum Input<'a, T> {
 /// How far a node is.
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Its next row, and where that goes.
-    next: usize,
-    to: usize,
-    /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so.
+    /// The rows of each input that it waits for, all of an input that has fewer, where no formula says so; of an input the values of a pushed row that are
+    /// there.
     want: usize,
     /// The node that asked for its row.
     asker: usize,
+    /// Its next row, and where that goes.
+    next: usize,
+    to: usize,
 }
 
 impl State {
@@ -141,18 +143,17 @@ struct Parts<'a, 'i, T> {
     inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
     y: &'a mut [T],
-    /// Values of a pushed row that are there.
-    filled: usize,
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
     /// The output row before which counters go back by a period.
     turn: usize,
-    /// Nodes whose rows follow each other from then on when counters have gone back `after` more times; `place` is the next one's, if that time has come.
+    /// Nodes whose rows follow each other, again and again, from then on when counters have gone back `after` more times; those that are still to come, if
+    /// that time has come.
     order: &'a [u8],
     settle: usize,
     after: usize,
-    place: usize,
+    rest: &'a [u8],
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -161,7 +162,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ///
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
-    /// whole tensor, the other way round, or two pushed inputs.
+    /// whole tensor, the other way round, or a row source beside other inputs of an endless decoder.
     #[inline(never)]
     pub fn bind<'b, 'i>(
         &'b self,
@@ -171,18 +172,17 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ) -> Result<BoundDecoder<'b, 'i, T, N>, Error> {
         length("the inputs of the decoder", inputs.len(), self.inputs)?;
         length("the decoder's memory", memory.len(), self.need())?;
-        let mut pushed = 0;
         for (node, input) in self.nodes.iter().take(self.len()).filter(|n| n.is_input()).zip(inputs.iter()) {
             match (node.op, input) {
                 (Op::Whole, Input::Whole(x)) => length("an input", x.len(), node.spec.output.len())?,
-                (Op::Rows, Input::Rows(_)) => {}
-                (Op::Rows, Input::Pushed) => pushed += 1,
+                // Only what is pushed tells how long it is.
+                (Op::Rows, Input::Rows(_)) if self.endless && inputs.len() > 1 => {
+                    return Err(Error::Unsupported { what: "a row source beside other inputs of an endless decoder" });
+                }
+                (Op::Rows, Input::Rows(_) | Input::Pushed) => {}
                 (Op::Rows, _) => return Err(Error::Unsupported { what: "a whole tensor where the plan has rows" }),
                 _ => return Err(Error::Unsupported { what: "rows where the plan has a whole tensor" }),
             }
-        }
-        if pushed > 1 {
-            return Err(Error::Unsupported { what: "more than one pushed input" });
         }
         let output = self.output();
         let y_rows = if y.len() == output.row_len() { 1 } else { output.h };
@@ -198,14 +198,13 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             inputs,
             memory,
             y,
-            filled: 0,
             endless,
             open: endless,
             turn: 0,
             order: self.order.nodes(),
             settle: self.order.after,
             after: 0,
-            place: 0,
+            rest: &[],
         };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
@@ -255,7 +254,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub fn next_row(&mut self) -> Option<&[T]> {
-        self.push(&mut &[][..])
+        self.push_each(&mut [])
     }
 
     /// [`next_row`](Self::next_row) with values for the [pushed](Input::Pushed) input: takes as many as the row asks for off the front of `values`.
@@ -284,6 +283,37 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub fn push(&mut self, values: &mut &[T]) -> Option<&[T]> {
+        self.push_each(slice::from_mut(values))
+    }
+
+    /// [`push`](Self::push) for several pushed inputs: a slice for each, in the order of their nodes. A row takes of each what it asks for, so when one does
+    /// not suffice, the others may keep values: they are the next call's, with what follows them.
+    ///
+    /// ```
+    /// use upconv::{Activation, Add, Decoder, Input, Nearest, Node, Operands, Quant, Rounding, Shape, Upsample, must};
+    /// // A signal of twice the samples, and another one of that rate added.
+    /// const Q: Quant = Quant::new(1.0, 0);
+    /// let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+    /// let up = Upsample::nearest(Shape::new(8, 1, 1), 2, 1)?;
+    /// let add = Add::plan(Shape::new(16, 1, 1), Shape::new(16, 1, 1), operands)?;
+    /// let nodes = [Node::rows(Shape::new(8, 1, 1)), up.node(0), Node::rows(Shape::new(16, 1, 1)), add.node(&[1, 2])];
+    /// let decoder = Decoder::endless(nodes)?;
+    /// let (mut inputs, mut memory, mut sample) = ([Input::Pushed, Input::Pushed], vec![0i8; decoder.need()], [0]);
+    /// let mut stream = decoder.bind(&mut inputs, &mut memory, &mut sample)?;
+    /// let (mut values, mut y) = ([&[0, 10, 20, 30, 40, 50, 60, 70, 80][..], &[1, 2, 3][..]], vec![]);
+    /// while let Some(sample) = stream.push_each(&mut values) {
+    ///     y.extend_from_slice(sample);
+    /// }
+    /// values[1] = &[4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
+    /// stream.finish_each(&values)?;
+    /// while let Some(sample) = stream.push_each(&mut values) {
+    ///     y.extend_from_slice(sample);
+    /// }
+    /// stream.complete()?;
+    /// assert_eq!(y, [1, 2, 13, 14, 25, 26, 37, 38, 49, 50, 61, 62, 73, 74, 85, 86, 97, 98]);
+    /// # Ok::<(), upconv::Error>(())
+    /// ```
+    pub fn push_each(&mut self, values: &mut [&[T]]) -> Option<&[T]> {
         self.parts.advance(&mut self.state, values)
     }
 
@@ -294,7 +324,16 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// [`Error::Length`] for a signal that is shorter than the planned height and too short for the pattern; [`Error::NotDivisible`] when its
     /// rows differ from the planned height by no multiple of the period, or its last row is incomplete.
     pub fn finish(&mut self) -> Result<(), Error> {
-        self.parts.finish(&mut self.state)
+        self.finish_each(&[])
+    }
+
+    /// [`finish`](Self::finish) for several pushed inputs: these end with the values that the last call of [`push_each`](Self::push_each) has left, which are
+    /// still to be pushed.
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish); [`Error::Length`], of the pattern, for an input that is longer or shorter than the first one asks for.
+    pub fn finish_each(&mut self, left: &[&[T]]) -> Result<(), Error> {
+        self.parts.finish(&mut self.state, left)
     }
 
     /// Whether the last row is out: after a `None` the difference between the end and an input that has no more for now.
@@ -386,8 +425,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     }
 
     fn start(&mut self, state: &mut [State]) {
-        (self.filled, self.open) = (0, self.endless);
-        (self.after, self.place) = (self.settle, usize::MAX);
+        self.open = self.endless;
+        (self.after, self.rest) = (self.settle, &[]);
         self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = node.op { ring.height } else { 0 };
@@ -414,84 +453,64 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
 
     /// Computes rows up to the next one of the last node.
     #[inline(never)]
-    fn advance(&mut self, state: &mut [State], pushed: &mut &[T]) -> Option<&[T]> {
-        let (rings, order) = (self.rings, self.order);
+    fn advance(&mut self, state: &mut [State], pushed: &mut [&[T]]) -> Option<&[T]> {
+        let rings = self.rings;
         // As many, which the optimiser sees here.
         let state = state.get_mut(..rings.len())?;
         let last = rings.len().checked_sub(1)?;
-        if state.get(last)?.next >= rings.get(last)?.height {
-            return None;
-        }
-        if self.place == order.len() {
-            self.place = 0;
-        }
-        let mut n = last;
+        let (mut n, mut rest) = (last, self.rest.iter());
         loop {
-            let (ring, from, next) = if let Some(node) = order.get(self.place) {
-                n = usize::from(*node);
-                self.place += 1;
-                let ring = rings.get(n)?;
-                (ring, ring.reach.from, state.get(n)?.next)
-            } else {
-                // Down to the first node that lacks nothing, and from there back to the one that asked it, which may lack more.
-                loop {
-                    let ring = rings.get(n)?;
-                    let Reach { from, c, p, q } = ring.reach;
-                    let (next, has) = (state.get(n)?.next, state.get(from)?.next);
-                    if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
-                        break (ring, from, next);
-                    }
-                    state.get_mut(from)?.asker = n;
-                    n = from;
-                }
+            n = match rest.next() {
+                Some(node) => usize::from(*node),
+                None => lacking(rings, state, n)?,
             };
-            let Some(layer) = ring.layer else {
-                let to = state.get(n)?.to;
-                match self.other(state, n, pushed) {
+            let Some((ring, layer)) = rings.get(..last)?.get(n).and_then(|ring| Some((ring, ring.layer?))) else {
+                let (ring, State { next, to, asker, .. }) = (rings.get(n)?, *state.get(n)?);
+                if let Some(layer) = ring.layer {
+                    self.rest = rest.as_slice();
+                    let has = *state.get(ring.reach.from)?;
+                    state.get_mut(n)?.row_made(ring.row_len, 0..self.y.len());
+                    if next + 1 >= self.turn {
+                        self.shift(state);
+                    }
+                    let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
+                    layer.row(next, &ring.x.window(self.memory, 0, &has), y);
+                    return Some(y);
+                }
+                n = match self.other(state, n, pushed) {
                     Some(None) if n == last => {
+                        self.rest = rest.as_slice();
                         self.shift(state);
                         return self.y.get(to..to + ring.row_len);
                     }
-                    Some(None) => n = state.get(n)?.asker,
+                    Some(None) => asker,
                     Some(Some(from)) => {
                         state.get_mut(from)?.asker = n;
-                        n = from;
+                        from
                     }
                     None => {
-                        // Comes again.
-                        self.place -= usize::from(self.place <= order.len());
+                        // Comes again; no order ends with an input.
+                        let coming = rest.len() + usize::from(rest.len() > 0);
+                        self.rest = self.order.get(self.order.len().checked_sub(coming)?..)?;
                         return None;
                     }
-                }
+                };
                 continue;
             };
             // Counters move on before the row is computed, so that nothing has to be kept meanwhile.
-            let to = state.get(n)?.to;
-            if n == last {
-                let room = self.y.len();
-                let y = self.y.get_mut(to..to + ring.row_len)?;
-                let x = ring.x.window(self.memory, 0, state.get(from)?);
-                state.get_mut(n)?.row_made(ring.row_len, 0..room);
-                layer.row(next, &x, y);
-                if next + 1 >= self.turn {
-                    self.shift(state);
-                }
-                return self.y.get(to..to + ring.row_len);
-            }
-            let (before, rest) = self.memory.split_at_mut_checked(to)?;
-            let (y, after) = rest.split_at_mut_checked(ring.row_len)?;
-            let (has, end) = (state.get(from)?, to + ring.row_len);
+            let state = state.get_mut(..last)?;
+            let now = state.get_mut(n)?;
+            let State { next, to, asker, .. } = *now;
+            now.row_made(ring.row_len, ring.at..ring.end);
+            n = asker;
+            let (before, here) = self.memory.split_at_mut_checked(to)?;
+            let (y, after) = here.split_at_mut_checked(ring.row_len)?;
+            let has = state.get(ring.reach.from)?;
             let x = if ring.x.end <= to {
                 ring.x.window(before, 0, has)
-            } else if has.to >= end {
-                ring.x.window(after, end, has)
             } else {
-                // A row that reads nothing may lie where rows were that nobody needs any more.
-                Window::of(&[], [0, 0], 0, [0, 0])
+                ring.x.behind(after, to + ring.row_len, has)
             };
-            let now = state.get_mut(n)?;
-            now.row_made(ring.row_len, ring.at..ring.end);
-            n = now.asker;
             layer.row(next, &x, y);
         }
     }
@@ -499,7 +518,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows. `None` when an
     /// input has no row.
     #[inline(never)]
-    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut &[T]) -> Option<Option<usize>> {
+    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut [&[T]]) -> Option<Option<usize>> {
         let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
         let lacking = match node.op {
             Op::Layer(layer, from) => {
@@ -513,7 +532,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
                 }
             }
             Op::Join(join, from) => self.join(state, n, join, from)?,
-            Op::Rows if !self.input(ring, now.to, pushed) => return None,
+            Op::Rows if !self.input(ring, state.get_mut(n)?, pushed) => return None,
             Op::Rows | Op::Whole => None,
         };
         if lacking.is_none() {
@@ -558,24 +577,21 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     }
 
     /// Takes the next row of an input; false when there is none.
-    fn input(&mut self, ring: &Ring<'_, T>, to: usize, pushed: &mut &[T]) -> bool {
-        let y = cut_mut(self.memory, to, ring.row_len);
+    fn input(&mut self, ring: &Ring<'_, T>, now: &mut State, pushed: &mut [&[T]]) -> bool {
+        let y = cut_mut(self.memory, now.to, ring.row_len);
         match self.inputs.get_mut(ring.input) {
             // A source that has given all its rows is not asked for more: nothing reads them.
             Some(Input::Rows(source)) => source.next_row(y),
             Some(Input::Pushed) => {
-                let count = (ring.row_len - self.filled.min(ring.row_len)).min(pushed.len());
-                let Some((taken, rest)) = pushed.split_at_checked(count) else { return false };
-                for (y, x) in cut_mut(y, self.filled, count).iter_mut().zip(taken) {
+                let Some(values) = pushed.get_mut(pushed_before(self.inputs, ring.input)) else { return false };
+                let count = (ring.row_len - now.want.min(ring.row_len)).min(values.len());
+                let Some((taken, rest)) = values.split_at_checked(count) else { return false };
+                for (y, x) in cut_mut(y, now.want, count).iter_mut().zip(taken) {
                     *y = *x;
                 }
-                *pushed = rest;
-                self.filled += count;
-                let full = self.filled >= ring.row_len;
-                if full {
-                    self.filled = 0;
-                }
-                full
+                *values = rest;
+                now.want += count;
+                now.want >= ring.row_len
             }
             _ => false,
         }
@@ -592,33 +608,51 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             // A row that reads nothing wants none.
             s.want = s.want.saturating_sub(self.input_period(node));
         }
-        if self.after == 1 && !self.order.is_empty() {
-            self.place = 0;
+        // The order begins, or begins again.
+        if self.after <= 1 && self.rest.is_empty() {
+            self.rest = self.order;
         }
         self.after = self.after.saturating_sub(1);
     }
 
-    fn finish(&mut self, state: &mut [State]) -> Result<(), Error> {
-        let (Some(ring), Some(input)) = (self.rings.first(), state.first()) else { return Ok(()) };
+    fn finish(&mut self, state: &mut [State], left: &[&[T]]) -> Result<(), Error> {
         if !self.open {
             return Ok(());
         }
-        let missing = ring.height.saturating_sub(input.next);
-        let (laps, rest) = (crate::plan::div(missing, ring.period), crate::plan::rem(missing, ring.period));
-        if self.filled > 0 {
-            return Err(Error::NotDivisible { what: "values in the last row", got: self.filled, by: ring.row_len });
+        let (mut laps, mut first) = (0, None);
+        for ((now, ring), _) in state.iter().zip(self.rings).zip(self.nodes).filter(|(_, node)| node.is_input()) {
+            let values = now.want + left.get(pushed_before(self.inputs, ring.input)).map_or(0, |x| x.len());
+            let (rows, part) = (div(values, ring.row_len), rem(values, ring.row_len));
+            let got = now.next + rows;
+            if part != 0 {
+                return Err(Error::NotDivisible { what: "values in the last row", got: part, by: ring.row_len });
+            }
+            let missing = ring.height.saturating_sub(got);
+            if first.is_none() {
+                (laps, first) = (div(missing, ring.period), Some((got, ring.height)));
+                if rem(missing, ring.period) != 0 {
+                    let what = "rows up to the planned height";
+                    return Err(Error::NotDivisible { what, got: missing, by: ring.period });
+                }
+            }
+            let need = ring.height.saturating_sub(laps * ring.period);
+            if got != need {
+                return Err(Error::Length { what: "the rows of an input", got, need });
+            }
         }
-        if rest != 0 {
-            return Err(Error::NotDivisible { what: "rows up to the planned height", got: missing, by: ring.period });
+        if let Some((got, need)) = first
+            && laps > 0
+            && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first)
+        {
+            return Err(Error::Length { what: "the signal", got, need });
         }
-        if laps > 0 && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first) {
-            return Err(Error::Length { what: "the signal", got: input.next, need: ring.height });
-        }
-        (self.open, self.turn, self.place) = (false, usize::MAX, usize::MAX);
-        for (n, (s, ring)) in state.iter_mut().zip(self.rings).enumerate() {
+        (self.open, self.turn, self.rest) = (false, usize::MAX, &[]);
+        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
-            s.want = self.asked(n, s.next);
+            if !node.is_input() {
+                s.want = self.asked(n, s.next);
+            }
         }
         Ok(())
     }
@@ -627,6 +661,11 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     fn input_period(&self, node: &Node<'_, T>) -> usize {
         node.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
     }
+}
+
+/// How many of the inputs before input `i` are pushed.
+fn pushed_before<T>(inputs: &[Input<'_, T>], i: usize) -> usize {
+    inputs.iter().take(i).filter(|input| matches!(input, Input::Pushed)).count()
 }
 
 /// What a node may read while it writes a row.
@@ -656,6 +695,24 @@ impl<'w, T> Room<'w, '_, T> {
     }
 }
 
+/// From node `n`, down to the first one that lacks nothing, and from there back to the one that asked it, which may lack more. `None` once `n` has all
+/// its rows.
+#[inline(never)]
+fn lacking<T>(rings: &[Ring<'_, T>], state: &mut [State], mut n: usize) -> Option<usize> {
+    if state.get(n)?.next >= rings.get(n)?.height {
+        return None;
+    }
+    loop {
+        let Reach { from, c, p, q } = rings.get(n)?.reach;
+        let (next, has) = (state.get(n)?.next, state.get(from)?.next);
+        if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
+            return Some(n);
+        }
+        state.get_mut(from)?.asker = n;
+        n = from;
+    }
+}
+
 impl<T> Ring<'_, T> {
     /// Whether this input has too few rows for a node that wants so many.
     #[inline]
@@ -665,10 +722,19 @@ impl<T> Ring<'_, T> {
 }
 
 impl Source {
+    /// These rows in what lies behind the reader's own, which few do.
+    #[cold]
+    #[inline(never)]
+    fn behind<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
+        self.window(x, gone, has)
+    }
+
     /// These rows in `x`, which begins `gone` values later.
     #[inline(always)]
     fn window<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
         let origin = has.next.wrapping_sub(self.rows);
-        Window::of(x, [self.row_len, self.rows], origin, [has.to - gone, self.end - gone])
+        // A row that reads nothing may lie where rows were that nobody needs any more.
+        let lies = [has.to.saturating_sub(gone), self.end.saturating_sub(gone)];
+        Window::of(x, [self.row_len, self.rows], origin, lies)
     }
 }

@@ -209,7 +209,9 @@ fn planned<T: Element>(decoder: Decoder<'_, T, 6>) -> Result<(), Error> {
     black_box(bound.next_row());
     let mut values: &[T] = unknown();
     black_box(bound.push(&mut values));
+    black_box(bound.push_each(unknown()));
     bound.finish()?;
+    bound.finish_each(unknown())?;
     bound.restart();
     bound.complete()?;
     bound.run()?;
