@@ -1,9 +1,8 @@
 //! Few channels, whose inputs are read where they are: of the channels nothing is made but what the loops read.
 
-use super::super::TAP_ROWS;
-use super::super::small;
 use super::portable::{Block, Pixels, Run};
 use super::{COLUMNS, Channel, Columns, End, PIXELS, Piece, Strip, Strips, in_turn, isa};
+use crate::arch::{TAP_ROWS, small};
 use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Multiplier, Rounding};
@@ -204,7 +203,7 @@ unsafe fn all_columns<T, A: Accumulator>(
     let pieces = pieces.as_mut_ptr().cast::<Piece>();
     let (end, channel) = (pieces.wrapping_add(rows.len()), channels.as_mut_ptr());
     let mut strip = Strip { pieces, end, channel, y, pitch, step: next, count: 0, n: step, zero };
-    let each = if block.requant.rounding == Rounding::TfliteSingle { loops.single } else { loops.double };
+    let each = loops.loops[usize::from(block.requant.rounding == Rounding::TfliteSingle)];
     let mut run = |pieces, y, count| {
         (strip.end, strip.y, strip.count) = (pieces, y, count);
         // SAFETY: the caller's.
