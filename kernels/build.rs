@@ -1,4 +1,4 @@
-//! Chooses the inner loops from the target; `--cfg upconv_backend="portable"`, `"dsp"` or `"mve"` in RUSTFLAGS overrides it.
+//! Chooses the inner loops from the target; `--cfg upconv_backend="portable"` in RUSTFLAGS, or another one that it can run, overrides it.
 
 use std::env;
 
@@ -20,7 +20,7 @@ fn main() {
         t if t.starts_with("thumbv6m") => &["armv6m", "portable"],
         t if t.starts_with("riscv32im") => &["riscv", "portable"],
         // A host runs their models.
-        _ if var("CARGO_CFG_TARGET_OS") != "none" => &["portable", "dsp", "mve"],
+        _ if var("CARGO_CFG_TARGET_OS") != "none" => &BACKENDS,
         _ => &["portable"],
     };
     if forced.is_empty() {

@@ -182,6 +182,17 @@ fn geometry(random: &mut Random<'_>, transposed: bool) -> Geometry {
     g
 }
 
+/// Changes a case to two channels, or one of two phases, of two taps that neighbouring pixels share.
+#[inline(never)]
+fn columns(geometry: &mut Geometry, input: &mut Shape, transposed: bool) -> usize {
+    let phases = 1 + usize::from(transposed);
+    (geometry.kernel[1], geometry.stride[1], geometry.dilation[1]) = (2 * phases, phases, 1);
+    (geometry.padding.left, geometry.padding.right) = (geometry.padding.left % 2, geometry.padding.right % 2);
+    (geometry.groups, geometry.output_padding[1]) = (1, 0);
+    input.c = input.c.next_multiple_of(4);
+    if transposed { 1 } else { 2 }
+}
+
 fn convolution<T: Element, W: Element, A: Accumulator>(
     random: &mut Random<'_>,
     transposed: Option<bool>,
@@ -198,6 +209,9 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     } else if geometry.groups > 1 {
         input.c = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
         channels = geometry.groups * (random.below(CHANNELS / geometry.groups) + 1);
+    }
+    if random.below(12) == 0 {
+        channels = columns(&mut geometry, &mut input, transposed);
     }
     let plan = if transposed { upconv::ConvTranspose::plan } else { upconv::Conv::plan }(input, channels, geometry)?;
 

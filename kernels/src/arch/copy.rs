@@ -80,9 +80,9 @@ pub(crate) fn copy_runs<T: Element>((x, from): (&[T], usize), (y, to): (&mut [T]
     chosen::runs(bytes(x), bytes_mut(y), from, to, n, count);
 }
 
-#[cfg(any(target_arch = "arm", upconv_backend = "riscv"))]
+#[cfg(any(target_arch = "arm", all(target_arch = "riscv32", upconv_backend = "riscv")))]
 use asm as chosen;
-#[cfg(not(any(target_arch = "arm", upconv_backend = "riscv")))]
+#[cfg(not(any(target_arch = "arm", all(target_arch = "riscv32", upconv_backend = "riscv"))))]
 use model as chosen;
 
 /// Pixels of n bytes, each written `factor` times.
@@ -131,7 +131,8 @@ fn pick<I: Copy + PartialEq>(
 }
 
 /// `pixel` writes one as often as it follows itself.
-#[inline(always)] // n is that of `pixel`, which then need not compare
+#[cfg_attr(upconv_backend = "armv6m", inline(always))] // n is that of `pixel`, which then need not compare
+#[cfg_attr(not(upconv_backend = "armv6m"), inline(never))]
 fn pick_by<I: Copy + PartialEq>(
     x: &[u8],
     n: usize,
@@ -193,7 +194,7 @@ fn pick_of<E: Copy, const N: usize>(x: &[E], from: impl Iterator<Item = usize>, 
 }
 
 /// What the loops in assembly need to hold before they are called.
-#[cfg(any(target_arch = "arm", upconv_backend = "riscv"))]
+#[cfg(any(target_arch = "arm", all(target_arch = "riscv32", upconv_backend = "riscv")))]
 mod asm {
     #[cfg(target_arch = "arm")]
     use super::arm as core;
@@ -208,7 +209,7 @@ mod asm {
     /// Runs of n bytes: x, y, the steps from the end of one to the next, n, how many, one at least.
     pub(super) type Runs = unsafe extern "C" fn(*const u8, *mut u8, usize, usize, usize, usize);
 
-    #[cfg(upconv_backend = "riscv")]
+    #[cfg(all(target_arch = "riscv32", upconv_backend = "riscv"))]
     pub(super) use super::blocks::double;
 
     #[cfg(target_arch = "arm")]
@@ -867,12 +868,12 @@ mod arm {
 /// Doubles in blocks in safe Rust.
 #[cfg(not(target_arch = "arm"))]
 mod blocks {
-    #[cfg(upconv_backend = "riscv")]
+    #[cfg(all(target_arch = "riscv32", upconv_backend = "riscv"))]
     use super::riscv::short;
     use super::{small, words};
 
     /// A loop of the core's own; false where there is none.
-    #[cfg(not(upconv_backend = "riscv"))]
+    #[cfg(not(all(target_arch = "riscv32", upconv_backend = "riscv")))]
     fn short(_: &[u8], _: usize, _: usize, _: &mut [u8]) -> bool {
         false
     }
@@ -929,7 +930,7 @@ mod blocks {
 }
 
 /// The loops in assembly in safe Rust.
-#[cfg(not(any(target_arch = "arm", upconv_backend = "riscv")))]
+#[cfg(not(any(target_arch = "arm", all(target_arch = "riscv32", upconv_backend = "riscv"))))]
 mod model {
     pub(super) use super::blocks::double;
     use super::{on_words, small, words};
@@ -1042,7 +1043,7 @@ mod tests {
 }
 
 /// Loops of RV32IM: in blocks of eight or less, or without a loop over bytes.
-#[cfg(upconv_backend = "riscv")]
+#[cfg(all(target_arch = "riscv32", upconv_backend = "riscv"))]
 mod riscv {
     use super::asm::Runs;
     use core::arch::naked_asm;

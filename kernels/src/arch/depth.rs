@@ -264,18 +264,17 @@ impl<T: Element, W: Element, S: Accumulator> Call<T, W, S> {
 /// The loops over channels of int8 and of int16, with weights of int8: they use up their call.
 type Add = [unsafe extern "C" fn(*mut Call<(), i8, i32>); 2];
 
-#[cfg(upconv_backend = "armv6m")]
+#[cfg(all(target_arch = "arm", upconv_backend = "armv6m"))]
 use armv6m as chosen;
 #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
 #[cfg(target_arch = "arm")]
 use armv7m as chosen;
 #[cfg(not(any(
-    upconv_backend = "armv6m",
-    upconv_backend = "riscv",
-    all(target_arch = "arm", any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))
+    all(target_arch = "riscv32", upconv_backend = "riscv"),
+    all(target_arch = "arm", not(upconv_backend = "portable"))
 )))]
 use none as chosen;
-#[cfg(upconv_backend = "riscv")]
+#[cfg(all(target_arch = "riscv32", upconv_backend = "riscv"))]
 use riscv as chosen;
 
 #[cfg(any(upconv_backend = "armv7m", upconv_backend = "dsp", upconv_backend = "mve"))]
@@ -348,7 +347,7 @@ mod armv7m {
     stamp!(add_16 "ldrsh" "2");
 }
 
-#[cfg(upconv_backend = "armv6m")]
+#[cfg(all(target_arch = "arm", upconv_backend = "armv6m"))]
 mod armv6m {
     use core::arch::naked_asm;
 
@@ -443,7 +442,7 @@ mod armv6m {
     stamp!(add_16 "ldrsh" "2");
 }
 
-#[cfg(upconv_backend = "riscv")]
+#[cfg(all(target_arch = "riscv32", upconv_backend = "riscv"))]
 mod riscv {
     use core::arch::naked_asm;
 

@@ -35,12 +35,52 @@ mod mve;
 mod pieces;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
+// What differs between the cores of `quad`: a host has Cortex-M4's, unless it is told another one.
+#[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+#[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
+#[allow(unsafe_code)]
+#[cfg_attr(upconv_backend = "armv6m", path = "quad/armv6m.rs")]
+#[cfg_attr(upconv_backend = "armv7m", path = "quad/armv7m.rs")]
+#[cfg_attr(upconv_backend = "riscv", path = "quad/riscv.rs")]
+#[cfg_attr(
+    not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")),
+    path = "quad/dsp.rs"
+)]
+mod isa;
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 #[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]
 mod quad;
 #[cfg(test)]
 pub(crate) mod testing;
+
+/// `quad` with its tests once more for each of the other cores.
+#[cfg(all(test, not(target_os = "none")))]
+#[allow(clippy::duplicate_mod, dead_code, unsafe_code, unused_imports)]
+#[path = "."]
+mod models {
+    #[path = "quad"]
+    mod armv6m {
+        #[path = "armv6m.rs"]
+        mod isa;
+        #[path = "mod.rs"]
+        mod quad;
+    }
+    #[path = "quad"]
+    mod armv7m {
+        #[path = "armv7m.rs"]
+        mod isa;
+        #[path = "mod.rs"]
+        mod quad;
+    }
+    #[path = "quad"]
+    mod riscv {
+        #[path = "riscv.rs"]
+        mod isa;
+        #[path = "mod.rs"]
+        mod quad;
+    }
+}
 
 #[cfg(upconv_backend = "mve")]
 use mve as chosen;

@@ -79,6 +79,22 @@ impl Nearest {
         repeat_pixels(row, self.channels, self.x.input, self.factors[1].into(), y);
     }
 
+    /// All rows, of which those that are alike are copied.
+    #[inline(never)]
+    fn copy_rows<T: Element>(&self, x: &Window<'_, T>, y: &mut [T]) {
+        let (alike, len) = (self.factors[0].into(), self.x.output * self.channels);
+        let (mut rest, mut oy) = (y, 0);
+        while let Some((first, mut more)) = take(&mut rest).split_at_mut_checked(len) {
+            self.row(oy, x, first);
+            for _ in 1..alike {
+                let Some((copy, after)) = take(&mut more).split_at_mut_checked(len) else { break };
+                copy_row(first, copy);
+                more = after;
+            }
+            (rest, oy) = (more, oy + alike);
+        }
+    }
+
     /// The output's shape, for `const` code.
     pub const fn output_shape(&self) -> Shape {
         Shape::new(self.y.output, self.x.output, self.channels)
@@ -110,19 +126,11 @@ impl<T: Element> Layer<T> for Nearest {
         }
     }
 
-    #[inline(never)]
     fn whole(&self, x: &Window<'_, T>, y: &mut [T]) -> bool {
-        let (alike, len) = (self.factors[0].into(), self.x.output * self.channels);
-        let gains = alike > 1 && self.factors[1] > 1 && rather_rows(y, self.channels, len);
-        let (mut rest, mut oy) = (y, 0);
-        while gains && let Some((first, mut more)) = take(&mut rest).split_at_mut_checked(len) {
-            self.row(oy, x, first);
-            for _ in 1..alike {
-                let Some((copy, after)) = take(&mut more).split_at_mut_checked(len) else { break };
-                copy_row(first, copy);
-                more = after;
-            }
-            (rest, oy) = (more, oy + alike);
+        let [alike, factor] = self.factors;
+        let gains = alike > 1 && factor > 1 && rather_rows(y, self.channels, self.x.output * self.channels);
+        if gains {
+            self.copy_rows(x, y);
         }
         gains
     }

@@ -10,10 +10,19 @@
 //! and 2^14 is the last bit that is shifted out, which is the carry. Bounds: |acc| < 2^30 and q < 2^31, so |a1| <= 2^14, q1 <= 2^15, and |a0| and |q0| <= 2^15:
 //! |2 a1 q1| <= 2^30, and the sum is at most 2^29 + 2^30 + 2^14 < 2^31.
 
-pub(super) use super::words::{HALVES, widen_i16};
-pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
-use core::arch::naked_asm;
+#[cfg(not(target_arch = "arm"))]
+mod model;
+mod words;
+
+use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
+#[cfg(target_arch = "arm")]
+pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "arm"))]
+pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "arm"))]
+use words::difference;
+pub(super) use words::{HALVES, widen_i16};
+pub(crate) use words::{Patch, SUMS};
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
 pub(crate) const CHUNK: usize = 32;
@@ -25,128 +34,151 @@ pub(super) const RAW: bool = true;
 /// Two channels are two times one.
 pub(super) const COLUMNS: Option<Columns> = None;
 
-/// [`Patch::fill`] of all pixels with n values each, at least one.
-///
-/// # Safety
-/// The inputs can be read, and the patch has room.
-#[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32, _: bool) {
-    // SAFETY: the caller's.
-    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+/// `(2 acc · q + 2^31 >> 32) + h`, less 1 for a negative sum, or `(2 acc · q >> 32) + h` once.
+#[cfg(not(target_arch = "arm"))]
+fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
+    let (a0, q0) = (i32::from(acc as i16), i32::from(q as i16));
+    let (a1, q1) = ((acc - a0) >> 16, (q.wrapping_sub(q0) as u32 >> 16) as i32);
+    let sum = a1 * q0 + a0 * q1 + ((a0 * q0) >> 16);
+    let (high, carry) = (2 * a1 * q1 + (sum >> 15), (sum >> 14) & 1);
+    if single { high + h } else { high + carry + h + (acc >> 31) }
 }
 
-/// Pixel by pixel, each backwards.
-#[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
-    naked_asm!(
-        ".macro one at",
-        "subs r2, r2, #1",
-        "ldrsb r4, [r1, r2]",
-        "subs r4, r4, r3",
-        "str r4, [r0, #\\at]",
-        ".endm",
-        "push {{r4-r7, lr}}",
-        "movs r5, r1",
-        "movs r6, r2",
-        "lsls r4, r2, #4",
-        "mov lr, r4",
-        "movs r7, #4",
-        "2:",
-        "ldmia r5!, {{r1}}",
-        "movs r2, r6",
-        "add r0, r0, lr",
-        "lsls r4, r2, #30",
-        "beq 4f",
-        "3:",
-        "subs r0, r0, #16",
-        "one 0",
-        "lsls r4, r2, #30",
-        "bne 3b",
-        "cmp r2, #0",
-        "beq 5f",
-        "4:",
-        "subs r0, r0, #64",
-        "one 48",
-        "one 32",
-        "one 16",
-        "one 0",
-        "cmp r2, #0",
-        "bne 4b",
-        "5:",
-        "adds r0, r0, #4",
-        "subs r7, r7, #1",
-        "bne 2b",
-        "pop {{r4-r7, pc}}",
-        ".purgem one",
-    )
-}
+/// The instructions themselves.
+#[cfg(target_arch = "arm")]
+mod asm {
+    use super::*;
+    use core::arch::naked_asm;
 
-/// Factors: q in r0 as it is needed, h from \\h. And the output of a sum in r0, e on the stack; r1, r2 and r4 are lost.
-///
-/// r3: h, less 1 if rounded twice; r5: 2 q1, r6: q1, r7: q0; r12: 2^30, with which a comparison gives 1 for a sum that is not negative.
-macro_rules! rounding {
-    () => {
-        concat!(
-            ".macro factor round, h\n",
-            "sxth r7, r0\n",
-            "subs r0, r0, r7\n",
-            "lsrs r6, r0, #16\n",
-            "lsls r5, r6, #1\n",
-            ".ifc \\round, double\n",
-            "subs r3, \\h, #1\n",
-            ".else\n",
-            "movs r3, \\h\n",
-            ".endif\n",
-            ".endm\n",
-            // The product, but for 2 a1 q1, in r0, and for the carry.
-            ".macro high acc\n",
-            "mov r0, \\acc\n",
-            "sxth r1, r0\n",
-            "subs r0, r0, r1\n",
-            "asrs r0, r0, #16\n",
-            "movs r2, r0\n",
-            "muls r2, r7, r2\n",
-            "muls r0, r5, r0\n",
-            "movs r4, r1\n",
-            "muls r4, r6, r4\n",
-            "muls r1, r7, r1\n",
-            "asrs r1, r1, #16\n",
-            "adds r2, r2, r4\n",
-            "adds r1, r1, r2\n",
-            "asrs r1, r1, #15\n",
-            ".endm\n",
-            ".macro double acc\n",
-            "high \\acc\n",
-            "adcs r1, r1, r0\n",
-            "cmp r12, \\acc\n",
-            "adcs r1, r1, r3\n",
-            ".endm\n",
-            ".macro single acc\n",
-            "high \\acc\n",
-            "adds r1, r1, r0\n",
-            "adds r1, r1, r3\n",
-            ".endm\n",
-            ".macro clamped round, acc, e\n",
-            "\\round \\acc\n",
-            "ldr r0, [sp, #\\e]\n",
-            "asrs r1, r1, r0\n",
-            "sxtb r0, r1\n",
-            "cmp r0, r1\n",
-            "beq 12f\n",
-            "asrs r0, r1, #31\n",
-            "movs r1, #127\n",
-            "eors r0, r0, r1\n",
-            "12:\n",
+    /// [`Patch::fill`] of all pixels with n values each, at least one.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: &[*const i8; PIXELS],
+        n: usize,
+        offset: i32,
+        _: bool,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+    }
+
+    /// Pixel by pixel, each backwards.
+    #[unsafe(naked)]
+    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
+        naked_asm!(
+            ".macro one at",
+            "subs r2, r2, #1",
+            "ldrsb r4, [r1, r2]",
+            "subs r4, r4, r3",
+            "str r4, [r0, #\\at]",
             ".endm",
+            "push {{r4-r7, lr}}",
+            "movs r5, r1",
+            "movs r6, r2",
+            "lsls r4, r2, #4",
+            "mov lr, r4",
+            "movs r7, #4",
+            "2:",
+            "ldmia r5!, {{r1}}",
+            "movs r2, r6",
+            "add r0, r0, lr",
+            "lsls r4, r2, #30",
+            "beq 4f",
+            "3:",
+            "subs r0, r0, #16",
+            "one 0",
+            "lsls r4, r2, #30",
+            "bne 3b",
+            "cmp r2, #0",
+            "beq 5f",
+            "4:",
+            "subs r0, r0, #64",
+            "one 48",
+            "one 32",
+            "one 16",
+            "one 0",
+            "cmp r2, #0",
+            "bne 4b",
+            "5:",
+            "adds r0, r0, #4",
+            "subs r7, r7, #1",
+            "bne 2b",
+            "pop {{r4-r7, pc}}",
+            ".purgem one",
         )
-    };
-}
+    }
 
-/// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
-///
-/// On the stack: the channel's index, which counts up to 0, at 0, the ends of four pixels' outputs from 4 on, x, n in bytes of weights, the channel's
-/// factors and their e from 20 on, and bytes from one channel's weights to the next at 36. The channel's weights end at lr.
-macro_rules! stamp {
+    /// Factors: q in r0 as it is needed, h from \\h. And the output of a sum in r0, e on the stack; r1, r2 and r4 are lost.
+    ///
+    /// r3: h, less 1 if rounded twice; r5: 2 q1, r6: q1, r7: q0; r12: 2^30, with which a comparison gives 1 for a sum that is not negative.
+    macro_rules! rounding {
+        () => {
+            concat!(
+                ".macro factor round, h\n",
+                "sxth r7, r0\n",
+                "subs r0, r0, r7\n",
+                "lsrs r6, r0, #16\n",
+                "lsls r5, r6, #1\n",
+                ".ifc \\round, double\n",
+                "subs r3, \\h, #1\n",
+                ".else\n",
+                "movs r3, \\h\n",
+                ".endif\n",
+                ".endm\n",
+                // The product, but for 2 a1 q1, in r0, and for the carry.
+                ".macro high acc\n",
+                "mov r0, \\acc\n",
+                "sxth r1, r0\n",
+                "subs r0, r0, r1\n",
+                "asrs r0, r0, #16\n",
+                "movs r2, r0\n",
+                "muls r2, r7, r2\n",
+                "muls r0, r5, r0\n",
+                "movs r4, r1\n",
+                "muls r4, r6, r4\n",
+                "muls r1, r7, r1\n",
+                "asrs r1, r1, #16\n",
+                "adds r2, r2, r4\n",
+                "adds r1, r1, r2\n",
+                "asrs r1, r1, #15\n",
+                ".endm\n",
+                ".macro double acc\n",
+                "high \\acc\n",
+                "adcs r1, r1, r0\n",
+                "cmp r12, \\acc\n",
+                "adcs r1, r1, r3\n",
+                ".endm\n",
+                ".macro single acc\n",
+                "high \\acc\n",
+                "adds r1, r1, r0\n",
+                "adds r1, r1, r3\n",
+                ".endm\n",
+                ".macro clamped round, acc, e\n",
+                "\\round \\acc\n",
+                "ldr r0, [sp, #\\e]\n",
+                "asrs r1, r1, r0\n",
+                "sxtb r0, r1\n",
+                "cmp r0, r1\n",
+                "beq 12f\n",
+                "asrs r0, r1, #31\n",
+                "movs r1, #127\n",
+                "eors r0, r0, r1\n",
+                "12:\n",
+                ".endm",
+            )
+        };
+    }
+
+    /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
+    ///
+    /// On the stack: the channel's index, which counts up to 0, at 0, the ends of four pixels' outputs from 4 on, x, n in bytes of weights, the channel's
+    /// factors and their e from 20 on, and bytes from one channel's weights to the next at 36. The channel's weights end at lr.
+    macro_rules! stamp {
     ($name:ident, [$load:literal $size:literal], [$($end:literal),+]) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(call: *const Call) {
@@ -275,37 +307,37 @@ macro_rules! stamp {
     };
 }
 
-macro_rules! weights {
-    ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
-        stamp!(
-            $sums,
-            $load,
-            [
-                "ldr r3, [sp, #28]",
-                "subs r3, r3, #16",
-                "mov r4, r8",
-                "mov r5, r9",
-                "mov r6, r10",
-                "mov r7, r11",
-                "stmia r3!, {{r4-r7}}",
-                "adds r3, r3, #16"
-            ]
-        );
-        stamp!($double, $load, ["outputs double"]);
-        stamp!($single, $load, ["outputs single"]);
-        /// The loops that end with sums, and with outputs rounded twice and once.
-        pub(super) const $all: [Loop; 3] = [$sums, $double, $single];
-    };
-}
-weights!(I8: sums_i8 double_i8 single_i8, ["ldrsb" "1"]);
-weights!(I16: sums_i16 double_i16 single_i16, ["ldrsh" "2"]);
+    macro_rules! weights {
+        ($all:ident: $sums:ident $double:ident $single:ident, $load:tt) => {
+            stamp!(
+                $sums,
+                $load,
+                [
+                    "ldr r3, [sp, #28]",
+                    "subs r3, r3, #16",
+                    "mov r4, r8",
+                    "mov r5, r9",
+                    "mov r6, r10",
+                    "mov r7, r11",
+                    "stmia r3!, {{r4-r7}}",
+                    "adds r3, r3, #16"
+                ]
+            );
+            stamp!($double, $load, ["outputs double"]);
+            stamp!($single, $load, ["outputs single"]);
+            /// The loops that end with sums, and with outputs rounded twice and once.
+            pub(in super::super) const $all: [Loop; 3] = [$sums, $double, $single];
+        };
+    }
+    weights!(I8: sums_i8 double_i8 single_i8, ["ldrsb" "1"]);
+    weights!(I16: sums_i16 double_i16 single_i16, ["ldrsh" "2"]);
 
-/// Stamps a loop over a [`Strip`]: where in a piece what four products share and the others lie; how the shared address is prepared and a shared value loaded
-/// to r6; how the others are loaded, and their size; what the groups are.
-///
-/// On the stack: the strip, the next piece, the pieces' end, n in bytes of the others, the step, and a channel's e. Sums in r8 ..= r11; the others end at
-/// r1 ..= r4, and r5 counts up to 0; lr is the zero point.
-macro_rules! strip {
+    /// Stamps a loop over a [`Strip`]: where in a piece what four products share and the others lie; how the shared address is prepared and a shared value loaded
+    /// to r6; how the others are loaded, and their size; what the groups are.
+    ///
+    /// On the stack: the strip, the next piece, the pieces' end, n in bytes of the others, the step, and a channel's e. Sums in r8 ..= r11; the others end at
+    /// r1 ..= r4, and r5 counts up to 0; lr is the zero point.
+    macro_rules! strip {
     ($name:ident, $shared:literal $moves:literal, [$($prepare:literal)?; $($value:expr),+], $load:literal $size:literal, $groups:literal) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(strip: *mut Strip) {
@@ -548,19 +580,19 @@ macro_rules! strip {
     };
 }
 
-/// Both have the same size, and the same index.
-macro_rules! alike {
+    /// Both have the same size, and the same index.
+    macro_rules! alike {
     ($name:ident, $shared:literal $moves:literal, $load:literal $size:literal [$($zero:literal)?], $groups:literal) => {
         strip!($name, $shared $moves, ["adds r0, r0, r5"; concat!($load, " r6, [r0, r5]") $(, $zero)?], $load $size, $groups);
     };
 }
-alike!(direct_double, "4" "0", "ldrsb" "1" [], "groups double");
-alike!(direct_single, "4" "0", "ldrsb" "1" [], "groups single");
-/// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
-pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+    alike!(direct_double, "4" "0", "ldrsb" "1" [], "groups double");
+    alike!(direct_single, "4" "0", "ldrsb" "1" [], "groups single");
+    /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
 
-/// One input that four channels share.
-macro_rules! pixel {
+    /// One input that four channels share.
+    macro_rules! pixel {
     ($load:literal $size:literal: $($name:ident $groups:literal),+) => {
         $(alike!($name, "0" "4", $load $size ["mov r7, lr\nsubs r6, r6, r7"], $groups);)+
     };
@@ -568,20 +600,21 @@ macro_rules! pixel {
         $(strip!($name, "0" "4", [; $x, "mov r7, lr", "subs r6, r6, r7"], $load $size, $groups);)+
     };
 }
-pixel!("ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
-pixel!("ldrb r6, [r0]\nadds r0, r0, #1\nsxtb r6, r6", "ldrsh" "2":
+    pixel!("ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+    pixel!("ldrb r6, [r0]\nadds r0, r0, #1\nsxtb r6, r6", "ldrsh" "2":
     sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
-pixel!("ldrh r6, [r0]\nadds r0, r0, #2\nsxth r6, r6", "ldrsb" "1": sums_i16_i8 "channels sums");
-pixel!("ldrsh" "2": sums_i16_i16 "channels sums");
+    pixel!("ldrh r6, [r0]\nadds r0, r0, #2\nsxth r6, r6", "ldrsb" "1": sums_i16_i8 "channels sums");
+    pixel!("ldrsh" "2": sums_i16_i16 "channels sums");
 
-/// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
-/// only sums of words.
-#[inline(always)]
-pub(super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
-    match (x, w) {
-        (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
-        (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
-        (_, 1) => [sums_i16_i8; 3],
-        _ => [sums_i16_i16; 3],
+    /// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+    /// only sums of words.
+    #[inline(always)]
+    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+        match (x, w) {
+            (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+            (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+            (_, 1) => [sums_i16_i8; 3],
+            _ => [sums_i16_i16; 3],
+        }
     }
 }

@@ -1,10 +1,21 @@
 //! Cortex-M3: per value and channel one `LDM` of four pixels, one `LDRSB` of the weight, four `MLA`: 6 instructions for 4 products. Without a patch 9, and 7
 //! where two channels have two taps that neighbouring pixels share: their four weights, widened once a row, are one `LDM`.
 
-pub(super) use super::words::{HALVES, widen_i16};
-pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
-use core::arch::naked_asm;
+#[cfg(not(target_arch = "arm"))]
+mod model;
+mod words;
+
+use super::quad::{Call, Columns, Halves, Loop, PIXELS, Spread, Strip, Strips};
+#[cfg(target_arch = "arm")]
+use asm::{COLUMN_LOOPS, SPREAD};
+#[cfg(target_arch = "arm")]
+pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "arm"))]
+pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "arm"))]
+use words::difference;
+pub(super) use words::{HALVES, widen_i16};
+pub(crate) use words::{Patch, SUMS};
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
@@ -14,82 +25,123 @@ pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels with n values each, at least one.
-///
-/// # Safety
-/// The inputs can be read, and the patch has room.
-#[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32, _: bool) {
-    // SAFETY: the caller's.
-    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+/// Two channels of two taps that neighbouring pixels share.
+pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 4, spread: Some(SPREAD), loops: COLUMN_LOOPS });
+
+/// By `SMULL`, whose lower word's top bit is the carry.
+#[cfg(not(target_arch = "arm"))]
+fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
+    let product = i64::from(acc << 1) * i64::from(q);
+    let (high, low) = ((product >> 32) as i32, product as u32);
+    if single { high + h } else { high + (low >> 31) as i32 + h + (acc >> 31) }
 }
 
-#[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
-    naked_asm!(
-        ".macro one",
-        "ldrsb r4, [r1], #1",
-        "ldrsb r5, [r8], #1",
-        "ldrsb r6, [r9], #1",
-        "ldrsb r7, [r12], #1",
-        "subs r4, r4, r3",
-        "subs r5, r5, r3",
-        "subs r6, r6, r3",
-        "subs r7, r7, r3",
-        "stmia r0!, {{r4-r7}}",
-        ".endm",
-        "push {{r4-r9, lr}}",
-        "ldmia r1, {{r1, r8, r9, r12}}",
-        "subs r2, r2, #4",
-        "blo 3f",
-        "2:",
-        "one",
-        "one",
-        "one",
-        "one",
-        "subs r2, r2, #4",
-        "bhs 2b",
-        "3:",
-        "adds r2, r2, #4",
-        "beq 5f",
-        "4:",
-        "one",
-        "subs r2, r2, #1",
-        "bne 4b",
-        "5:",
-        "pop {{r4-r9, pc}}",
-        ".purgem one",
-    )
+#[cfg(not(target_arch = "arm"))]
+enum Weights {}
+
+#[cfg(not(target_arch = "arm"))]
+impl model::Order for Weights {
+    type Weight = i32;
+
+    fn place(_: usize, _: usize, i: usize, j: usize) -> usize {
+        4 * i + j
+    }
 }
 
-/// An output of a sum, with q, h and e in r8, r9 and r10; r11 and lr are lost.
-macro_rules! rounding {
-    () => {
-        concat!(
-            ".macro double acc\n",
-            "add lr, r9, \\acc, asr #31\n",
-            "lsl \\acc, \\acc, #1\n",
-            "smull r11, \\acc, \\acc, r8\n",
-            "lsls r11, r11, #1\n",
-            "adc \\acc, \\acc, lr\n",
-            "asr \\acc, \\acc, r10\n",
-            "ssat \\acc, #8, \\acc\n",
-            ".endm\n",
-            ".macro single acc\n",
-            "lsl \\acc, \\acc, #1\n",
-            "smull r11, \\acc, \\acc, r8\n",
-            "add \\acc, \\acc, r9\n",
-            "asr \\acc, \\acc, r10\n",
-            "ssat \\acc, #8, \\acc\n",
-            ".endm\n",
+#[cfg(not(target_arch = "arm"))]
+const COLUMN_LOOPS: [Strips; 2] = [model::columns::<Weights, false>, model::columns::<Weights, true>];
+#[cfg(not(target_arch = "arm"))]
+const SPREAD: Spread = model::spread::<Weights>;
+
+/// The instructions themselves.
+#[cfg(target_arch = "arm")]
+mod asm {
+    use super::*;
+    use core::arch::naked_asm;
+
+    /// [`Patch::fill`] of all pixels with n values each, at least one.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: &[*const i8; PIXELS],
+        n: usize,
+        offset: i32,
+        _: bool,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
+        naked_asm!(
+            ".macro one",
+            "ldrsb r4, [r1], #1",
+            "ldrsb r5, [r8], #1",
+            "ldrsb r6, [r9], #1",
+            "ldrsb r7, [r12], #1",
+            "subs r4, r4, r3",
+            "subs r5, r5, r3",
+            "subs r6, r6, r3",
+            "subs r7, r7, r3",
+            "stmia r0!, {{r4-r7}}",
+            ".endm",
+            "push {{r4-r9, lr}}",
+            "ldmia r1, {{r1, r8, r9, r12}}",
+            "subs r2, r2, #4",
+            "blo 3f",
+            "2:",
+            "one",
+            "one",
+            "one",
+            "one",
+            "subs r2, r2, #4",
+            "bhs 2b",
+            "3:",
+            "adds r2, r2, #4",
+            "beq 5f",
+            "4:",
+            "one",
+            "subs r2, r2, #1",
+            "bne 4b",
+            "5:",
+            "pop {{r4-r9, pc}}",
+            ".purgem one",
         )
-    };
-}
+    }
 
-/// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
-///
-/// On the stack: x, n, `next`, `end`, y and pitch.
-macro_rules! stamp {
+    /// An output of a sum, with q, h and e in r8, r9 and r10; r11 and lr are lost.
+    macro_rules! rounding {
+        () => {
+            concat!(
+                ".macro double acc\n",
+                "add lr, r9, \\acc, asr #31\n",
+                "lsl \\acc, \\acc, #1\n",
+                "smull r11, \\acc, \\acc, r8\n",
+                "lsls r11, r11, #1\n",
+                "adc \\acc, \\acc, lr\n",
+                "asr \\acc, \\acc, r10\n",
+                "ssat \\acc, #8, \\acc\n",
+                ".endm\n",
+                ".macro single acc\n",
+                "lsl \\acc, \\acc, #1\n",
+                "smull r11, \\acc, \\acc, r8\n",
+                "add \\acc, \\acc, r9\n",
+                "asr \\acc, \\acc, r10\n",
+                "ssat \\acc, #8, \\acc\n",
+                ".endm\n",
+            )
+        };
+    }
+
+    /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
+    ///
+    /// On the stack: x, n, `next`, `end`, y and pitch.
+    macro_rules! stamp {
     ($name:ident, $load:literal, [$($end:literal),+]) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(call: *const Call) {
@@ -159,23 +211,23 @@ macro_rules! stamp {
     };
 }
 
-macro_rules! weights {
-    ($all:ident: $sums:ident $double:ident $single:ident, $load:literal) => {
-        stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
-        stamp!($double, $load, ["outputs double"]);
-        stamp!($single, $load, ["outputs single"]);
-        /// The loops that end with sums, and with outputs rounded twice and once.
-        pub(super) const $all: [Loop; 3] = [$sums, $double, $single];
-    };
-}
-weights!(I8: sums_i8 double_i8 single_i8, "ldrsb r12, [r2], #1");
-weights!(I16: sums_i16 double_i16 single_i16, "ldrsh r12, [r2], #2");
+    macro_rules! weights {
+        ($all:ident: $sums:ident $double:ident $single:ident, $load:literal) => {
+            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
+            stamp!($double, $load, ["outputs double"]);
+            stamp!($single, $load, ["outputs single"]);
+            /// The loops that end with sums, and with outputs rounded twice and once.
+            pub(in super::super) const $all: [Loop; 3] = [$sums, $double, $single];
+        };
+    }
+    weights!(I8: sums_i8 double_i8 single_i8, "ldrsb r12, [r2], #1");
+    weights!(I16: sums_i16 double_i16 single_i16, "ldrsh r12, [r2], #2");
 
-/// Stamps a loop over a [`Strip`]: how the pair of a piece is loaded to r0, which four products share, and r1, and where in it the other one lies; a shared
-/// value to r8; how the others are loaded, and their size; what the groups are.
-///
-/// On the stack: the strip, the next piece, the pieces' end and n. r2 is the step, r12 the zero point.
-macro_rules! strip {
+    /// Stamps a loop over a [`Strip`]: how the pair of a piece is loaded to r0, which four products share, and r1, and where in it the other one lies; a shared
+    /// value to r8; how the others are loaded, and their size; what the groups are.
+    ///
+    /// On the stack: the strip, the next piece, the pieces' end and n. r2 is the step, r12 the zero point.
+    macro_rules! strip {
     ($name:ident, $pair:literal $moves:literal, [$($shared:literal),+], $load:literal $size:literal, $groups:literal) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(strip: *mut Strip) {
@@ -354,143 +406,145 @@ macro_rules! strip {
     };
 }
 
-strip!(direct_double, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups double");
-strip!(direct_single, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups single");
-/// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
-pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+    strip!(direct_double, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups double");
+    strip!(direct_single, "r1, r0" "0", ["ldrsb r8, [r0], #1"], "ldrsb" "1", "groups single");
+    /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
 
-#[unsafe(naked)]
-unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
-    naked_asm!(
-        ".macro tap at",
-        "mov r4, r2",
-        "3:",
-        "ldrsb r5, [r1], #1",
-        "ldrsb r6, [r1], #1",
-        "str r5, [\\at], #16",
-        "str r6, [\\at], #16",
-        "subs r4, r4, #2",
-        "bne 3b",
-        ".endm",
-        "push {{r4-r6, lr}}",
-        "2:", // a row
-        "add r12, r0, #8",
-        "tap r12",
-        "tap r0",
-        "subs r3, r3, #1",
-        "bne 2b",
-        "pop {{r4-r6, pc}}",
-        ".purgem tap",
-    )
-}
+    pub(super) const SPREAD: Spread = spread_weights;
 
-/// Stamps the loop over columns: how outputs are rounded.
-///
-/// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one. On the stack: the piece and the strip.
-macro_rules! columns {
-    ($name:ident, $round:literal) => {
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(strip: *mut Strip) {
-            naked_asm!(
-                ".macro value",
-                "ldrsb r2, [r1], #1",
-                "ldmia r0!, {{r8-r11}}",
-                "sub r2, r2, r12",
-                "mla r4, r2, r8, r4",
-                "mla r5, r2, r9, r5",
-                "mla r6, r2, r10, r6",
-                "mla r7, r2, r11, r7",
-                ".endm",
-                rounding!(),
-                ".macro output acc, at",
-                "ldrd r8, r9, [r2, #16+\\at]",
-                "ldr r10, [r2, #24+\\at]",
-                concat!($round, " \\acc"),
-                ".endm",
-                "push {{r4-r11, lr}}",
-                "sub sp, sp, #12",
-                "str r0, [sp, #4]",
-                "ldr r12, [r0, #32]",
-                "ldr r1, [r0, #8]",
-                "ldr r4, [r1]",
-                "ldr r5, [r1, #32]",
-                "2:", // a column
-                "ldr r8, [sp, #4]",
-                "ldr r1, [r8, #8]",
-                "ldr r6, [r1, #28]",
-                "ldr r7, [r1, #60]",
-                "ldrd r2, r3, [r8]",
-                "cmp r2, r3",
-                "beq 6f",
-                "3:", // of a row
-                "ldrd r1, r0, [r2]",
-                "str r2, [sp]",
-                "ldr r3, [r8, #28]",
-                "4:",
-                "value",
-                "value",
-                "value",
-                "value",
-                "subs r3, r3, #4",
-                "bne 4b",
-                "ldrd r2, r8, [sp]",
-                "str r1, [r2], #8",
-                "ldr r3, [r8, #4]",
-                "cmp r2, r3",
-                "bne 3b",
-                "6:",
-                "ldr r2, [r8, #8]",
-                "mov r3, r8",
-                "output r4, 0",
-                "output r5, 32",
-                "ldrd r0, r1, [r3, #12]",
-                "strb r4, [r0]",
-                "strb r5, [r0, #1]",
-                "add r0, r0, r1",
-                "str r0, [r3, #12]",
-                "mov r4, r6",
-                "mov r5, r7",
-                "ldr r0, [r3, #24]",
-                "subs r0, r0, #1",
-                "str r0, [r3, #24]",
-                "bne 2b",
-                "str r4, [r2]",
-                "str r5, [r2, #32]",
-                "add sp, sp, #12",
-                "pop {{r4-r11, pc}}",
-                ".purgem value",
-                ".purgem double",
-                ".purgem single",
-                ".purgem output",
-            )
-        }
-    };
-}
-columns!(columns_double, "double");
-columns!(columns_single, "single");
-/// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 4, spread: Some(spread_weights), double: columns_double, single: columns_single });
+    #[unsafe(naked)]
+    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+        naked_asm!(
+            ".macro tap at",
+            "mov r4, r2",
+            "3:",
+            "ldrsb r5, [r1], #1",
+            "ldrsb r6, [r1], #1",
+            "str r5, [\\at], #16",
+            "str r6, [\\at], #16",
+            "subs r4, r4, #2",
+            "bne 3b",
+            ".endm",
+            "push {{r4-r6, lr}}",
+            "2:", // a row
+            "add r12, r0, #8",
+            "tap r12",
+            "tap r0",
+            "subs r3, r3, #1",
+            "bne 2b",
+            "pop {{r4-r6, pc}}",
+            ".purgem tap",
+        )
+    }
 
-/// One input that four channels share, and the weights' size.
-macro_rules! pixel {
+    /// Stamps the loop over columns: how outputs are rounded.
+    ///
+    /// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one. On the stack: the piece and the strip.
+    macro_rules! columns {
+        ($name:ident, $round:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(strip: *mut Strip) {
+                naked_asm!(
+                    ".macro value",
+                    "ldrsb r2, [r1], #1",
+                    "ldmia r0!, {{r8-r11}}",
+                    "sub r2, r2, r12",
+                    "mla r4, r2, r8, r4",
+                    "mla r5, r2, r9, r5",
+                    "mla r6, r2, r10, r6",
+                    "mla r7, r2, r11, r7",
+                    ".endm",
+                    rounding!(),
+                    ".macro output acc, at",
+                    "ldrd r8, r9, [r2, #16+\\at]",
+                    "ldr r10, [r2, #24+\\at]",
+                    concat!($round, " \\acc"),
+                    ".endm",
+                    "push {{r4-r11, lr}}",
+                    "sub sp, sp, #12",
+                    "str r0, [sp, #4]",
+                    "ldr r12, [r0, #32]",
+                    "ldr r1, [r0, #8]",
+                    "ldr r4, [r1]",
+                    "ldr r5, [r1, #32]",
+                    "2:", // a column
+                    "ldr r8, [sp, #4]",
+                    "ldr r1, [r8, #8]",
+                    "ldr r6, [r1, #28]",
+                    "ldr r7, [r1, #60]",
+                    "ldrd r2, r3, [r8]",
+                    "cmp r2, r3",
+                    "beq 6f",
+                    "3:", // of a row
+                    "ldrd r1, r0, [r2]",
+                    "str r2, [sp]",
+                    "ldr r3, [r8, #28]",
+                    "4:",
+                    "value",
+                    "value",
+                    "value",
+                    "value",
+                    "subs r3, r3, #4",
+                    "bne 4b",
+                    "ldrd r2, r8, [sp]",
+                    "str r1, [r2], #8",
+                    "ldr r3, [r8, #4]",
+                    "cmp r2, r3",
+                    "bne 3b",
+                    "6:",
+                    "ldr r2, [r8, #8]",
+                    "mov r3, r8",
+                    "output r4, 0",
+                    "output r5, 32",
+                    "ldrd r0, r1, [r3, #12]",
+                    "strb r4, [r0]",
+                    "strb r5, [r0, #1]",
+                    "add r0, r0, r1",
+                    "str r0, [r3, #12]",
+                    "mov r4, r6",
+                    "mov r5, r7",
+                    "ldr r0, [r3, #24]",
+                    "subs r0, r0, #1",
+                    "str r0, [r3, #24]",
+                    "bne 2b",
+                    "str r4, [r2]",
+                    "str r5, [r2, #32]",
+                    "add sp, sp, #12",
+                    "pop {{r4-r11, pc}}",
+                    ".purgem value",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem output",
+                )
+            }
+        };
+    }
+    columns!(columns_double, "double");
+    columns!(columns_single, "single");
+    /// The loops over columns that end with outputs rounded twice and once.
+    pub(super) const COLUMN_LOOPS: [Strips; 2] = [columns_double, columns_single];
+
+    /// One input that four channels share, and the weights' size.
+    macro_rules! pixel {
     ($x:literal, $load:literal $size:literal: $($name:ident $groups:literal),+) => {
         $(strip!($name, "r0, r1" "4", [$x, "sub r8, r8, r12"], $load $size, $groups);)+
     };
 }
-pixel!("ldrsb r8, [r0], #1", "ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
-pixel!("ldrsb r8, [r0], #1", "ldrsh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
-pixel!("ldrsh r8, [r0], #2", "ldrsb" "1": sums_i16_i8 "channels sums");
-pixel!("ldrsh r8, [r0], #2", "ldrsh" "2": sums_i16_i16 "channels sums");
+    pixel!("ldrsb r8, [r0], #1", "ldrsb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+    pixel!("ldrsb r8, [r0], #1", "ldrsh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
+    pixel!("ldrsh r8, [r0], #2", "ldrsb" "1": sums_i16_i8 "channels sums");
+    pixel!("ldrsh r8, [r0], #2", "ldrsh" "2": sums_i16_i16 "channels sums");
 
-/// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
-/// only sums of words.
-#[inline(always)]
-pub(super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
-    match (x, w) {
-        (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
-        (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
-        (_, 1) => [sums_i16_i8; 3],
-        _ => [sums_i16_i16; 3],
+    /// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+    /// only sums of words.
+    #[inline(always)]
+    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+        match (x, w) {
+            (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+            (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+            (_, 1) => [sums_i16_i8; 3],
+            _ => [sums_i16_i16; 3],
+        }
     }
 }

@@ -13,9 +13,10 @@
 //! widened once (1 LDR, 2 SXTAB16), for both taps of both channels (2 LDM, 8 SMLAD), whose weights are widened once a row.
 
 #[cfg(not(target_arch = "arm"))]
-use super::Channel;
-use super::{Call, Columns, Loop, PIXELS, Strip, Strips, portable};
+use super::quad::Channel;
+use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 use crate::Element;
+use crate::arch::portable;
 use core::mem::MaybeUninit;
 
 /// Values of a patch, a multiple of 4.
@@ -86,16 +87,16 @@ pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 use model::{columns_double, columns_single, halves, spread_weights};
 
 /// Where sums become int16 outputs.
-pub(super) const HALVES: Option<super::Halves> = Some(halves);
+pub(super) const HALVES: Option<Halves> = Some(halves);
 
 /// Two channels of two taps that neighbouring pixels share.
 pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 2, spread: Some(spread_weights), double: columns_double, single: columns_single });
+    Some(Columns { words: 2, spread: Some(spread_weights), loops: [columns_double, columns_single] });
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::Channel;
+    use super::super::quad::Channel;
     use super::*;
     use core::arch::naked_asm;
 

@@ -12,18 +12,12 @@
 
 mod alone;
 mod few;
-#[cfg_attr(upconv_backend = "armv6m", path = "armv6m.rs")]
-#[cfg_attr(upconv_backend = "armv7m", path = "armv7m.rs")]
-#[cfg_attr(upconv_backend = "riscv", path = "riscv.rs")]
-#[cfg_attr(not(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv")), path = "dsp.rs")]
-mod isa;
-#[cfg(any(upconv_backend = "armv6m", upconv_backend = "armv7m", upconv_backend = "riscv"))]
-mod words;
 
-use super::depth::Sums;
-use super::pieces::{PIECES, Piece};
-use super::portable::{self, Block, Pixel, Pixels, Run};
-use super::{anew, small};
+use super::isa;
+use crate::arch::depth::Sums;
+use crate::arch::pieces::{PIECES, Piece};
+use crate::arch::portable::{self, Block, Pixel, Pixels, Run};
+use crate::arch::{anew, small};
 use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
@@ -52,12 +46,12 @@ pub(crate) use {
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Channel<S> {
-    sums: [S; PIXELS],
-    q: i32,
-    h: i32,
-    e: i32,
-    start: S,
+pub(super) struct Channel<S> {
+    pub(super) sums: [S; PIXELS],
+    pub(super) q: i32,
+    pub(super) h: i32,
+    pub(super) e: i32,
+    pub(super) start: S,
 }
 
 /// Up to SUMS channels. An own vector: making one of `heapless` zeroes its memory, which costs more than the loops of a short row.
@@ -510,38 +504,40 @@ const OUTSIDE: usize = 32;
 /// Of groups of four pixels and one channel (`direct`), whose inputs are `step` bytes apart: each group's x lies four steps later. Or of one pixel and
 /// groups of four channels (`pixel`), then of single ones, whose weights are `step` bytes apart: w moves on.
 #[repr(C)]
-struct Strip {
-    pieces: *mut Piece,
-    end: *mut Piece,
-    channel: *mut Channel<i32>,
-    y: *mut i8,
+pub(super) struct Strip {
+    pub(super) pieces: *mut Piece,
+    pub(super) end: *mut Piece,
+    pub(super) channel: *mut Channel<i32>,
+    pub(super) y: *mut i8,
     /// Outputs between those of two pixels.
-    pitch: usize,
-    step: usize,
+    pub(super) pitch: usize,
+    pub(super) step: usize,
     /// Groups of pixels, or channels.
-    count: usize,
+    pub(super) count: usize,
     /// Values of every piece, at least one.
-    n: usize,
-    zero: i32,
+    pub(super) n: usize,
+    pub(super) zero: i32,
 }
 
 /// The int16 outputs of four pixels, so many bytes apart, from the sums of channels: the first, their end, outputs.
-type Halves = unsafe extern "C" fn(*const Channel<i32>, *const Channel<i32>, *mut i16, usize);
+pub(super) type Halves = unsafe extern "C" fn(*const Channel<i32>, *const Channel<i32>, *mut i16, usize);
 
 /// A loop over a [`Strip`].
-type Strips = unsafe extern "C" fn(*mut Strip);
+pub(super) type Strips = unsafe extern "C" fn(*mut Strip);
+
+/// Widens weights for [`Columns`].
+pub(super) type Spread = unsafe extern "C" fn(*mut i32, *const i8, usize, usize);
 
 /// Columns of inputs, of which each is the second tap of a pixel and the first one of the next, for two channels.
-struct Columns {
+pub(super) struct Columns {
     /// Words that the weights of both taps and channels for a value make; none where the loops read the weights where they are.
-    words: usize,
+    pub(super) words: usize,
     /// Widens the weights of a channel, two taps of `step` values (a multiple of 4) in each of so many rows, to its word of two, in the order of the loops: those of the
     /// second taps of both channels, then of the first ones; with DSP instructions pairs (0, 2) of four values, then their pairs (1, 3).
-    spread: Option<unsafe extern "C" fn(*mut i32, *const i8, usize, usize)>,
+    pub(super) spread: Option<Spread>,
     /// Loops over a [`Strip`] of columns of n values: pieces are rows and such weights, or those of a channel, the other one's `step` later, and their x
     /// move on; the first sums of both channels, which follow each other, are those of the pixel whose second tap is next. Outputs of pixels follow each other by `pitch`.
-    double: Strips,
-    single: Strips,
+    pub(super) loops: [Strips; 2],
 }
 
 impl Patch {
@@ -571,23 +567,23 @@ impl Patch {
 }
 
 /// A loop over channels.
-type Loop = unsafe extern "C" fn(*const Call);
+pub(super) type Loop = unsafe extern "C" fn(*const Call);
 
 /// The products of a patch and some channels, checked, and the loop over them.
 #[repr(C)]
-struct Call {
-    x: *const Patch,
-    n: usize,
-    w: *const (),
-    channels: *mut (),
+pub(super) struct Call {
+    pub(super) x: *const Patch,
+    pub(super) n: usize,
+    pub(super) w: *const (),
+    pub(super) channels: *mut (),
     /// Weights between those of one channel and the next, in bytes.
-    next: usize,
+    pub(super) next: usize,
     /// That of the channels.
-    end: *const (),
+    pub(super) end: *const (),
     /// The first output of the first pixel, and the distance of the next pixel's.
-    y: *mut i8,
-    pitch: usize,
-    each: Loop,
+    pub(super) y: *mut i8,
+    pub(super) pitch: usize,
+    pub(super) each: Loop,
 }
 
 impl Call {

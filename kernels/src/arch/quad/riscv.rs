@@ -4,10 +4,21 @@
 //! the channels goes one by one. `MULH` and the top bit of `MUL` are the rounded high word of `2 acc · q`.
 //! Where two channels have two taps that neighbouring pixels share, two columns of inputs and four weights: 24 instructions for 8 products.
 
-pub(super) use super::words::{HALVES, widen_i16};
-pub(crate) use super::words::{Patch, SUMS};
-use super::{Call, Columns, Loop, PIXELS, Strip, Strips};
-use core::arch::naked_asm;
+#[cfg(not(target_arch = "riscv32"))]
+mod model;
+mod words;
+
+use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
+#[cfg(target_arch = "riscv32")]
+use asm::COLUMN_LOOPS;
+#[cfg(target_arch = "riscv32")]
+pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "riscv32"))]
+pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+#[cfg(not(target_arch = "riscv32"))]
+use words::difference;
+pub(super) use words::{HALVES, widen_i16};
+pub(crate) use words::{Patch, SUMS};
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
@@ -17,352 +28,390 @@ pub(crate) const DIRECT: usize = 3;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
-/// [`Patch::fill`] of all pixels with n values each, at least one.
-///
-/// # Safety
-/// The inputs can be read, and the patch has room.
-#[inline(always)]
-pub(super) unsafe fn widen(patch: &mut Patch, at: usize, x: &[*const i8; PIXELS], n: usize, offset: i32, _: bool) {
-    // SAFETY: the caller's.
-    unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+/// Two channels of two taps that neighbouring pixels share.
+pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 0, spread: None, loops: COLUMN_LOOPS });
+
+/// By `MULH` and the top bit of `MUL`.
+#[cfg(not(target_arch = "riscv32"))]
+fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
+    let (high, low) = (((i64::from(acc << 1) * i64::from(q)) >> 32) as i32, (acc << 1).wrapping_mul(q));
+    if single { high + h } else { high + (acc >> 31) + (low as u32 >> 31) as i32 + h }
 }
 
-#[unsafe(naked)]
-unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
-    naked_asm!(
-        ".macro one at",
-        "lb t0, \\at(a1)",
-        "lb t1, \\at(a5)",
-        "lb t2, \\at(a6)",
-        "lb t3, \\at(a7)",
-        "sub t0, t0, a3",
-        "sub t1, t1, a3",
-        "sub t2, t2, a3",
-        "sub t3, t3, a3",
-        "sw t0, 16*(\\at)(a0)",
-        "sw t1, 16*\\at+4(a0)",
-        "sw t2, 16*\\at+8(a0)",
-        "sw t3, 16*\\at+12(a0)",
-        ".endm",
-        ".macro next n",
-        "addi a0, a0, 16*\\n",
-        "addi a1, a1, \\n",
-        "addi a5, a5, \\n",
-        "addi a6, a6, \\n",
-        "addi a7, a7, \\n",
-        ".endm",
-        "lw a5, 4(a1)",
-        "lw a6, 8(a1)",
-        "lw a7, 12(a1)",
-        "lw a1, 0(a1)",
-        "andi a4, a2, 3",
-        "sub a2, a2, a4",
-        "beqz a2, 3f",
-        "2:",
-        "one 0",
-        "one 1",
-        "one 2",
-        "one 3",
-        "next 4",
-        "addi a2, a2, -4",
-        "bnez a2, 2b",
-        "3:",
-        "beqz a4, 5f",
-        "4:",
-        "one 0",
-        "next 1",
-        "addi a4, a4, -1",
-        "bnez a4, 4b",
-        "5:",
-        "ret",
-        ".purgem one",
-        ".purgem next",
-    )
+#[cfg(not(target_arch = "riscv32"))]
+enum Weights {}
+
+#[cfg(not(target_arch = "riscv32"))]
+impl model::Order for Weights {
+    type Weight = i8;
+
+    fn place(n: usize, step: usize, i: usize, j: usize) -> usize {
+        i + if j < 2 { n } else { 0 } + j % 2 * step
+    }
 }
 
-/// An output of a sum in t0, with q in a1, h in a4 and e in a5; t2 and the sum are lost.
-macro_rules! rounding {
-    () => {
-        concat!(
-            ".macro double acc\n",
-            "srai t2, \\acc, 31\n",
-            "slli \\acc, \\acc, 1\n",
-            "mul t0, \\acc, a1\n",
-            "mulh \\acc, \\acc, a1\n",
-            "srli t0, t0, 31\n",
-            "add \\acc, \\acc, t2\n",
-            "add \\acc, \\acc, t0\n",
-            ".endm\n",
-            ".macro single acc\n",
-            "slli \\acc, \\acc, 1\n",
-            "mulh \\acc, \\acc, a1\n",
-            ".endm\n",
-            ".macro clamped round, acc\n",
-            "\\round \\acc\n",
-            "add \\acc, \\acc, a4\n",
-            "sra \\acc, \\acc, a5\n",
-            "slli t0, \\acc, 24\n",
-            "srai t0, t0, 24\n",
-            "beq t0, \\acc, 12f\n",
-            "srai t0, \\acc, 31\n",
-            "xori t0, t0, 127\n",
-            "12:\n",
+#[cfg(not(target_arch = "riscv32"))]
+const COLUMN_LOOPS: [Strips; 2] = [model::columns::<Weights, false>, model::columns::<Weights, true>];
+
+/// The instructions themselves.
+#[cfg(target_arch = "riscv32")]
+mod asm {
+    use super::*;
+    use core::arch::naked_asm;
+
+    /// [`Patch::fill`] of all pixels with n values each, at least one.
+    ///
+    /// # Safety
+    /// The inputs can be read, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn widen(
+        patch: &mut Patch,
+        at: usize,
+        x: &[*const i8; PIXELS],
+        n: usize,
+        offset: i32,
+        _: bool,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { widen_all(patch.x.as_mut_ptr().add(at).cast(), x, n, offset) };
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn widen_all(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32) {
+        naked_asm!(
+            ".macro one at",
+            "lb t0, \\at(a1)",
+            "lb t1, \\at(a5)",
+            "lb t2, \\at(a6)",
+            "lb t3, \\at(a7)",
+            "sub t0, t0, a3",
+            "sub t1, t1, a3",
+            "sub t2, t2, a3",
+            "sub t3, t3, a3",
+            "sw t0, 16*(\\at)(a0)",
+            "sw t1, 16*\\at+4(a0)",
+            "sw t2, 16*\\at+8(a0)",
+            "sw t3, 16*\\at+12(a0)",
             ".endm",
+            ".macro next n",
+            "addi a0, a0, 16*\\n",
+            "addi a1, a1, \\n",
+            "addi a5, a5, \\n",
+            "addi a6, a6, \\n",
+            "addi a7, a7, \\n",
+            ".endm",
+            "lw a5, 4(a1)",
+            "lw a6, 8(a1)",
+            "lw a7, 12(a1)",
+            "lw a1, 0(a1)",
+            "andi a4, a2, 3",
+            "sub a2, a2, a4",
+            "beqz a2, 3f",
+            "2:",
+            "one 0",
+            "one 1",
+            "one 2",
+            "one 3",
+            "next 4",
+            "addi a2, a2, -4",
+            "bnez a2, 2b",
+            "3:",
+            "beqz a4, 5f",
+            "4:",
+            "one 0",
+            "next 1",
+            "addi a4, a4, -1",
+            "bnez a4, 4b",
+            "5:",
+            "ret",
+            ".purgem one",
+            ".purgem next",
         )
-    };
-}
+    }
 
-/// Stamps the loop over channels for a size of weights, and what becomes of the sums.
-///
-/// a0 x, a1 n, a2 weights, a3 channel, a4 `next`, a5 end of the channels, a6 y, a7 pitch. Sums of a channel are four registers
-/// each of s0 ..= s11 and t3 ..= t6; gp and tp are an interrupt's as well and stay what they are.
-macro_rules! stamp {
-    ($name:ident, $load:literal $size:literal, $end:literal) => {
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(call: *const Call) {
-            naked_asm!(
-                ".option push",
-                ".option arch, +m",
-                ".macro products a, b, c, d",
-                "mul t0, a1, t2",
-                "mul t1, a4, t2",
-                "add \\a, \\a, t0",
-                "add \\b, \\b, t1",
-                "mul t0, a5, t2",
-                "mul t1, a7, t2",
-                "add \\c, \\c, t0",
-                "add \\d, \\d, t1",
+    /// An output of a sum in t0, with q in a1, h in a4 and e in a5; t2 and the sum are lost.
+    macro_rules! rounding {
+        () => {
+            concat!(
+                ".macro double acc\n",
+                "srai t2, \\acc, 31\n",
+                "slli \\acc, \\acc, 1\n",
+                "mul t0, \\acc, a1\n",
+                "mulh \\acc, \\acc, a1\n",
+                "srli t0, t0, 31\n",
+                "add \\acc, \\acc, t2\n",
+                "add \\acc, \\acc, t0\n",
+                ".endm\n",
+                ".macro single acc\n",
+                "slli \\acc, \\acc, 1\n",
+                "mulh \\acc, \\acc, a1\n",
+                ".endm\n",
+                ".macro clamped round, acc\n",
+                "\\round \\acc\n",
+                "add \\acc, \\acc, a4\n",
+                "sra \\acc, \\acc, a5\n",
+                "slli t0, \\acc, 24\n",
+                "srai t0, t0, 24\n",
+                "beq t0, \\acc, 12f\n",
+                "srai t0, \\acc, 31\n",
+                "xori t0, t0, 127\n",
+                "12:\n",
                 ".endm",
-                ".macro values at",
-                "lw a1, 16*(\\at)(a0)",
-                "lw a4, 16*\\at+4(a0)",
-                "lw a5, 16*\\at+8(a0)",
-                "lw a7, 16*\\at+12(a0)",
-                ".endm",
-                // A value of four channels, their weights at a2, a6, ra and a3.
-                ".macro four at",
-                "values \\at",
-                concat!($load, " t2, ", $size, "*(\\at)(a2)"),
-                "products s0, s1, s2, s3",
-                concat!($load, " t2, ", $size, "*\\at(a6)"),
-                "products s4, s5, s6, s7",
-                concat!($load, " t2, ", $size, "*\\at(ra)"),
-                "products s8, s9, s10, s11",
-                concat!($load, " t2, ", $size, "*(\\at)(a3)"),
-                "products t3, t4, t5, t6",
-                ".endm",
-                ".macro one at",
-                "values \\at",
-                concat!($load, " t2, ", $size, "*(\\at)(a2)"),
-                "products s0, s1, s2, s3",
-                ".endm",
-                ".macro load at, a, b, c, d",
-                "lw \\a, \\at(a3)",
-                "lw \\b, \\at+4(a3)",
-                "lw \\c, \\at+8(a3)",
-                "lw \\d, \\at+12(a3)",
-                ".endm",
-                ".macro sums at, c, a, b, d, e",
-                "sw \\a, \\at(a3)",
-                "sw \\b, \\at+4(a3)",
-                "sw \\d, \\at+8(a3)",
-                "sw \\e, \\at+12(a3)",
-                ".endm",
-                rounding!(),
-                // y in t1.
-                ".macro output round, acc, c",
-                "clamped \\round, \\acc",
-                "sb t0, \\c(t1)",
-                ".endm",
-                ".macro outputs round, at, c, a, b, d, e",
-                "lw a1, \\at+16(a3)",
-                "lw a4, \\at+20(a3)",
-                "lw a5, \\at+24(a3)",
-                "mv t1, a6",
-                "output \\round, \\a, \\c",
-                "add t1, t1, a7",
-                "output \\round, \\b, \\c",
-                "add t1, t1, a7",
-                "output \\round, \\d, \\c",
-                "add t1, t1, a7",
-                "output \\round, \\e, \\c",
-                ".endm",
-                ".macro double_outputs at, c, a, b, d, e",
-                "outputs double, \\at, \\c, \\a, \\b, \\d, \\e",
-                ".endm",
-                ".macro single_outputs at, c, a, b, d, e",
-                "outputs single, \\at, \\c, \\a, \\b, \\d, \\e",
-                ".endm",
-                // One loop over the values, four at a time.
-                ".macro loop each",
-                "lw t0, 4(sp)",
-                "lw a0, 0(sp)",
-                "andi t1, t0, -4",
-                "sub t0, t0, t1",
-                "sw t0, 40(sp)",
-                "slli t2, t1, 4",
-                "add t2, t2, a0",
-                "sw t2, 36(sp)",
-                "beq t2, a0, 5f",
-                "4:",
-                "\\each 0",
-                "\\each 1",
-                "\\each 2",
-                "\\each 3",
-                "lw t0, 36(sp)",
-                "addi a0, a0, 64",
-                "addi a2, a2, 4*SIZE",
-                ".ifc \\each, four",
-                "addi a6, a6, 4*SIZE",
-                "addi ra, ra, 4*SIZE",
-                "addi a3, a3, 4*SIZE",
-                ".endif",
-                "bne a0, t0, 4b",
-                "5:",
-                "lw t0, 40(sp)",
-                "beqz t0, 7f",
-                "6:",
-                "\\each 0",
-                "lw t0, 40(sp)",
-                "addi a0, a0, 16",
-                "addi a2, a2, SIZE",
-                ".ifc \\each, four",
-                "addi a6, a6, SIZE",
-                "addi ra, ra, SIZE",
-                "addi a3, a3, SIZE",
-                ".endif",
-                "addi t0, t0, -1",
-                "sw t0, 40(sp)",
-                "bnez t0, 6b",
-                "7:",
-                ".endm",
-                concat!(".equ SIZE, ", $size),
-                "addi sp, sp, -112",
-                "lw a1, 4(a0)",
-                "lw a2, 8(a0)",
-                "lw a3, 12(a0)",
-                "lw a4, 16(a0)",
-                "lw a5, 20(a0)",
-                "lw a6, 24(a0)",
-                "lw a7, 28(a0)",
-                "lw a0, 0(a0)",
-                "sw a0, 0(sp)",
-                "sw a1, 4(sp)",
-                "sw a4, 8(sp)",
-                "sw a5, 12(sp)",
-                "sw a6, 16(sp)",
-                "sw a7, 20(sp)",
-                "sw ra, 24(sp)",
-                "sw s0, 64(sp)",
-                "sw s1, 68(sp)",
-                "sw s2, 72(sp)",
-                "sw s3, 76(sp)",
-                "sw s4, 80(sp)",
-                "sw s5, 84(sp)",
-                "sw s6, 88(sp)",
-                "sw s7, 92(sp)",
-                "sw s8, 96(sp)",
-                "sw s9, 100(sp)",
-                "sw s10, 104(sp)",
-                "sw s11, 108(sp)",
-                "2:",
-                "lw t0, 12(sp)",
-                "addi t1, a3, 4*32",
-                "bltu t0, t1, 8f",
-                // four channels
-                "load 0, s0, s1, s2, s3",
-                "load 32, s4, s5, s6, s7",
-                "load 64, s8, s9, s10, s11",
-                "load 96, t3, t4, t5, t6",
-                "lw t1, 4(sp)",
-                "lw t0, 8(sp)",
-                concat!(".rept ", $size),
-                "add t0, t0, t1",
-                ".endr",
-                "add a6, a2, t0",
-                "add ra, a6, t0",
-                "sw a3, 28(sp)",
-                "add a3, ra, t0",
-                "loop four",
-                "lw t0, 8(sp)",
-                "add a2, a3, t0",
-                "lw a3, 28(sp)",
-                "lw a7, 20(sp)",
-                "lw a6, 16(sp)",
-                concat!($end, " 0, 0, s0, s1, s2, s3"),
-                concat!($end, " 32, 1, s4, s5, s6, s7"),
-                concat!($end, " 64, 2, s8, s9, s10, s11"),
-                concat!($end, " 96, 3, t3, t4, t5, t6"),
-                "addi a6, a6, 4",
-                "sw a6, 16(sp)",
-                "addi a3, a3, 4*32",
-                "j 2b",
-                "8:", // what is left
-                "lw t0, 12(sp)",
-                "beq t0, a3, 9f",
-                "load 0, s0, s1, s2, s3",
-                "loop one",
-                "lw a7, 20(sp)",
-                "lw a6, 16(sp)",
-                concat!($end, " 0, 0, s0, s1, s2, s3"),
-                "addi a6, a6, 1",
-                "sw a6, 16(sp)",
-                "lw t0, 8(sp)",
-                "add a2, a2, t0",
-                "addi a3, a3, 32",
-                "j 8b",
-                "9:",
-                "lw ra, 24(sp)",
-                "lw s0, 64(sp)",
-                "lw s1, 68(sp)",
-                "lw s2, 72(sp)",
-                "lw s3, 76(sp)",
-                "lw s4, 80(sp)",
-                "lw s5, 84(sp)",
-                "lw s6, 88(sp)",
-                "lw s7, 92(sp)",
-                "lw s8, 96(sp)",
-                "lw s9, 100(sp)",
-                "lw s10, 104(sp)",
-                "lw s11, 108(sp)",
-                "addi sp, sp, 112",
-                "ret",
-                ".purgem products",
-                ".purgem values",
-                ".purgem four",
-                ".purgem one",
-                ".purgem load",
-                ".purgem sums",
-                ".purgem double",
-                ".purgem single",
-                ".purgem clamped",
-                ".purgem output",
-                ".purgem outputs",
-                ".purgem double_outputs",
-                ".purgem single_outputs",
-                ".purgem loop",
-                ".option pop",
             )
-        }
-    };
-}
+        };
+    }
 
-stamp!(sums_i8, "lb" "1", "sums");
-stamp!(double_i8, "lb" "1", "double_outputs");
-stamp!(single_i8, "lb" "1", "single_outputs");
-stamp!(sums_i16, "lh" "2", "sums");
-stamp!(double_i16, "lh" "2", "double_outputs");
-stamp!(single_i16, "lh" "2", "single_outputs");
-/// The loops that end with sums, and with outputs rounded twice and once.
-pub(super) const I8: [Loop; 3] = [sums_i8, double_i8, single_i8];
-/// The same for int16 weights.
-pub(super) const I16: [Loop; 3] = [sums_i16, double_i16, single_i16];
+    /// Stamps the loop over channels for a size of weights, and what becomes of the sums.
+    ///
+    /// a0 x, a1 n, a2 weights, a3 channel, a4 `next`, a5 end of the channels, a6 y, a7 pitch. Sums of a channel are four registers
+    /// each of s0 ..= s11 and t3 ..= t6; gp and tp are an interrupt's as well and stay what they are.
+    macro_rules! stamp {
+        ($name:ident, $load:literal $size:literal, $end:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(call: *const Call) {
+                naked_asm!(
+                    ".option push",
+                    ".option arch, +m",
+                    ".macro products a, b, c, d",
+                    "mul t0, a1, t2",
+                    "mul t1, a4, t2",
+                    "add \\a, \\a, t0",
+                    "add \\b, \\b, t1",
+                    "mul t0, a5, t2",
+                    "mul t1, a7, t2",
+                    "add \\c, \\c, t0",
+                    "add \\d, \\d, t1",
+                    ".endm",
+                    ".macro values at",
+                    "lw a1, 16*(\\at)(a0)",
+                    "lw a4, 16*\\at+4(a0)",
+                    "lw a5, 16*\\at+8(a0)",
+                    "lw a7, 16*\\at+12(a0)",
+                    ".endm",
+                    // A value of four channels, their weights at a2, a6, ra and a3.
+                    ".macro four at",
+                    "values \\at",
+                    concat!($load, " t2, ", $size, "*(\\at)(a2)"),
+                    "products s0, s1, s2, s3",
+                    concat!($load, " t2, ", $size, "*\\at(a6)"),
+                    "products s4, s5, s6, s7",
+                    concat!($load, " t2, ", $size, "*\\at(ra)"),
+                    "products s8, s9, s10, s11",
+                    concat!($load, " t2, ", $size, "*(\\at)(a3)"),
+                    "products t3, t4, t5, t6",
+                    ".endm",
+                    ".macro one at",
+                    "values \\at",
+                    concat!($load, " t2, ", $size, "*(\\at)(a2)"),
+                    "products s0, s1, s2, s3",
+                    ".endm",
+                    ".macro load at, a, b, c, d",
+                    "lw \\a, \\at(a3)",
+                    "lw \\b, \\at+4(a3)",
+                    "lw \\c, \\at+8(a3)",
+                    "lw \\d, \\at+12(a3)",
+                    ".endm",
+                    ".macro sums at, c, a, b, d, e",
+                    "sw \\a, \\at(a3)",
+                    "sw \\b, \\at+4(a3)",
+                    "sw \\d, \\at+8(a3)",
+                    "sw \\e, \\at+12(a3)",
+                    ".endm",
+                    rounding!(),
+                    // y in t1.
+                    ".macro output round, acc, c",
+                    "clamped \\round, \\acc",
+                    "sb t0, \\c(t1)",
+                    ".endm",
+                    ".macro outputs round, at, c, a, b, d, e",
+                    "lw a1, \\at+16(a3)",
+                    "lw a4, \\at+20(a3)",
+                    "lw a5, \\at+24(a3)",
+                    "mv t1, a6",
+                    "output \\round, \\a, \\c",
+                    "add t1, t1, a7",
+                    "output \\round, \\b, \\c",
+                    "add t1, t1, a7",
+                    "output \\round, \\d, \\c",
+                    "add t1, t1, a7",
+                    "output \\round, \\e, \\c",
+                    ".endm",
+                    ".macro double_outputs at, c, a, b, d, e",
+                    "outputs double, \\at, \\c, \\a, \\b, \\d, \\e",
+                    ".endm",
+                    ".macro single_outputs at, c, a, b, d, e",
+                    "outputs single, \\at, \\c, \\a, \\b, \\d, \\e",
+                    ".endm",
+                    // One loop over the values, four at a time.
+                    ".macro loop each",
+                    "lw t0, 4(sp)",
+                    "lw a0, 0(sp)",
+                    "andi t1, t0, -4",
+                    "sub t0, t0, t1",
+                    "sw t0, 40(sp)",
+                    "slli t2, t1, 4",
+                    "add t2, t2, a0",
+                    "sw t2, 36(sp)",
+                    "beq t2, a0, 5f",
+                    "4:",
+                    "\\each 0",
+                    "\\each 1",
+                    "\\each 2",
+                    "\\each 3",
+                    "lw t0, 36(sp)",
+                    "addi a0, a0, 64",
+                    "addi a2, a2, 4*SIZE",
+                    ".ifc \\each, four",
+                    "addi a6, a6, 4*SIZE",
+                    "addi ra, ra, 4*SIZE",
+                    "addi a3, a3, 4*SIZE",
+                    ".endif",
+                    "bne a0, t0, 4b",
+                    "5:",
+                    "lw t0, 40(sp)",
+                    "beqz t0, 7f",
+                    "6:",
+                    "\\each 0",
+                    "lw t0, 40(sp)",
+                    "addi a0, a0, 16",
+                    "addi a2, a2, SIZE",
+                    ".ifc \\each, four",
+                    "addi a6, a6, SIZE",
+                    "addi ra, ra, SIZE",
+                    "addi a3, a3, SIZE",
+                    ".endif",
+                    "addi t0, t0, -1",
+                    "sw t0, 40(sp)",
+                    "bnez t0, 6b",
+                    "7:",
+                    ".endm",
+                    concat!(".equ SIZE, ", $size),
+                    "addi sp, sp, -112",
+                    "lw a1, 4(a0)",
+                    "lw a2, 8(a0)",
+                    "lw a3, 12(a0)",
+                    "lw a4, 16(a0)",
+                    "lw a5, 20(a0)",
+                    "lw a6, 24(a0)",
+                    "lw a7, 28(a0)",
+                    "lw a0, 0(a0)",
+                    "sw a0, 0(sp)",
+                    "sw a1, 4(sp)",
+                    "sw a4, 8(sp)",
+                    "sw a5, 12(sp)",
+                    "sw a6, 16(sp)",
+                    "sw a7, 20(sp)",
+                    "sw ra, 24(sp)",
+                    "sw s0, 64(sp)",
+                    "sw s1, 68(sp)",
+                    "sw s2, 72(sp)",
+                    "sw s3, 76(sp)",
+                    "sw s4, 80(sp)",
+                    "sw s5, 84(sp)",
+                    "sw s6, 88(sp)",
+                    "sw s7, 92(sp)",
+                    "sw s8, 96(sp)",
+                    "sw s9, 100(sp)",
+                    "sw s10, 104(sp)",
+                    "sw s11, 108(sp)",
+                    "2:",
+                    "lw t0, 12(sp)",
+                    "addi t1, a3, 4*32",
+                    "bltu t0, t1, 8f",
+                    // four channels
+                    "load 0, s0, s1, s2, s3",
+                    "load 32, s4, s5, s6, s7",
+                    "load 64, s8, s9, s10, s11",
+                    "load 96, t3, t4, t5, t6",
+                    "lw t1, 4(sp)",
+                    "lw t0, 8(sp)",
+                    concat!(".rept ", $size),
+                    "add t0, t0, t1",
+                    ".endr",
+                    "add a6, a2, t0",
+                    "add ra, a6, t0",
+                    "sw a3, 28(sp)",
+                    "add a3, ra, t0",
+                    "loop four",
+                    "lw t0, 8(sp)",
+                    "add a2, a3, t0",
+                    "lw a3, 28(sp)",
+                    "lw a7, 20(sp)",
+                    "lw a6, 16(sp)",
+                    concat!($end, " 0, 0, s0, s1, s2, s3"),
+                    concat!($end, " 32, 1, s4, s5, s6, s7"),
+                    concat!($end, " 64, 2, s8, s9, s10, s11"),
+                    concat!($end, " 96, 3, t3, t4, t5, t6"),
+                    "addi a6, a6, 4",
+                    "sw a6, 16(sp)",
+                    "addi a3, a3, 4*32",
+                    "j 2b",
+                    "8:", // what is left
+                    "lw t0, 12(sp)",
+                    "beq t0, a3, 9f",
+                    "load 0, s0, s1, s2, s3",
+                    "loop one",
+                    "lw a7, 20(sp)",
+                    "lw a6, 16(sp)",
+                    concat!($end, " 0, 0, s0, s1, s2, s3"),
+                    "addi a6, a6, 1",
+                    "sw a6, 16(sp)",
+                    "lw t0, 8(sp)",
+                    "add a2, a2, t0",
+                    "addi a3, a3, 32",
+                    "j 8b",
+                    "9:",
+                    "lw ra, 24(sp)",
+                    "lw s0, 64(sp)",
+                    "lw s1, 68(sp)",
+                    "lw s2, 72(sp)",
+                    "lw s3, 76(sp)",
+                    "lw s4, 80(sp)",
+                    "lw s5, 84(sp)",
+                    "lw s6, 88(sp)",
+                    "lw s7, 92(sp)",
+                    "lw s8, 96(sp)",
+                    "lw s9, 100(sp)",
+                    "lw s10, 104(sp)",
+                    "lw s11, 108(sp)",
+                    "addi sp, sp, 112",
+                    "ret",
+                    ".purgem products",
+                    ".purgem values",
+                    ".purgem four",
+                    ".purgem one",
+                    ".purgem load",
+                    ".purgem sums",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem clamped",
+                    ".purgem output",
+                    ".purgem outputs",
+                    ".purgem double_outputs",
+                    ".purgem single_outputs",
+                    ".purgem loop",
+                    ".option pop",
+                )
+            }
+        };
+    }
 
-/// Stamps a loop over a [`Strip`]: where in a piece what four products share and the others lie; how a shared value is loaded, its size, and what comes off
-/// it; how the others are loaded, and their size; what the groups are.
-///
-/// s0 strip, s1 next piece, s2 the pieces' end, s3 step, s4 zero point. Sums in t3 ..= t6, shared values at a0, the others at a1 ..= a4.
-macro_rules! strip {
+    stamp!(sums_i8, "lb" "1", "sums");
+    stamp!(double_i8, "lb" "1", "double_outputs");
+    stamp!(single_i8, "lb" "1", "single_outputs");
+    stamp!(sums_i16, "lh" "2", "sums");
+    stamp!(double_i16, "lh" "2", "double_outputs");
+    stamp!(single_i16, "lh" "2", "single_outputs");
+    /// The loops that end with sums, and with outputs rounded twice and once.
+    pub(in super::super) const I8: [Loop; 3] = [sums_i8, double_i8, single_i8];
+    /// The same for int16 weights.
+    pub(in super::super) const I16: [Loop; 3] = [sums_i16, double_i16, single_i16];
+
+    /// Stamps a loop over a [`Strip`]: where in a piece what four products share and the others lie; how a shared value is loaded, its size, and what comes off
+    /// it; how the others are loaded, and their size; what the groups are.
+    ///
+    /// s0 strip, s1 next piece, s2 the pieces' end, s3 step, s4 zero point. Sums in t3 ..= t6, shared values at a0, the others at a1 ..= a4.
+    macro_rules! strip {
     ($name:ident, $shared:literal $moves:literal, $value:literal $width:literal [$($zero:literal)?], $load:literal $size:literal, $groups:literal) => {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(strip: *mut Strip) {
@@ -585,200 +634,200 @@ macro_rules! strip {
     };
 }
 
-strip!(direct_double, "4" "0", "lb" "1" [], "lb" "1", "groups double");
-strip!(direct_single, "4" "0", "lb" "1" [], "lb" "1", "groups single");
-/// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
-pub(super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
+    strip!(direct_double, "4" "0", "lb" "1" [], "lb" "1", "groups double");
+    strip!(direct_single, "4" "0", "lb" "1" [], "lb" "1", "groups single");
+    /// The loops of groups of pixels of bytes that end with outputs rounded twice and once.
+    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct_double, direct_single];
 
-/// Stamps the loop over columns, two at a time: how outputs are rounded.
-///
-/// s0 strip, s1 zero point, s8 next piece, s9 the pieces' end, s10 n, s11 channels, ra columns. Inputs at a0 and a1, up to a6; weights of the first and the
-/// second tap at a2 and a3, those of the other channel at a4 and a5. s2 and s3 are the sums of the pixel whose second tap the (first) column is, then those of
-/// the next ones.
-macro_rules! columns {
-    ($name:ident, $round:literal) => {
-        #[unsafe(naked)]
-        unsafe extern "C" fn $name(strip: *mut Strip) {
-            naked_asm!(
-                ".option push",
-                ".option arch, +m",
-                ".macro products x, a, b, c, d",
-                "mul t6, \\x, t2",
-                "mul a7, \\x, t3",
-                "add \\a, \\a, t6",
-                "add \\b, \\b, a7",
-                "mul t6, \\x, t4",
-                "mul a7, \\x, t5",
-                "add \\c, \\c, t6",
-                "add \\d, \\d, a7",
-                ".endm",
-                ".macro one at",
-                "lb t0, \\at(a0)",
-                "lb t2, \\at(a3)",
-                "lb t3, \\at(a5)",
-                "lb t4, \\at(a2)",
-                "lb t5, \\at(a4)",
-                "sub t0, t0, s1",
-                "products t0, s2, s3, s4, s5",
-                ".endm",
-                ".macro two at",
-                "one \\at",
-                "lb t1, \\at(a1)",
-                "sub t1, t1, s1",
-                "products t1, s4, s5, s6, s7",
-                ".endm",
-                ".macro rows each",
-                "lw s8, 0(s0)",
-                "beq s8, s9, 5f",
-                "3:", // a row
-                "lw a0, 0(s8)",
-                "lw a2, 4(s8)",
-                "lw a4, 20(s0)",
-                "add a1, a0, s10",
-                "add a3, a2, s10",
-                "add a4, a4, a2",
-                "add a5, a4, s10",
-                "mv a6, a1",
-                "4:",
-                "\\each 0",
-                "\\each 1",
-                "\\each 2",
-                "\\each 3",
-                "addi a0, a0, 4",
-                ".ifc \\each, two",
-                "addi a1, a1, 4",
-                ".endif",
-                "addi a2, a2, 4",
-                "addi a3, a3, 4",
-                "addi a4, a4, 4",
-                "addi a5, a5, 4",
-                "bne a0, a6, 4b",
-                "sw a1, 0(s8)", // the next column
-                "addi s8, s8, 8",
-                "bne s8, s9, 3b",
-                "5:",
-                "lw a6, 12(s0)",
-                "lw a7, 16(s0)",
-                ".endm",
-                rounding!(),
-                ".macro factors at",
-                "lw a1, 16+\\at(s11)",
-                "lw a4, 20+\\at(s11)",
-                "lw a5, 24+\\at(s11)",
-                ".endm",
-                ".macro output acc, c, y",
-                concat!("clamped ", $round, ", \\acc"),
-                "sb t0, \\c(\\y)",
-                ".endm",
-                "addi sp, sp, -64",
-                "sw ra, 0(sp)",
-                "sw s0, 4(sp)",
-                "sw s1, 8(sp)",
-                "sw s2, 12(sp)",
-                "sw s3, 16(sp)",
-                "sw s4, 20(sp)",
-                "sw s5, 24(sp)",
-                "sw s6, 28(sp)",
-                "sw s7, 32(sp)",
-                "sw s8, 36(sp)",
-                "sw s9, 40(sp)",
-                "sw s10, 44(sp)",
-                "sw s11, 48(sp)",
-                "mv s0, a0",
-                "lw s9, 4(s0)",
-                "lw s11, 8(s0)",
-                "lw ra, 24(s0)",
-                "lw s10, 28(s0)",
-                "lw s1, 32(s0)",
-                "lw s2, 0(s11)",
-                "lw s3, 32(s11)",
-                "2:",
-                "lw s4, 28(s11)",
-                "lw s5, 60(s11)",
-                "addi ra, ra, -2",
-                "bltz ra, 8f",
-                "mv s6, s4",
-                "mv s7, s5",
-                "rows two",
-                "add t3, a6, a7",
-                "factors 0",
-                "output s2, 0, a6",
-                "output s4, 0, t3",
-                "factors 32",
-                "output s3, 1, a6",
-                "output s5, 1, t3",
-                "add t3, t3, a7",
-                "sw t3, 12(s0)",
-                "mv s2, s6",
-                "mv s3, s7",
-                "j 2b",
-                "8:", // the last one
-                "addi ra, ra, 1",
-                "bltz ra, 9f",
-                "rows one",
-                "factors 0",
-                "output s2, 0, a6",
-                "factors 32",
-                "output s3, 1, a6",
-                "mv s2, s4",
-                "mv s3, s5",
-                "9:",
-                "sw s2, 0(s11)",
-                "sw s3, 32(s11)",
-                "lw ra, 0(sp)",
-                "lw s0, 4(sp)",
-                "lw s1, 8(sp)",
-                "lw s2, 12(sp)",
-                "lw s3, 16(sp)",
-                "lw s4, 20(sp)",
-                "lw s5, 24(sp)",
-                "lw s6, 28(sp)",
-                "lw s7, 32(sp)",
-                "lw s8, 36(sp)",
-                "lw s9, 40(sp)",
-                "lw s10, 44(sp)",
-                "lw s11, 48(sp)",
-                "addi sp, sp, 64",
-                "ret",
-                ".purgem products",
-                ".purgem one",
-                ".purgem two",
-                ".purgem rows",
-                ".purgem double",
-                ".purgem single",
-                ".purgem clamped",
-                ".purgem factors",
-                ".purgem output",
-                ".option pop",
-            )
-        }
-    };
-}
-columns!(columns_double, "double");
-columns!(columns_single, "single");
-/// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 0, spread: None, double: columns_double, single: columns_single });
+    /// Stamps the loop over columns, two at a time: how outputs are rounded.
+    ///
+    /// s0 strip, s1 zero point, s8 next piece, s9 the pieces' end, s10 n, s11 channels, ra columns. Inputs at a0 and a1, up to a6; weights of the first and the
+    /// second tap at a2 and a3, those of the other channel at a4 and a5. s2 and s3 are the sums of the pixel whose second tap the (first) column is, then those of
+    /// the next ones.
+    macro_rules! columns {
+        ($name:ident, $round:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(strip: *mut Strip) {
+                naked_asm!(
+                    ".option push",
+                    ".option arch, +m",
+                    ".macro products x, a, b, c, d",
+                    "mul t6, \\x, t2",
+                    "mul a7, \\x, t3",
+                    "add \\a, \\a, t6",
+                    "add \\b, \\b, a7",
+                    "mul t6, \\x, t4",
+                    "mul a7, \\x, t5",
+                    "add \\c, \\c, t6",
+                    "add \\d, \\d, a7",
+                    ".endm",
+                    ".macro one at",
+                    "lb t0, \\at(a0)",
+                    "lb t2, \\at(a3)",
+                    "lb t3, \\at(a5)",
+                    "lb t4, \\at(a2)",
+                    "lb t5, \\at(a4)",
+                    "sub t0, t0, s1",
+                    "products t0, s2, s3, s4, s5",
+                    ".endm",
+                    ".macro two at",
+                    "one \\at",
+                    "lb t1, \\at(a1)",
+                    "sub t1, t1, s1",
+                    "products t1, s4, s5, s6, s7",
+                    ".endm",
+                    ".macro rows each",
+                    "lw s8, 0(s0)",
+                    "beq s8, s9, 5f",
+                    "3:", // a row
+                    "lw a0, 0(s8)",
+                    "lw a2, 4(s8)",
+                    "lw a4, 20(s0)",
+                    "add a1, a0, s10",
+                    "add a3, a2, s10",
+                    "add a4, a4, a2",
+                    "add a5, a4, s10",
+                    "mv a6, a1",
+                    "4:",
+                    "\\each 0",
+                    "\\each 1",
+                    "\\each 2",
+                    "\\each 3",
+                    "addi a0, a0, 4",
+                    ".ifc \\each, two",
+                    "addi a1, a1, 4",
+                    ".endif",
+                    "addi a2, a2, 4",
+                    "addi a3, a3, 4",
+                    "addi a4, a4, 4",
+                    "addi a5, a5, 4",
+                    "bne a0, a6, 4b",
+                    "sw a1, 0(s8)", // the next column
+                    "addi s8, s8, 8",
+                    "bne s8, s9, 3b",
+                    "5:",
+                    "lw a6, 12(s0)",
+                    "lw a7, 16(s0)",
+                    ".endm",
+                    rounding!(),
+                    ".macro factors at",
+                    "lw a1, 16+\\at(s11)",
+                    "lw a4, 20+\\at(s11)",
+                    "lw a5, 24+\\at(s11)",
+                    ".endm",
+                    ".macro output acc, c, y",
+                    concat!("clamped ", $round, ", \\acc"),
+                    "sb t0, \\c(\\y)",
+                    ".endm",
+                    "addi sp, sp, -64",
+                    "sw ra, 0(sp)",
+                    "sw s0, 4(sp)",
+                    "sw s1, 8(sp)",
+                    "sw s2, 12(sp)",
+                    "sw s3, 16(sp)",
+                    "sw s4, 20(sp)",
+                    "sw s5, 24(sp)",
+                    "sw s6, 28(sp)",
+                    "sw s7, 32(sp)",
+                    "sw s8, 36(sp)",
+                    "sw s9, 40(sp)",
+                    "sw s10, 44(sp)",
+                    "sw s11, 48(sp)",
+                    "mv s0, a0",
+                    "lw s9, 4(s0)",
+                    "lw s11, 8(s0)",
+                    "lw ra, 24(s0)",
+                    "lw s10, 28(s0)",
+                    "lw s1, 32(s0)",
+                    "lw s2, 0(s11)",
+                    "lw s3, 32(s11)",
+                    "2:",
+                    "lw s4, 28(s11)",
+                    "lw s5, 60(s11)",
+                    "addi ra, ra, -2",
+                    "bltz ra, 8f",
+                    "mv s6, s4",
+                    "mv s7, s5",
+                    "rows two",
+                    "add t3, a6, a7",
+                    "factors 0",
+                    "output s2, 0, a6",
+                    "output s4, 0, t3",
+                    "factors 32",
+                    "output s3, 1, a6",
+                    "output s5, 1, t3",
+                    "add t3, t3, a7",
+                    "sw t3, 12(s0)",
+                    "mv s2, s6",
+                    "mv s3, s7",
+                    "j 2b",
+                    "8:", // the last one
+                    "addi ra, ra, 1",
+                    "bltz ra, 9f",
+                    "rows one",
+                    "factors 0",
+                    "output s2, 0, a6",
+                    "factors 32",
+                    "output s3, 1, a6",
+                    "mv s2, s4",
+                    "mv s3, s5",
+                    "9:",
+                    "sw s2, 0(s11)",
+                    "sw s3, 32(s11)",
+                    "lw ra, 0(sp)",
+                    "lw s0, 4(sp)",
+                    "lw s1, 8(sp)",
+                    "lw s2, 12(sp)",
+                    "lw s3, 16(sp)",
+                    "lw s4, 20(sp)",
+                    "lw s5, 24(sp)",
+                    "lw s6, 28(sp)",
+                    "lw s7, 32(sp)",
+                    "lw s8, 36(sp)",
+                    "lw s9, 40(sp)",
+                    "lw s10, 44(sp)",
+                    "lw s11, 48(sp)",
+                    "addi sp, sp, 64",
+                    "ret",
+                    ".purgem products",
+                    ".purgem one",
+                    ".purgem two",
+                    ".purgem rows",
+                    ".purgem double",
+                    ".purgem single",
+                    ".purgem clamped",
+                    ".purgem factors",
+                    ".purgem output",
+                    ".option pop",
+                )
+            }
+        };
+    }
+    columns!(columns_double, "double");
+    columns!(columns_single, "single");
+    /// The loops over columns that end with outputs rounded twice and once.
+    pub(super) const COLUMN_LOOPS: [Strips; 2] = [columns_double, columns_single];
 
-/// One input that four channels share, and the weights' size.
-macro_rules! pixel {
+    /// One input that four channels share, and the weights' size.
+    macro_rules! pixel {
     ($x:literal $width:literal, $load:literal $size:literal: $($name:ident $groups:literal),+) => {
         $(strip!($name, "0" "4", $x $width ["sub t0, t0, s4"], $load $size, $groups);)+
     };
 }
-pixel!("lb" "1", "lb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
-pixel!("lb" "1", "lh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
-pixel!("lh" "2", "lb" "1": sums_i16_i8 "channels sums");
-pixel!("lh" "2", "lh" "2": sums_i16_i16 "channels sums");
+    pixel!("lb" "1", "lb" "1": sums_i8_i8 "channels sums", double_i8_i8 "channels outputs_double", single_i8_i8 "channels outputs_single");
+    pixel!("lb" "1", "lh" "2": sums_i8_i16 "channels sums", double_i8_i16 "channels outputs_double", single_i8_i16 "channels outputs_single");
+    pixel!("lh" "2", "lb" "1": sums_i16_i8 "channels sums");
+    pixel!("lh" "2", "lh" "2": sums_i16_i16 "channels sums");
 
-/// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
-/// only sums of words.
-#[inline(always)]
-pub(super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
-    match (x, w) {
-        (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
-        (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
-        (_, 1) => [sums_i16_i8; 3],
-        _ => [sums_i16_i16; 3],
+    /// The loops of one pixel, whose inputs and weights have so many bytes, that end with sums, and with outputs rounded twice and once; there are
+    /// only sums of words.
+    #[inline(always)]
+    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+        match (x, w) {
+            (1, 1) => [sums_i8_i8, double_i8_i8, single_i8_i8],
+            (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
+            (_, 1) => [sums_i16_i8; 3],
+            _ => [sums_i16_i16; 3],
+        }
     }
 }

@@ -7,7 +7,7 @@ use core::mem::MaybeUninit;
 /// Output channels whose sums are held at once.
 pub(crate) const SUMS: usize = 16;
 /// Sums become int16 outputs by the safe form.
-pub(super) const HALVES: Option<Halves> = None;
+pub(in super::super) const HALVES: Option<Halves> = None;
 
 /// The inputs of four pixels in the order of their weights: `x − offset`.
 #[repr(C, align(8))]
@@ -39,7 +39,7 @@ impl Patch {
     ///
     /// # Safety
     /// It has been filled.
-    pub(super) unsafe fn get(&self, p: usize, at: usize, _: bool) -> i32 {
+    pub(in super::super) unsafe fn get(&self, p: usize, at: usize, _: bool) -> i32 {
         // SAFETY: the caller's.
         self.x.get(at).and_then(|x| x.get(p)).map_or(0, |x| unsafe { x.assume_init() })
     }
@@ -49,9 +49,22 @@ impl Patch {
 ///
 /// # Safety
 /// The inputs can be read.
-pub(super) unsafe fn widen_i16(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32, _: bool) {
+pub(in super::super) unsafe fn widen_i16(
+    patch: &mut Patch,
+    at: usize,
+    x: &[*const i16; PIXELS],
+    n: usize,
+    offset: i32,
+    _: bool,
+) {
     for (p, &x) in x.iter().enumerate() {
         // SAFETY: the caller's.
         patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
     }
+}
+
+/// An input without the zero point.
+#[cfg(not(target_os = "none"))]
+pub(super) fn difference(x: i32, zero: i32) -> i32 {
+    x - zero
 }

@@ -1,0 +1,183 @@
+//! The loops in Rust, for hosts: one text for all cores, which say how a sum is scaled, in what order a patch and the weights of columns lie, and whether
+//! inputs are taken as they are.
+
+use super::super::quad::{Call, Channel, Loop, PIXELS, Strip, Strips};
+use super::{Patch, RAW, difference, scaled};
+use crate::Element;
+
+/// How weights that columns share lie.
+pub(super) trait Order {
+    /// One of them.
+    type Weight: Copy + From<i8> + Into<i32>;
+
+    /// Where value i of what meets sum j lies, from the first weight of n values and two taps on, those of the other channel `step` bytes later: j = 0 and 1
+    /// are the second taps of both channels, 2 and 3 the first ones.
+    fn place(n: usize, step: usize, i: usize, j: usize) -> usize;
+}
+
+/// Of a channel that may have no more than its first sum and its factors.
+///
+/// # Safety
+/// It has them.
+unsafe fn output(acc: i32, channel: *const Channel<i32>, single: bool) -> i8 {
+    // SAFETY: the caller's.
+    let (q, h, e) = unsafe { ((*channel).q, (*channel).h, (*channel).e) };
+    (scaled(acc, q, h, single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
+}
+
+/// [`Patch::fill`] of all pixels with n values each.
+///
+/// # Safety
+/// The inputs can be read.
+pub(in super::super) unsafe fn widen(
+    patch: &mut Patch,
+    at: usize,
+    x: &[*const i8; PIXELS],
+    n: usize,
+    offset: i32,
+    _: bool,
+) {
+    for (p, &x) in x.iter().enumerate() {
+        // SAFETY: the caller's.
+        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
+    }
+}
+
+/// END: 0 sums, 1 outputs rounded twice, 2 once.
+unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
+    // SAFETY: the caller's.
+    unsafe {
+        let &Call { x, n, w, channels, next, end, y, pitch, .. } = &*call;
+        let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
+        while channel.cast_const().cast() != end {
+            let mut sums = (*channel).sums;
+            for i in 0..n {
+                let w = (*w.add(i)).to_i32();
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.wrapping_add((*x).get(p, i, size_of::<W>() == 2).wrapping_mul(w));
+                }
+            }
+            match END {
+                0 => (*channel).sums = sums,
+                _ => (0..PIXELS).for_each(|p| *y.add(p * pitch + c) = output(sums[p], channel, END == 2)),
+            }
+            (w, channel, c) = (w.wrapping_add(n).wrapping_byte_add(next), channel.add(1), c + 1);
+        }
+    }
+}
+
+pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0>, run::<i8, 1>, run::<i8, 2>];
+pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0>, run::<i16, 1>, run::<i16, 2>];
+
+/// The products of a group: of four x or w, `step` apart, with what they share.
+///
+/// # Safety
+/// That of the loops.
+unsafe fn products<X: Element, W: Element>(s: &Strip, pixels: bool, four: usize, mut sums: [i32; 4]) -> [i32; 4] {
+    let zero = if pixels && RAW { 0 } else { s.zero };
+    let mut piece = s.pieces;
+    while piece != s.end {
+        // SAFETY: the caller's.
+        unsafe {
+            let strided = |x: *const (), p: usize, each: bool| x.byte_add(if each { p * s.step } else { 0 });
+            for (p, sum) in sums.iter_mut().enumerate().take(four) {
+                let x = strided((*piece).x, p, pixels).cast::<X>();
+                let w = strided((*piece).w, p, !pixels).cast::<W>();
+                for i in 0..s.n {
+                    let x = difference((*x.add(i)).to_i32(), zero);
+                    *sum = sum.wrapping_add(x.wrapping_mul((*w.add(i)).to_i32()));
+                }
+            }
+            let moves = if pixels { &mut (*piece).x } else { &mut (*piece).w };
+            *moves = moves.wrapping_byte_add(four * s.step);
+            piece = piece.add(1);
+        }
+    }
+    sums
+}
+
+unsafe extern "C" fn direct<const END: u8>(s: *mut Strip) {
+    // SAFETY: the caller's.
+    unsafe {
+        let s = &mut *s;
+        for _ in 0..s.count {
+            let sums = products::<i8, i8>(s, true, 4, (*s.channel).sums);
+            (0..4).for_each(|p| *s.y.add(p * s.pitch) = output(sums[p], s.channel, END == 2));
+            s.y = s.y.wrapping_add(4 * s.pitch);
+        }
+    }
+}
+
+unsafe extern "C" fn one<X: Element, W: Element, const END: u8>(s: *mut Strip) {
+    // SAFETY: the caller's.
+    unsafe {
+        let s = &mut *s;
+        while s.count > 0 {
+            let four = if s.count < 4 { 1 } else { 4 };
+            let mut sums = [0; 4];
+            (0..four).for_each(|c| sums[c] = (*s.channel.add(c)).sums[0]);
+            let sums = products::<X, W>(s, false, four, sums);
+            for (c, &acc) in sums.iter().enumerate().take(four) {
+                let channel = s.channel.add(c);
+                match END {
+                    0 => (*channel).sums[0] = acc,
+                    _ => *s.y.add(c) = output(acc, channel, END == 2),
+                }
+            }
+            (s.channel, s.y, s.count) = (s.channel.add(four), s.y.wrapping_add(four), s.count - four);
+        }
+    }
+}
+
+pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct::<1>, direct::<2>];
+
+pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
+    match (x, w) {
+        (1, 1) => [one::<i8, i8, 0>, one::<i8, i8, 1>, one::<i8, i8, 2>],
+        (1, _) => [one::<i8, i16, 0>, one::<i8, i16, 1>, one::<i8, i16, 2>],
+        (_, 1) => [one::<i16, i8, 0>; 3],
+        _ => [one::<i16, i16, 0>; 3],
+    }
+}
+
+/// The weights of a channel in their order.
+pub(super) unsafe extern "C" fn spread<O: Order>(to: *mut i32, mut w: *const i8, step: usize, rows: usize) {
+    for (row, j) in (0..rows).flat_map(|row| [(row, 2), (row, 0)]) {
+        for i in row * step..(row + 1) * step {
+            // SAFETY: the caller's.
+            unsafe {
+                to.cast::<O::Weight>().add(O::place(step, 0, i, j)).write((*w).into());
+                w = w.add(1);
+            }
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn columns<O: Order, const SINGLE: bool>(s: *mut Strip) {
+    // SAFETY: the caller's.
+    unsafe {
+        let s = &mut *s;
+        let channels = core::slice::from_raw_parts_mut(s.channel, 2);
+        while s.count > 0 {
+            let mut sums = [channels[0].sums[0], channels[1].sums[0], channels[0].start, channels[1].start];
+            let mut piece = s.pieces;
+            while piece != s.end {
+                let (x, w) = ((*piece).x.cast::<i8>(), (*piece).w.cast::<O::Weight>());
+                for i in 0..s.n {
+                    let x = difference((*x.add(i)).into(), s.zero);
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        let w: i32 = (*w.add(O::place(s.n, s.step, i, j))).into();
+                        *sum = sum.wrapping_add(x * w);
+                    }
+                }
+                (*piece).x = x.add(s.n).cast();
+                piece = piece.add(1);
+            }
+            for (c, channel) in channels.iter_mut().enumerate() {
+                *s.y.add(c) = output(sums[c], channel, SINGLE);
+                channel.sums[0] = sums[2 + c];
+            }
+            (s.y, s.count) = (s.y.wrapping_add(s.pitch), s.count - 1);
+        }
+    }
+}
