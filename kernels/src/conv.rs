@@ -264,7 +264,7 @@ const fn alike(plan: &Plan) -> Option<Alike> {
 /// FEW's channels where the loops for them hold: for factors from 2^-23 to below 1/2.
 const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
     let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
-    holds = holds && plan.y.taps(0) * plan.x.taps(0) * plan.input.c <= FEW.values;
+    holds = holds && plan.y.taps(0) * plan.x.taps(0) * plan.input.c < FEW.values;
     let mut i = 0;
     while i < multipliers.len() {
         holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
@@ -508,7 +508,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
         let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
         let pixels = Pixels { rows, ..self.pixels(row, part) };
-        let totals = if FEW.totals > 0 && row.inside == row.taps {
+        let totals = if FEW.totals != 0 && row.inside == row.taps {
             cut(&self.totals, (row.class * self.plan.x.used_classes() + class) * self.plan.output.c + from, n)
         } else {
             &[]

@@ -100,7 +100,7 @@ pub(crate) const TAP_ROWS: usize = 8;
 /// What takes a row of few channels; inputs and outputs are bytes, sums have 32 bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Few {
-    /// Up to so many channels, of up to so many values of a pixel, with weights of up to so many bytes.
+    /// Up to so many channels, of fewer than so many values of a pixel, with weights of up to so many bytes.
     pub(crate) channels: usize,
     pub(crate) values: usize,
     pub(crate) weight: usize,

@@ -77,7 +77,7 @@ macro_rules! few_is_exact {
             let (channels, rows, taps) = (1 + random.below(FEW.channels), random.below(4), 1 + random.below(3));
             let (channels, taps) = if columns { (2, 2) } else { (channels, taps) };
             let c = if case % 2 == 0 { 4 * (1 + random.below(10)) } else { 1 + random.below(20) };
-            let c = c.min(FEW.values / (rows * taps).max(1));
+            let c = c.min((FEW.values - 1) / (rows * taps).max(1));
             let most = if case % 8 == 1 && !cfg!(miri) { 80 } else { 20 };
             let (count, step) = (1 + random.below(most), c * if columns { 1 } else { 1 + random.below(8) / 7 });
             let len = taps * c;

@@ -52,9 +52,9 @@ pub(super) fn all<T: Element, W: Element, A: Accumulator>(
     y: &mut [T],
 ) -> bool {
     let &Pixels { count, rows, from, step, len, zero, to, pitch } = pixels;
-    let [upper, lower] = match rows {
-        &[one] => [one, one],
-        &[upper, lower] => [upper, lower],
+    let [upper, lower] = match *rows {
+        [one] => [one, one],
+        [upper, lower] => [upper, lower],
         _ => return false,
     };
     let shared = size_of::<W>() == 1 && block.channels == 2 && pitch == 2 && len == 2 * step && step <= VALUES;
@@ -69,7 +69,7 @@ pub(super) fn all<T: Element, W: Element, A: Accumulator>(
     let fits = run.skip + rows.len() * len <= run.len && 2 * run.len <= w.len();
     let room = (2 * count + last).wrapping_sub(2 + skip);
     let Some(y) = y.get_mut(to..to.wrapping_add(room)) else { return false };
-    if !whole || !fits || count + 1 <= edges {
+    if !whole || !fits || count < edges {
         return false;
     }
     let mut left = count + 1 - edges;

@@ -60,8 +60,9 @@ const WIDE: usize = 4;
 /// Values of a patch.
 const CHUNK: usize = 80;
 
-/// What takes [`few`]: all channels of one call, of pixels four of which have room in a patch, and whose pieces have room, too.
-pub(crate) const FEW: Few = Few { channels: SUMS, values: 2 * CHUNK * PIXELS / 2, weight: 2, totals: 0, left: false };
+/// What takes [`few`]: all channels of one call, of pixels of which two have room in a patch, and whose pieces have room, too.
+pub(crate) const FEW: Few =
+    Few { channels: SUMS, values: size_of::<Patch>() / 2 + 1, weight: 2, totals: 0, left: false };
 
 /// All outputs of pixels, as [`Job::row`] makes them.
 #[inline(always)]
@@ -252,6 +253,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
     /// [`portable::Job::start`](super::portable::Job::start)
     #[inline(always)]
+    #[allow(clippy::extra_unused_type_parameters)] // other backends ask it
     pub(crate) fn start<T: Element>(&mut self) {
         self.count = self.block.channels.min(SUMS);
         self.stale = true;
