@@ -420,7 +420,7 @@ mod asm {
 
     /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
     ///
-    /// On the stack: x, n, `next`, `end`, y, pitch, where the loop over 32 values is entered, where it goes on with the last ones, and where they end.
+    /// On the stack: x, n - 4, `next`, `end`, y, pitch, where the loop over 32 values is entered, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
         ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
@@ -478,8 +478,9 @@ mod asm {
                     "adr r10, 5f + 1",
                     "ldrb r9, [r10]",
                     "ldrb r12, [r10, r12]",
+                    "sub r1, r1, #4",
                     "ubfx r8, r1, #2, #3",
-                    "adr r11, 4f + 1",
+                    "adr r11, 9f + 1",
                     "mls r8, r8, r9, r11",
                     "add r12, r10, r12, lsl #1",
                     "ands r9, r1, #3",
@@ -488,14 +489,14 @@ mod asm {
                     "moveq r9, r12",
                     "ldrbne r9, [r10, r9]",
                     "addne r9, r10, r9, lsl #1",
-                    "cmp r1, #4", // without quads to the last ones at once
-                    "it lo",
-                    "movlo r8, r9",
+                    "cmp r1, #0", // without quads to the last ones at once
+                    "it lt",
+                    "movlt r8, r9",
                     "push {{r0, r1, r4-r9, r12}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
                     "ldrd r0, r1, [sp]",
-                    "ldr pc, [sp, #24]", // n / 4 mod 8 quads before 4
+                    "ldr pc, [sp, #24]", // one to eight quads before 4
                     "3:",
                     "quad",
                     "quad",
@@ -504,6 +505,7 @@ mod asm {
                     "quad",
                     "quad",
                     "quad",
+                    "9:",
                     "quad",
                     "4:",
                     "subs r1, r1, #32",
