@@ -14,15 +14,15 @@ use core::ops::Range;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Column {
     /// The first piece of neighbouring values, how many there are, and the values of each.
-    from: usize,
-    pieces: usize,
-    len: usize,
+    pub(crate) from: usize,
+    pub(crate) pieces: usize,
+    pub(crate) len: usize,
     /// Weights of a channel for a tap row, and those for taps before the input.
-    row: usize,
-    skip: usize,
+    pub(crate) row: usize,
+    pub(crate) skip: usize,
     /// Weights of all channels for a tap row: of all columns, and of the classes before this one.
-    all: usize,
-    before: usize,
+    pub(crate) all: usize,
+    pub(crate) before: usize,
 }
 
 impl Column {
