@@ -367,7 +367,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn find(&self, oy: usize, row: &mut Row<'_, T>) {
         let plan = &self.plan;
-        let Reach { class, taps, before, inside, from } = plan.y.reach(oy);
+        let Reach { class, taps, before, inside, from } = plan.y.reach_inline(oy);
         (row.class, row.taps, row.above, row.inside, row.top) = (class, taps, before, inside, from);
         for line in 0..if inside > TAP_ROWS { 0 } else { inside } {
             let _ = row.lines.push(row.x.row(row.top + line * plan.y.tap_step)); // as many fit

@@ -92,11 +92,9 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     #[inline(never)]
     fn singles<S: Accumulator>(&self, oy: usize, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
         let plan = &self.plan;
-        let (row, column) = (plan.y.reach(oy), plan.x.reach(0));
-        let (n, hop) = (plan.group_in, plan.x.tap_step * plan.input.c);
-        let len = row.taps * column.taps * n;
-        let from = (column.from as isize).max(0) as usize * plan.input.c; // none is read where it lies outside
-        let packed = plan.packed_at(row.class, column.class);
+        let (row, column) = (plan.y.reach(oy), &plan.column);
+        let (n, len) = (plan.group_in, row.taps * column.row);
+        let packed = plan.y.taps_before(row.class) * column.all + row.taps * column.before;
         let zero = [T::from_i32(self.x_zero)];
         let mut nothing = Pixel {
             x: &Window::of(&zero, [1, 1], 0, [0, 1]),
@@ -117,6 +115,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         while at.output < plan.output.c {
             let this = anew(self);
             let (plan, block) = (&this.plan, this.block_from(at.output));
+            let column = &plan.column;
             let weights = cut(this.weights.packed, packed + at.output * len, block.channels * len);
             let mut sums = [A::default(); CHANNELS];
             let sums = cut_mut(&mut sums, 0, block.channels);
@@ -130,8 +129,8 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             };
             for r in 0..row.inside {
                 let line = x.row(row.from + r * plan.y.tap_step);
-                let (mut w, mut from) = (((row.before + r) * column.taps + column.before) * n, from + at.input);
-                for _ in 0..column.inside {
+                let (mut w, mut from) = ((row.before + r) * column.row + column.skip, column.from + at.input);
+                for _ in 0..column.pieces {
                     for i in 0..n {
                         if !taps.has_room() {
                             add(&mut taps);
@@ -139,7 +138,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                         taps.push(line.get(from + i..).unwrap_or_default(), w + i);
                         small();
                     }
-                    (w, from) = (w + n, from + hop);
+                    (w, from) = (w + n, from + plan.x.tap_step * plan.input.c);
                     small();
                 }
             }

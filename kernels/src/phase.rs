@@ -408,9 +408,15 @@ impl Axis {
         if inside == 0 { 0..0 } else { from..from + (inside - 1) * self.tap_step + 1 }
     }
 
-    /// The phase of output `o`, and its taps that fall inside the input.
+    /// [`reach_inline`](Self::reach_inline), by itself.
     #[inline(never)]
     pub(crate) const fn reach(&self, o: usize) -> Reach {
+        self.reach_inline(o)
+    }
+
+    /// The phase of output `o`, and its taps that fall inside the input.
+    #[inline(always)]
+    pub(crate) const fn reach_inline(&self, o: usize) -> Reach {
         let Phase { class, taps, first } = self.at(o);
         let (before, inside) = self.clip(first, taps);
         Reach { class, taps, before, inside, from: (first + (before * self.tap_step) as isize) as usize }

@@ -16,7 +16,7 @@ pub(crate) struct Column {
     /// The first piece of neighbouring values, how many there are, and the values of each.
     pub(crate) from: usize,
     pub(crate) pieces: usize,
-    len: usize,
+    pub(crate) len: usize,
     /// Weights of a channel for a tap row, and those for taps before the input.
     pub(crate) row: usize,
     pub(crate) skip: usize,

@@ -47,7 +47,7 @@ pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(
         return;
     }
     if end == End::Sums {
-        scale(block, &channels, [0, 0], y);
+        scale(block, &channels, 0, y);
     } else if block.requant.clamps::<T>() {
         block.requant.clamp_narrow(y);
     }

@@ -26,7 +26,7 @@ pub(crate) use alone::alone;
 use core::mem::MaybeUninit;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, null_mut};
-use core::slice::Iter;
+use core::slice::{Iter, from_mut};
 pub(crate) use isa::Patch;
 
 /// Output channels whose weights are interleaved; the order of packed weights follows it.
@@ -141,15 +141,15 @@ impl<S: Accumulator> Channel<S> {
     }
 }
 
-/// The outputs of the sums of channels at pixel p, from channel `first` on.
+/// The outputs of the first sums of channels, from channel `first` on.
 #[inline(never)]
 fn scale<T: Element, S: Accumulator, A: Accumulator>(
     block: &Block<'_, A>,
     channels: &[Channel<S>],
-    [first, p]: [usize; 2],
+    first: usize,
     y: &mut [T],
 ) {
-    let sums = channels.iter().skip(first).map(|channel| channel.sums.get(p).copied().unwrap_or_default());
+    let sums = channels.iter().skip(first).map(|channel| channel.sums[0]);
     block.requant.all::<T, S, A>(sums, block.multipliers(first), y);
 }
 
@@ -318,9 +318,14 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             // SAFETY: there are n channels, whose sums have 32 bits, outputs are i16 or transparent wrappers of it, and y has room.
             return unsafe { halves(first.cast(), first.wrapping_add(n).cast(), y.as_mut_ptr().cast(), 2 * pitch) };
         }
-        for p in 0..PIXELS {
-            scale(self.block, &self.channels, [0, p], cut_mut(y, p * pitch, n));
-            small();
+        for (c, channel) in self.channels.iter().enumerate() {
+            let (m, mut at) = (self.block.multiplier(c), c);
+            for sum in channel.sums {
+                if let Some(y) = y.get_mut(at) {
+                    self.block.requant.all::<T, S, A>([sum].into_iter(), [m].into_iter(), from_mut(y));
+                }
+                at += pitch;
+            }
         }
     }
 
@@ -485,7 +490,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             unsafe { (if left > 0 { End::Sums } else { end }).of(loops)(&mut strip) };
         }
         if end == End::Sums {
-            scale(self.block, &self.channels, [first, 0], y);
+            scale(self.block, &self.channels, first, y);
         }
         if end == End::Sums || one.rows * one.pieces > PIECES {
             self.again();
