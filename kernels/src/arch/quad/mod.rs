@@ -365,8 +365,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             if plain.contains(&first) {
                 let mut at = 0;
                 for row in rows {
-                    let x = row.as_ptr().wrapping_add(first as usize);
-                    let x = [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)];
+                    let x = four(row.as_ptr().wrapping_add(first as usize), step);
                     // SAFETY: every row has `len` values of four pixels from there on, and the patch room for n.
                     unsafe { (*patch).widen::<T, W>(at, &x, len, offset) };
                     at += len;
@@ -389,17 +388,24 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
                     // So many values lie inside or outside at each pixel.
                     let mut n = (len - done).min(CHUNK - at);
                     let mut from = first + done as isize;
-                    let x = [(); PIXELS].map(|()| {
-                        let inside = usize::try_from(from).ok().and_then(|from| row.get(from..)).unwrap_or_default();
-                        let before = -from;
-                        from += step as isize;
-                        if inside.is_empty() {
-                            n = n.min(if before > 0 { OUTSIDE.min(before as usize) } else { OUTSIDE });
-                            return outside.as_ptr();
-                        }
-                        n = n.min(inside.len());
-                        inside.as_ptr()
-                    });
+                    let last = usize::try_from(from).ok().and_then(|from| row.get(from + (PIXELS - 1) * step..));
+                    let x = if let Some(last @ [_, ..]) = last {
+                        n = n.min(last.len()); // the others have more
+                        four(row.as_ptr().wrapping_add(from as usize), step)
+                    } else {
+                        [(); PIXELS].map(|()| {
+                            let inside =
+                                usize::try_from(from).ok().and_then(|from| row.get(from..)).unwrap_or_default();
+                            let before = -from;
+                            from += step as isize;
+                            if inside.is_empty() {
+                                n = n.min(if before > 0 { OUTSIDE.min(before as usize) } else { OUTSIDE });
+                                return outside.as_ptr();
+                            }
+                            n = n.min(inside.len());
+                            inside.as_ptr()
+                        })
+                    };
                     // SAFETY: n values are there at each pixel, and the patch has room for them.
                     unsafe { (*patch).widen::<T, W>(at, &x, n, offset) };
                     (at, done) = (at + n, done + n);
@@ -499,6 +505,12 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             self.block.requant.clamp_narrow(y);
         }
     }
+}
+
+/// The value of four pixels.
+#[inline(always)]
+fn four<T>(x: *const T, step: usize) -> [*const T; PIXELS] {
+    [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)]
 }
 
 /// Values outside that are brought to a patch in one call.
