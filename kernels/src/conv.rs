@@ -495,13 +495,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Those of alike phases, or of a phase.
     #[inline(never)]
-    fn few_part(
-        &self,
-        row: &Row<'_, T>,
-        phase: (usize, Phase),
-        [start, o, width]: [usize; 3],
-        y: &mut [T],
-    ) {
+    fn few_part(&self, row: &Row<'_, T>, phase: (usize, Phase), [start, o, width]: [usize; 3], y: &mut [T]) {
         let (n, from, class) = (width - o, start + o, phase.1.class);
         let some = [start, o, width, n];
         // Alike phases have biases and multipliers in turn.

@@ -148,13 +148,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// The same from some channel on, whose sums are in memory.
     #[cfg_attr(upconv_backend = "mve", inline(never))] // not on top of the other's stack
     #[cfg_attr(not(upconv_backend = "mve"), inline(always))]
-    fn lists<S: Accumulator>(
-        &self,
-        row: &phase::Reach,
-        x: &Window<'_, T>,
-        mut at: Channel,
-        y: &mut [T],
-    ) {
+    fn lists<S: Accumulator>(&self, row: &phase::Reach, x: &Window<'_, T>, mut at: Channel, y: &mut [T]) {
         let (plan, patch) = (&self.plan, Patch::new());
         while at.output < plan.output.c {
             let block = self.block_from(at.output);
@@ -272,12 +266,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
     /// One output row, whose sums stay in registers; the first channel that is left.
     #[inline(never)]
-    fn vectors<S: Accumulator>(
-        &self,
-        row: &phase::Reach,
-        window: &Window<'_, T>,
-        y: &mut [T],
-    ) -> Channel {
+    fn vectors<S: Accumulator>(&self, row: &phase::Reach, window: &Window<'_, T>, y: &mut [T]) -> Channel {
         let &phase::Reach { before: above, inside, from: top, .. } = row;
         let (plan, x) = (&self.plan, &self.plan.x);
         let (c, pitch) = (plan.input.c, x.out_step * plan.output.c);

@@ -144,7 +144,13 @@ pub(crate) struct Single<'a, T> {
 
 impl<'a, T: Element> Single<'a, T> {
     pub(crate) fn new() -> Self {
-        Single { taps: [const { MaybeUninit::uninit() }; TAPS], len: 0, values: usize::MAX, last: 0, borrowed: PhantomData }
+        Single {
+            taps: [const { MaybeUninit::uninit() }; TAPS],
+            len: 0,
+            values: usize::MAX,
+            last: 0,
+            borrowed: PhantomData,
+        }
     }
 
     pub(crate) fn clear(&mut self) {

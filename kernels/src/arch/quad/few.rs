@@ -189,8 +189,12 @@ unsafe fn columns<T, A: Accumulator>(
     }
     // SAFETY: the caller's.
     let all = &mut |to| unsafe { all_columns(&loops, block, w, pixels, [skip, last], [before, behind], y, to) };
-    let half = 2 * loops.words * rows.len() * step <= SPREAD;
-    if half { on_stack::<{ SPREAD / 2 }>(all) } else { on_stack::<SPREAD>(all) }
+    let half = (..=SPREAD).contains(&(2 * loops.words * rows.len() * step));
+    if half {
+        on_stack::<{ SPREAD / 2 }>(all)
+    } else {
+        on_stack::<SPREAD>(all)
+    }
     true
 }
 
