@@ -130,7 +130,7 @@ pub(crate) fn small() {
 
 /// The same, of which nothing is known: what a loop reads of it is not read beforehand, and kept on the stack.
 #[inline(always)]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, clippy::pointers_in_nomem_asm_block)] // it passes through
 pub(crate) fn anew<T>(x: &T) -> &T {
     #[allow(unused_mut)]
     let mut x = core::ptr::from_ref(x);

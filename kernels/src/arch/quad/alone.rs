@@ -63,8 +63,12 @@ impl Channels<i32> {
             return self.start(block);
         };
         let mut sign = 0;
-        for ((channel, &m), bias) in all.iter_mut().zip(multipliers).zip(bias) {
-            let new = Channel::<i32>::new::<A>(bias.to_i64() as i32, m, half);
+        let (mut m, mut b) = (multipliers.as_ptr(), bias.as_ptr());
+        for channel in all {
+            // SAFETY: there are as many as channels.
+            let (multiplier, bias) = unsafe { (m.read(), b.read()) };
+            (m, b) = (m.wrapping_add(1), b.wrapping_add(1));
+            let new = Channel::<i32>::new::<A>(bias.to_i64() as i32, multiplier, half);
             sign |= new.sign();
             let channel = channel.as_mut_ptr();
             // SAFETY: it is there.
