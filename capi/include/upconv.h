@@ -43,28 +43,28 @@
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 336
+#define UPCONV_DECODER_WORDS 256
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a decoder's plan.
  */
-#define UPCONV_DECODER_WORDS 656
+#define UPCONV_DECODER_WORDS 480
 #endif
 
 #if defined(UPCONV_POINTERS_32)
 /**
  * 8-byte words of a bound decoder.
  */
-#define UPCONV_BOUND_WORDS 64
+#define UPCONV_BOUND_WORDS 56
 #endif
 
 #if defined(UPCONV_POINTERS_64)
 /**
  * 8-byte words of a bound decoder.
  */
-#define UPCONV_BOUND_WORDS 128
+#define UPCONV_BOUND_WORDS 112
 #endif
 
 /**

@@ -38,17 +38,17 @@ pub struct upconv_node {
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 336;
+pub const UPCONV_DECODER_WORDS: usize = 256;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a decoder's plan.
-pub const UPCONV_DECODER_WORDS: usize = 656;
+pub const UPCONV_DECODER_WORDS: usize = 480;
 
 #[cfg(target_pointer_width = "32")]
 /// 8-byte words of a bound decoder.
-pub const UPCONV_BOUND_WORDS: usize = 64;
+pub const UPCONV_BOUND_WORDS: usize = 56;
 #[cfg(target_pointer_width = "64")]
 /// 8-byte words of a bound decoder.
-pub const UPCONV_BOUND_WORDS: usize = 128;
+pub const UPCONV_BOUND_WORDS: usize = 112;
 
 /// A planned decoder. The memory is the caller's; nodes and layers have to live as long as it does.
 #[repr(C)]

@@ -203,6 +203,7 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         input.whole = ptr::null();
 
         input.rows = None;
+        let two = [input; 2];
         let mut bind = |input: &upconv_input_i8, len| {
             said(|why| upconv_bind_i8(bound, &*decoder, input, 1, memory.as_mut_ptr(), 2, row.as_mut_ptr(), len, why)).0
         };
@@ -210,6 +211,10 @@ fn rows_come_from_a_function_or_are_pushed_in_pieces() {
         // A refusal leaves nothing bound, not even what was.
         assert_eq!(bind(&input, 3), upconv_status::Length);
         refused(upconv_status::Object, &absent("the bound decoder"), |why| upconv_next_row_i8(bound, &mut y, why));
+        assert_eq!(bind(&input, 4), upconv_status::Ok);
+        refused(upconv_status::Unsupported, "more than one pushed input is not supported", |why| {
+            upconv_bind_i8(bound, &*decoder, &raw const two[0], 2, memory_at.cast_mut(), 2, row_at.cast_mut(), 4, why)
+        });
         assert_eq!(bind(&input, 4), upconv_status::Ok);
         // Values must not be what the decoder writes.
         for (what, start) in [("memory", memory_at), ("row", row_at)] {

@@ -36,10 +36,12 @@ impl<'a, T> Node<'a, T> {
     pub const fn rows(shape: Shape) -> Self {
         Node { op: Op::Rows, spec: Spec::layer(shape, shape, Rows::Each) }
     }
+}
 
+impl<T> Op<'_, T> {
     /// The k-th node that it reads.
     pub(super) const fn from(&self, k: usize) -> Option<usize> {
-        match self.op {
+        match *self {
             Op::Layer(_, from) if k == 0 => Some(from),
             Op::Join(_, from) if k < from.len() => Some(from[k]),
             _ => None,
@@ -47,7 +49,7 @@ impl<'a, T> Node<'a, T> {
     }
 
     pub(super) const fn is_input(&self) -> bool {
-        matches!(self.op, Op::Whole | Op::Rows)
+        matches!(self, Op::Whole | Op::Rows)
     }
 }
 

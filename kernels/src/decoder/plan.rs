@@ -163,21 +163,25 @@ impl Late {
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Decoder<'a, T, const N: usize> {
-    pub(super) nodes: [Node<'a, T>; N],
+    pub(super) ops: [Op<'a, T>; N],
     pub(super) rings: [Ring<'a, T>; N],
     /// The nodes that there are, the first of N.
     len: usize,
     pub(super) inputs: usize,
+    output: Shape,
     pub(super) endless: bool,
     pub(super) order: Order,
     need: usize,
 }
 
-impl<T, const N: usize> Decoder<'_, T, N> {
-    /// The number of nodes; that it is at most N the optimiser sees here.
-    pub(super) const fn len(&self) -> usize {
-        if self.len < N { self.len } else { N }
-    }
+/// A decoder that is being planned, with what only its plan asks.
+struct Draft<'a, T, const N: usize> {
+    nodes: [Node<'a, T>; N],
+    rings: [Ring<'a, T>; N],
+    len: usize,
+    inputs: usize,
+    order: Order,
+    need: usize,
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -203,7 +207,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Ok::<(), upconv::Error>(())
     /// ```
     pub const fn plan_first(len: usize, nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        let mut best = match Self::place(len, nodes, [false; N]) {
+        let mut best = match Draft::place(len, nodes, [false; N]) {
             Ok(best) => best,
             Err(e) => return Err(e),
         };
@@ -219,14 +223,14 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                     whole[k] = k == i || best.rings[k].whole;
                     k += 1;
                 }
-                match Self::place(len, nodes, whole) {
+                match Draft::place(len, nodes, whole) {
                     Ok(other) if other.need < best.need => best = other,
                     _ => {}
                 }
             }
             i += 1;
         }
-        Ok(best.reaching())
+        Ok(best.decoder(false))
     }
 
     /// Plans the same decoder layer by layer: every tensor but the output is whole before it is read, and tensors that are no longer needed
@@ -235,8 +239,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// # Errors
     /// Those of [`plan`](Self::plan).
     pub const fn layer_by_layer(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        match Self::place(N, nodes, [true; N]) {
-            Ok(d) => Ok(d.reaching()),
+        match Draft::place(N, nodes, [true; N]) {
+            Ok(d) => Ok(d.decoder(false)),
             Err(e) => Err(e),
         }
     }
@@ -253,13 +257,12 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     /// Those of [`plan`](Self::plan); [`Error::Unsupported`] for whole inputs, for joins of signals at different rates and operators that do not repeat (positions that depend on the height, tables, unpooling, concatenation along the height);
     /// [`Error::Range`] when the height is too small for a row to be away from both ends.
     pub const fn endless(nodes: [Node<'a, T>; N]) -> Result<Self, Error> {
-        let mut d = match Self::place(N, nodes, [false; N]) {
+        let mut d = match Draft::place(N, nodes, [false; N]) {
             Ok(d) => d,
             Err(e) => return Err(e),
         };
-        d.endless = true;
         match d.repeat() {
-            Ok(()) => Ok(d.reaching()),
+            Ok(()) => Ok(d.decoder(true)),
             Err(e) => Err(e),
         }
     }
@@ -295,10 +298,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
 
     /// The shape of the last node.
     pub const fn output(&self) -> Shape {
-        match self.len().checked_sub(1) {
-            Some(last) => self.nodes[last].spec.output,
-            None => Shape::new(0, 0, 0),
-        }
+        self.output
     }
 
     /// How many rows are kept of node `i`, and how many it has; none are of an input that is whole and of the output.
@@ -308,6 +308,18 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         let ring = &self.rings[i];
         Some((ring.rows, ring.height))
+    }
+
+    /// The number of nodes; that it is at most N the optimiser sees here.
+    pub(super) const fn len(&self) -> usize {
+        if self.len < N { self.len } else { N }
+    }
+}
+
+impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
+    /// The number of nodes; that it is at most N the optimiser sees here.
+    const fn len(&self) -> usize {
+        if self.len < N { self.len } else { N }
     }
 
     const fn check(len: usize, nodes: &[Node<'a, T>; N]) -> Result<(), Error> {
@@ -326,11 +338,11 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 let (what, got) = ("the inputs of a join", inputs as i64);
                 return Err(Error::Range { what, got, min: 1, max: JOINED as i64 });
             }
-            if n + 1 == len && node.is_input() {
+            if n + 1 == len && node.op.is_input() {
                 return Err(Error::Node { node: n, what: "operators at the end", got: 0, need: 1 });
             }
             let mut k = 0;
-            while let Some(from) = node.from(k) {
+            while let Some(from) = node.op.from(k) {
                 if from >= n {
                     let (what, got) = ("a node that a node reads", crate::shape::signed(from));
                     return Err(Error::Range { what, got, min: 0, max: n as i64 - 1 });
@@ -341,7 +353,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
                 }
                 k += 1;
             }
-            if !node.is_input() && k != inputs {
+            if !node.op.is_input() && k != inputs {
                 return Err(Error::Node { node: n, what: "inputs of its join", got: k, need: inputs });
             }
             n += 1;
@@ -349,7 +361,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         let (mut read, mut n) = ([false; N], 0);
         while n < len {
             let mut k = 0;
-            while let Some(from) = nodes[n].from(k) {
+            while let Some(from) = nodes[n].op.from(k) {
                 read[at(&read, from)] = true;
                 k += 1;
             }
@@ -386,11 +398,11 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             layer: None,
             x: Source { row_len: 0, rows: 0, end: 0 },
         };
-        let mut d = Decoder { nodes, rings: [nothing; N], len, inputs: 0, endless: false, order: Order::NONE, need: 0 };
+        let mut d = Draft { nodes, rings: [nothing; N], len, inputs: 0, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
         while n < len {
             let mut k = 0;
-            while let Some(from) = nodes[n].from(k) {
+            while let Some(from) = nodes[n].op.from(k) {
                 // Another shape of the same values.
                 whole[at(&whole, from)] |= !same(nodes[at(&whole, from)].spec.output, nodes[n].spec.input(k));
                 k += 1;
@@ -402,7 +414,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             let (shape, outside) = (nodes[n].spec.output, matches!(nodes[n].op, Op::Whole));
             let whole = (whole[n] && n + 1 < len) || outside;
             d.rings[n] = Ring { height: shape.h, row_len: shape.row_len(), whole, input: d.inputs, ..nothing };
-            d.inputs += nodes[n].is_input() as usize;
+            d.inputs += nodes[n].op.is_input() as usize;
             n += 1;
         }
         let mut play = Play::new(&d);
@@ -417,10 +429,12 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         Ok(d)
     }
 
-    /// Tells the run what it would else ask the operators.
-    const fn reaching(mut self) -> Self {
+    /// The decoder, which tells the run what it would else ask the operators.
+    const fn decoder(mut self, endless: bool) -> Decoder<'a, T, N> {
         let (len, mut n) = (self.len(), 0);
+        let (mut ops, mut output) = ([Op::Rows; N], Shape::new(0, 0, 0));
         while n < len {
+            (ops[n], output) = (self.nodes[n].op, self.nodes[n].spec.output);
             let node = &self.nodes[n];
             let ring = &mut self.rings[n];
             ring.end = ring.at + ring.rows * ring.row_len;
@@ -447,7 +461,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             }
             n += 1;
         }
-        self
+        let Draft { rings, len, inputs, order, need, .. } = self;
+        Decoder { ops, rings, len, inputs, output, endless, order, need }
     }
 
     /// Places the rings, the largest first, each at the lowest place that no ring takes which lives at the same time.
@@ -501,7 +516,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             };
             root[n] = n;
             let mut k = 0;
-            while let Some(from) = self.nodes[n].from(k) {
+            while let Some(from) = self.nodes[n].op.from(k) {
                 let from = at(&rate, from);
                 let new = times(rate[from], (q, p));
                 if k == 0 {
@@ -524,7 +539,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             let late = Late { height: spec.input(0).h, p, q: Reciprocal::new(q as u32) };
             let (height, mut oy) = (self.rings[n].height, 0);
             while oy < height {
-                if !self.nodes[n].is_input() && late.rows(height, oy) > spec.reads(0, oy).end {
+                if !self.nodes[n].op.is_input() && late.rows(height, oy) > spec.reads(0, oy).end {
                     self.rings[n].late = Some(late);
                 }
                 oy += 1;
@@ -625,7 +640,7 @@ struct Play<const N: usize> {
 }
 
 impl<const N: usize> Play<N> {
-    const fn new<T>(d: &Decoder<'_, T, N>) -> Self {
+    const fn new<T: Element>(d: &Draft<'_, T, N>) -> Self {
         let mut play = Play { next: [0; N], want: [0; N], rows: [0; N], born: [usize::MAX; N], died: [0; N], clock: 0 };
         let (len, mut n) = (d.len(), 0);
         while n < len {
@@ -639,18 +654,18 @@ impl<const N: usize> Play<N> {
     }
 
     /// How many rows of its k-th input node `n` waits for.
-    const fn wanted<T>(&self, d: &Decoder<'_, T, N>, n: usize, k: usize) -> usize {
+    const fn wanted<T: Element>(&self, d: &Draft<'_, T, N>, n: usize, k: usize) -> usize {
         if n < N { Self::rows_for(d, (&d.nodes[n], &d.rings[n]), self.next[n], k) } else { 0 }
     }
 
     /// ... for its row `oy`.
-    const fn rows_for<T>(
-        d: &Decoder<'_, T, N>,
+    const fn rows_for<T: Element>(
+        d: &Draft<'_, T, N>,
         (node, ring): (&Node<'_, T>, &Ring<'_, T>),
         oy: usize,
         k: usize,
     ) -> usize {
-        match node.from(k) {
+        match node.op.from(k) {
             Some(from) if from < N && d.rings[from].whole => d.rings[from].height,
             Some(_) => max(node.spec.reads(k, oy).end, ring.known(oy)),
             None => 0,
@@ -658,9 +673,9 @@ impl<const N: usize> Play<N> {
     }
 
     /// The first of the nodes that `n` reads which lacks rows.
-    const fn lacking<T>(&self, d: &Decoder<'_, T, N>, n: usize) -> Option<usize> {
+    const fn lacking<T: Element>(&self, d: &Draft<'_, T, N>, n: usize) -> Option<usize> {
         let mut k = 0;
-        while let Some(from) = d.nodes[n].from(k) {
+        while let Some(from) = d.nodes[n].op.from(k) {
             let want = if k == 0 { self.want[n] } else { self.wanted(d, n, k) };
             if from < N && self.next[from] < want {
                 return Some(from);
@@ -671,7 +686,7 @@ impl<const N: usize> Play<N> {
     }
 
     /// Makes one row; answers of which node, N after the last.
-    const fn step<T>(&mut self, d: &Decoder<'_, T, N>) -> usize {
+    const fn step<T: Element>(&mut self, d: &Draft<'_, T, N>) -> usize {
         let Some(last) = d.len().checked_sub(1) else { return N };
         if self.next[last] >= d.rings[last].height {
             return N;
@@ -692,7 +707,7 @@ impl<const N: usize> Play<N> {
         self.died[n] = max(self.died[n], self.clock);
         self.rows[n] = if ring.whole { ring.height } else { max(self.rows[n], 1) };
         let mut k = 0;
-        while let Some(from) = node.from(k)
+        while let Some(from) = node.op.from(k)
             && from < N
         {
             let reads = node.spec.reads(k, self.next[n]);
@@ -721,7 +736,7 @@ impl<const N: usize> Play<N> {
     }
 
     /// Goes back by a period where every node has left the beginning by more than that.
-    const fn shift<T>(&mut self, d: &Decoder<'_, T, N>) -> bool {
+    const fn shift<T: Element>(&mut self, d: &Draft<'_, T, N>) -> bool {
         let (len, mut n) = (d.len(), 0);
         while n < len {
             if self.next[n] < d.rings[n].first + d.rings[n].period {
@@ -732,7 +747,7 @@ impl<const N: usize> Play<N> {
         n = 0;
         while n < len {
             self.next[n] -= d.rings[n].period;
-            if let Some(from) = d.nodes[n].from(0) {
+            if let Some(from) = d.nodes[n].op.from(0) {
                 // A row that reads nothing wants none.
                 self.want[n] = self.want[n].saturating_sub(d.rings[at(&d.rings, from)].period);
             }

@@ -1,8 +1,8 @@
 //! A decoder on its memory: rows made on demand.
 
+use super::Decoder;
 use super::node::Op;
 use super::plan::{Reach, Ring, Source};
-use super::{Decoder, Node};
 use crate::plan::{div, length, rem};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Error, Join, Shape, Window};
@@ -100,11 +100,11 @@ impl<E: fmt::Debug + fmt::Display> core::error::Error for SendError<E> {}
 
 /// An input of a decoder.
 pub enum Input<'a, T> {
-    /// A whole tensor, in flash or in RAM, for [`Node::whole`].
+    /// A whole tensor, in flash or in RAM, for [`Node::whole`](crate::Node::whole).
     Whole(&'a [T]),
-    /// Rows on demand, for [`Node::rows`].
+    /// Rows on demand, for [`Node::rows`](crate::Node::rows).
     Rows(&'a mut dyn RowSource<T>),
-    /// Rows that are [pushed](BoundDecoder::push), for [`Node::rows`].
+    /// Rows that are [pushed](BoundDecoder::push), for [`Node::rows`](crate::Node::rows).
     Pushed,
 }
 
@@ -138,7 +138,7 @@ pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
 
 /// All but the counters: its code does not depend on the number of nodes.
 struct Parts<'a, 'i, T> {
-    nodes: &'a [Node<'a, T>],
+    ops: &'a [Op<'a, T>],
     rings: &'a [Ring<'a, T>],
     inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
@@ -172,9 +172,10 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ) -> Result<BoundDecoder<'b, 'i, T, N>, Error> {
         length("the inputs of the decoder", inputs.len(), self.inputs)?;
         length("the decoder's memory", memory.len(), self.need())?;
-        for (node, input) in self.nodes.iter().take(self.len()).filter(|n| n.is_input()).zip(inputs.iter()) {
-            match (node.op, input) {
-                (Op::Whole, Input::Whole(x)) => length("an input", x.len(), node.spec.output.len())?,
+        let nodes = self.ops.iter().zip(&self.rings).take(self.len());
+        for ((op, ring), input) in nodes.filter(|(op, _)| op.is_input()).zip(inputs.iter()) {
+            match (op, input) {
+                (Op::Whole, Input::Whole(x)) => length("an input", x.len(), ring.height * ring.row_len)?,
                 // Only what is pushed tells how long it is.
                 (Op::Rows, Input::Rows(_)) if self.endless && inputs.len() > 1 => {
                     return Err(Error::Unsupported { what: "a row source beside other inputs of an endless decoder" });
@@ -191,9 +192,9 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
             return Err(Error::Unsupported { what: "a whole output of an endless decoder" });
         }
         let len = self.len();
-        let (nodes, rings, endless) = (&self.nodes[..len], &self.rings[..len], self.endless);
+        let (ops, rings, endless) = (&self.ops[..len], &self.rings[..len], self.endless);
         let parts = Parts {
-            nodes,
+            ops,
             rings,
             inputs,
             memory,
@@ -400,7 +401,11 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     pub fn send<S: RowSink<T>>(&mut self, sink: &mut S) -> Result<(), SendError<S::Error>> {
         self.parts.at_once()?;
         self.restart();
-        let shape = self.parts.nodes.last().map_or(Shape::new(0, 0, 0), |n| n.spec.output);
+        let shape = match self.parts.ops.last() {
+            Some(Op::Layer(layer, _)) => layer.output(),
+            Some(Op::Join(join, _)) => join.output(),
+            _ => Shape::new(0, 0, 0),
+        };
         sink.begin(shape).map_err(SendError::Sink)?;
         let mut y = 0;
         while let Some(row) = self.next_row() {
@@ -428,8 +433,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         self.open = self.endless;
         (self.after, self.rest) = (self.settle, &[]);
         self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
-        for (n, (node, ring)) in self.nodes.iter().zip(self.rings).enumerate() {
-            let next = if let Op::Whole = node.op { ring.height } else { 0 };
+        for (n, (op, ring)) in self.ops.iter().zip(self.rings).enumerate() {
+            let next = if let Op::Whole = op { ring.height } else { 0 };
             let want = self.asked(n, 0);
             if let Some(s) = state.get_mut(n) {
                 *s = State { next, to: ring.at, want, asker: 0 };
@@ -440,8 +445,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// The rows of each input that a node without a formula waits for before its row `oy`; what a join reads that is no such row it is asked.
     #[inline(never)]
     fn asked(&self, n: usize, oy: usize) -> usize {
-        let (Some(node), Some(ring)) = (self.nodes.get(n), self.rings.get(n)) else { return 0 };
-        match node.op {
+        let (Some(op), Some(ring)) = (self.ops.get(n), self.rings.get(n)) else { return 0 };
+        match op {
             Op::Join(..) => oy + 1,
             Op::Layer(layer, _) if oy < ring.height && ring.layer.is_none() => {
                 let end = layer.reads(oy).end;
@@ -519,15 +524,15 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// input has no row.
     #[inline(never)]
     fn other(&mut self, state: &mut [State], n: usize, pushed: &mut [&[T]]) -> Option<Option<usize>> {
-        let (node, ring, now) = (self.nodes.get(n)?, self.rings.get(n)?, *state.get(n)?);
-        let lacking = match node.op {
+        let (op, ring, now) = (*self.ops.get(n)?, self.rings.get(n)?, *state.get(n)?);
+        let lacking = match op {
             Op::Layer(layer, from) => {
                 let (input, has) = (self.rings.get(from)?, state.get(from)?);
                 if input.lack(has, now.want) {
                     Some(from)
                 } else {
                     let (room, y) = self.room(n, now.to)?;
-                    layer.row(now.next, &room.window(input, node.spec.input(0), has), y);
+                    layer.row(now.next, &room.window(input, || layer.input(), has), y);
                     None
                 }
             }
@@ -546,7 +551,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Computes the next row of a join, or answers the first of the nodes that it reads which lacks rows.
     #[inline(never)]
     fn join(&mut self, state: &[State], n: usize, join: &dyn Join<T>, from: &[usize]) -> Option<Option<usize>> {
-        let (rings, node, ring, now) = (self.rings, self.nodes.get(n)?, self.rings.get(n)?, state.get(n)?);
+        let (rings, ring, now) = (self.rings, self.rings.get(n)?, state.get(n)?);
         for (k, &from) in from.iter().enumerate() {
             let want = if ring.each { now.want } else { join.reads(k, now.next).end };
             if rings.get(from)?.lack(state.get(from)?, want) {
@@ -556,7 +561,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         let (room, y) = self.room(n, now.to)?;
         let mut windows = [Window::of(&[], [0, 0], 0, [0, 0]); JOINED];
         for (k, (window, &from)) in windows.iter_mut().zip(from).enumerate() {
-            *window = room.window(rings.get(from)?, node.spec.input(k), state.get(from)?);
+            *window = room.window(rings.get(from)?, || join.input(k), state.get(from)?);
         }
         join.row(now.next, cut(&windows, 0, from.len()), y);
         Some(None)
@@ -603,10 +608,10 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         if !self.open || !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
             return;
         }
-        for ((s, ring), node) in state.iter_mut().zip(self.rings).zip(self.nodes) {
+        for ((s, ring), op) in state.iter_mut().zip(self.rings).zip(self.ops) {
             s.next -= ring.period;
             // A row that reads nothing wants none.
-            s.want = s.want.saturating_sub(self.input_period(node));
+            s.want = s.want.saturating_sub(self.input_period(op));
         }
         // The order begins, or begins again.
         if self.after <= 1 && self.rest.is_empty() {
@@ -620,7 +625,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             return Ok(());
         }
         let (mut laps, mut first) = (0, None);
-        for ((now, ring), _) in state.iter().zip(self.rings).zip(self.nodes).filter(|(_, node)| node.is_input()) {
+        for ((now, ring), _) in state.iter().zip(self.rings).zip(self.ops).filter(|(_, op)| op.is_input()) {
             let values = now.want + left.get(pushed_before(self.inputs, ring.input)).map_or(0, |x| x.len());
             let (rows, part) = (div(values, ring.row_len), rem(values, ring.row_len));
             let got = now.next + rows;
@@ -647,10 +652,10 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             return Err(Error::Length { what: "the signal", got, need });
         }
         (self.open, self.turn, self.rest) = (false, usize::MAX, &[]);
-        for (n, ((s, ring), node)) in state.iter_mut().zip(self.rings).zip(self.nodes).enumerate() {
+        for (n, ((s, ring), op)) in state.iter_mut().zip(self.rings).zip(self.ops).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
-            if !node.is_input() {
+            if !op.is_input() {
                 s.want = self.asked(n, s.next);
             }
         }
@@ -658,8 +663,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
     }
 
     /// The period of what a node reads; all inputs of a join have the same.
-    fn input_period(&self, node: &Node<'_, T>) -> usize {
-        node.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
+    fn input_period(&self, op: &Op<'_, T>) -> usize {
+        op.from(0).and_then(|from| self.rings.get(from)).map_or(0, |ring| ring.period)
     }
 }
 
@@ -679,7 +684,7 @@ struct Room<'w, 'i, T> {
 
 impl<'w, T> Room<'w, '_, T> {
     /// The rows of a node, as a reader sees them that asks for a shape.
-    fn window(&self, input: &Ring<'_, T>, shape: Shape, has: &State) -> Window<'w, T> {
+    fn window(&self, input: &Ring<'_, T>, shape: impl FnOnce() -> Shape, has: &State) -> Window<'w, T> {
         let (x, at, end) = match self.inputs.get(input.input) {
             Some(Input::Whole(all)) if input.rows == 0 => (*all, 0, all.len()),
             _ if input.at < self.before.len() => (self.before, has.to, input.end),
@@ -687,6 +692,7 @@ impl<'w, T> Room<'w, '_, T> {
             _ => (self.after, has.to.saturating_sub(self.gone), input.end.saturating_sub(self.gone)),
         };
         let (form, origin) = if input.whole {
+            let shape = shape();
             ([shape.row_len(), shape.h], 0)
         } else {
             ([input.row_len, input.rows], has.next.wrapping_sub(input.rows))
