@@ -14,17 +14,20 @@ fn seed() -> u64 {
 #[test]
 fn every_kernel_equals_the_exact_integer_model() {
     let seed = seed();
-    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS) {
-        let outcome = group(Random::new(seed), if cfg!(miri) { 4 } else { 3000 });
+    // Under Miri not the other type of what has no assembly.
+    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS.iter().filter(|_| !cfg!(miri))) {
+        println!("{name}");
+        let outcome = group(Random::new(seed), if cfg!(miri) { 3 } else { 3000 });
         assert_eq!(outcome.failed, 0, "{name}: {outcome:?} with seed {seed}");
-        assert_ne!(outcome.digest, 0);
+        assert!(cfg!(miri) || outcome.digest != 0);
     }
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "the same code once more")]
 fn the_suite_repeats_itself_and_depends_on_its_seed() {
     for &(name, group) in GROUPS.iter().chain(HOST_GROUPS) {
-        let run = |seed| -> Outcome { group(Random::new(seed), if cfg!(miri) { 2 } else { 40 }) };
+        let run = |seed| -> Outcome { group(Random::new(seed), 40) };
         let (a, b, c) = (run(5), run(5), run(6));
         assert_eq!(a, b, "{name}");
         assert_ne!(a.digest, c.digest, "{name}");

@@ -1,4 +1,4 @@
-//! What takes longer or a nightly compiler. `cargo xtask deep`: the kernels' suite under Miri, then every fuzz target. `cargo xtask mutate`:
+//! What takes longer or a nightly compiler. `cargo xtask deep`: the loops' models and the kernels' suite under Miri, then every fuzz target. `cargo xtask mutate`:
 //! whether the host's tests notice a change of the kernels.
 
 use crate::cargo::{cargo, run, target_dir};
@@ -25,7 +25,9 @@ pub fn all(seconds: u32) -> Result<()> {
     if !runs(&mut nightly(&["fuzz", "--version"])) {
         run(&mut nightly(&["install", "--locked", "cargo-fuzz"]))?;
     }
-    let miri = ["miri", "test", "--package", "host-tests", "--test=kernels"];
+    // The models of the loops in assembly, then all of it around the portable ones; each test and group is named as it begins.
+    run(nightly(&["miri", "test", "--package", "upconv", "--lib", "arch::"]).current_dir(&root))?;
+    let miri = ["miri", "test", "--package", "host-tests", "--test=kernels", "--", "--nocapture"];
     run(nightly(&miri).env("MIRIFLAGS", "-Zmiri-disable-isolation").current_dir(&root))?;
     run(nightly(&["miri", "test", "--package", "upconv-capi", "--test=edge"]).current_dir(&root))?;
     for target in TARGETS {

@@ -1022,7 +1022,7 @@ mod tests {
                 assert!(inside && y[..at[1]].iter().chain(&y[at[1] + len..]).all(|y| *y == 99), "{n} {at:?} {len}");
             };
         let all = (1..70).flat_map(|n| [1, 2, 3, 4, 5].map(|count| (n, count)));
-        for (n, count) in all.step_by(if cfg!(miri) { 117 } else { 1 }) {
+        for (n, count) in all.step_by(if cfg!(miri) { 239 } else { 1 }) {
             for at in [[0, 0], [4, 8], [1, 0], [0, 3], [2, 2], [3, 1]] {
                 for factor in 1..6 {
                     let repeat = |x: &[i8], y: &mut [i8]| match factor {

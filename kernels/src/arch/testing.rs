@@ -30,11 +30,11 @@ macro_rules! wide_sums {
         #[test]
         fn wide_sums() {
             let mut random = Random(5);
-            for case in 0..if cfg!(miri) { 3 } else { 60 } {
+            for case in 0..if cfg!(miri) { 2 } else { 60 } {
                 let (channels, rows, len) = (
-                    1 + random.below(if cfg!(miri) { 5 } else { $most }),
+                    1 + random.below(if cfg!(miri) { 3 } else { $most }),
                     1 + random.below(3),
-                    1 + random.below(if cfg!(miri) { 100 } else { 600 }),
+                    1 + random.below(if cfg!(miri) { 40 } else { 600 }),
                 );
                 let (count, step, n) = (PIXELS + random.below(5), 1 + random.below(3), rows * len);
                 let run = Run { n, len: n + 3, skip: 2 };
@@ -72,7 +72,7 @@ macro_rules! few_is_exact {
         use crate::quant::Requant;
         use crate::{Activation, Multiplier, Quant, Rounding};
         let mut random = Random(13);
-        for case in 0..if cfg!(miri) { 20 } else { 4000 } {
+        for case in 0..if cfg!(miri) { 5 } else { 4000 } {
             let columns = case % 4 == 1;
             let (channels, rows, taps) = (1 + random.below(FEW.channels), random.below(4), 1 + random.below(3));
             let (channels, taps) = if columns { (2, 2) } else { (channels, taps) };

@@ -660,7 +660,7 @@ mod tests {
             (state >> 33) as usize % n
         };
         let wide = size_of::<T>() == 2;
-        for case in 0..if cfg!(miri) { 20 } else { 600 } {
+        for case in 0..if cfg!(miri) { 8 } else { 600 } {
             let m = if case % 3 == 0 { 1 + below(5) } else { 1 };
             let channels = if case % 2 == 0 { LANES } else { 1 + below(LANES) };
             let (above, rows, below_rows) = (below(2), below(4), below(2));

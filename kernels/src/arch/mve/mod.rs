@@ -1281,10 +1281,10 @@ mod tests {
     fn outputs_are_those_of_the_portable_loops<T: Element, W: Element, A: Accumulator>() {
         let mut random = Random(7);
         let (mut bordered, mut single) = (0, 0);
-        for case in 0..if cfg!(miri) { 12 } else { 600 } {
+        for case in 0..if cfg!(miri) { 5 } else { 600 } {
             let [most, wide, many] = if cfg!(miri) { [3, 12, 6] } else { [portable::SUMS, 40, 10] };
             let (channels, rows, taps) = (1 + random.below(most), 1 + random.below(3), 1 + random.below(3));
-            let c = if case % 7 == 0 { 100 } else { 1 + random.below(wide) };
+            let c = if case % 7 == 0 && !cfg!(miri) { 100 } else { 1 + random.below(wide) };
             let (count, stride) = (1 + random.below(many), 1 + random.below(2));
             let n = rows * taps * c;
             let (skip, behind) = (random.below(5), random.below(5));

@@ -649,8 +649,8 @@ mod tests {
 
     fn outputs_are_those_of_the_portable_loops<T: Element, W: Element>() {
         let mut random = Random(7);
-        for case in 0..if cfg!(miri) { 12 } else { 400 } {
-            let [most, wide] = if cfg!(miri) { [5, 12] } else { [SUMS, 30] };
+        for case in 0..if cfg!(miri) { 6 } else { 400 } {
+            let [most, wide] = if cfg!(miri) { [5, 8] } else { [SUMS, 30] };
             let (channels, rows, taps) = (1 + random.below(most), 1 + random.below(3), 1 + random.below(3));
             let (c, count, stride) = (1 + random.below(wide), PIXELS + random.below(7), 1 + random.below(2));
             let n = rows * taps * c;
@@ -701,8 +701,8 @@ mod tests {
     /// Single pixels: every count of channels from every first one, one to many pieces, and clipped ones.
     fn single_pixels_are_those_of_the_portable_loops<T: Element, W: Element>() {
         let mut random = Random(11);
-        for case in 0..if cfg!(miri) { 6 } else { 400 } {
-            let most = if cfg!(miri) { 6 } else { SUMS };
+        for case in 0..if cfg!(miri) { 3 } else { 400 } {
+            let most = if cfg!(miri) { 5 } else { SUMS };
             let (all, rows, pieces) = (1 + random.below(most), 1 + random.below(4), 1 + random.below(6));
             let (len, step, skip) = (1 + random.below(20), 20 + random.below(3), random.below(5));
             let row = pieces * len + random.below(3);
@@ -762,8 +762,8 @@ mod tests {
     fn halves() {
         let mut random = Random(3);
         let mut ours_of = 0;
-        for case in 0..if cfg!(miri) { 20 } else { 1000 } {
-            let channels = 1 + random.below(SUMS);
+        for case in 0..if cfg!(miri) { 6 } else { 1000 } {
+            let channels = 1 + random.below(if cfg!(miri) { 3 } else { SUMS });
             let (most, nearest) = if case % 9 == 0 { (31, 0) } else { (22, 1) };
             let bias = (0..channels)
                 .map(|_| (random.below(1 << 31) as i64 - (1 << 30) + 1).min(SMALL as i64) >> random.below(31));
