@@ -12,11 +12,14 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::mem;
 use std::path::Path;
+use std::time::Duration;
 
 /// The function of the firmware that reads the counter of instructions, before and after what is counted.
 const COUNTER: &str = "Board>::instructions";
 /// The most instructions between two calls of it with nothing in between.
 const CALL: u64 = 16;
+/// A hundred times as slow, a large layer says nothing for some minutes.
+const PATIENCE: Duration = Duration::from_secs(1800);
 /// Functions below this part of all instructions are added up.
 const LEAST: f64 = 0.005;
 
@@ -34,7 +37,8 @@ pub fn table(core: &str, line: &str, cost: &Cost) -> Result<String> {
     let arguments = [core.board.emulator.arguments, &options.map(|option| &*option.to_owned().leak())].concat();
     let emulator: &Emulator = Box::leak(Box::new(Emulator { arguments: arguments.leak(), ..*core.board.emulator }));
     let board = Board { emulator, ..core.board };
-    let run = emulator::run(&board, "bench", &[line.to_owned()], &ProgressBar::hidden());
+    let bar = ProgressBar::hidden();
+    let run = emulator::converse(&board, "bench", &[line.to_owned()], &bar, PATIENCE, &mut |_, _| Ok(()));
     let counted = run.and_then(|_| counted(&trace, &functions, line.starts_with("fold")));
     fs::remove_file(&trace)?;
     let counted = counted?;
