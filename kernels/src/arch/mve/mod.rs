@@ -109,7 +109,10 @@ fn bare<T: Element, A: Accumulator>(
 ) {
     let mut all = [T::default(); SUMS];
     let all = cut_mut(&mut all, 0, block.channels);
-    block.requant.all::<T, i32, A>((0..block.channels).map(|c| block.bias(c)), block.multipliers(0), all);
+    for (c, all) in all.iter_mut().enumerate() {
+        small();
+        *all = block.requant.apply(block.bias(c), block.multiplier(c));
+    }
     for p in 0..pixels.count {
         let from = if p == 0 { skip } else { 0 };
         let end = if p + 1 == pixels.count { last } else { block.channels };
