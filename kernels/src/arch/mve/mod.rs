@@ -107,11 +107,19 @@ fn bare<T: Element, A: Accumulator>(
     [skip, last]: [usize; 2],
     y: &mut [T],
 ) {
+    let mut all = [T::default(); SUMS];
+    let all = cut_mut(&mut all, 0, block.channels);
+    for (c, all) in all.iter_mut().enumerate() {
+        small();
+        *all = block.requant.apply(block.bias(c), block.multiplier(c));
+    }
     for p in 0..pixels.count {
         let from = if p == 0 { skip } else { 0 };
         let end = if p + 1 == pixels.count { last } else { block.channels };
-        let y = cut_mut(y, (pixels.to + p * pixels.pitch + from).wrapping_sub(skip), end.saturating_sub(from));
-        block.requant.all::<T, i32, A>((from..end).map(|c| block.bias(c)), block.multipliers(from), y);
+        let all = cut(all, from, end.saturating_sub(from));
+        let y = cut_mut(y, (pixels.to + p * pixels.pitch + from).wrapping_sub(skip), all.len());
+        // SAFETY: there are no more of y than of all.
+        unsafe { isa::carry(y.as_mut_ptr().cast(), all.as_ptr().cast(), size_of_val(y)) };
     }
 }
 
