@@ -593,9 +593,12 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
                 self.apart(row, part, job, patch, pixels, y);
             }
         }
-        for alone in [0..inside, end..count] {
-            for i in alone {
-                self.pixel(row, part, job, patch, i, y);
+        let mut i = if inside > 0 { 0 } else { end };
+        while i < anew(part).count {
+            self.pixel(row, part, job, patch, i, y);
+            i += 1;
+            if i == inside {
+                i = end;
             }
         }
     }

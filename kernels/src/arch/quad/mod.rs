@@ -346,20 +346,21 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         pixels: &Pixels<'_, T>,
         y: &mut [T],
     ) {
-        let &Pixels { count, rows, len, zero, to, pitch, .. } = pixels;
+        let &Pixels { count, rows, len, to, pitch, .. } = pixels;
         // All bounds of weights and outputs are checked here, once; the loops have none.
         let call = Call::new(patch, w, run, &mut self.channels, self.end).filter(|_| count >= PIXELS);
         let room = to + count.saturating_sub(1) * pitch + self.channels.len() <= y.len();
         let Some(mut call) = call.filter(|_| room && rows.len() * len == run.n) else { return };
         call.pitch = pitch;
-        let (patch, offset) = (ptr::from_mut(patch), Patch::offset::<T>(zero));
+        let patch = ptr::from_mut(patch);
         call.x = patch;
         // Groups all of whose values lie inside and fit the patch.
         let plain = 0..if run.n <= CHUNK && len > 0 && self.end != End::Sums { pixels.last() + 1 } else { 0 };
         let mut i = 0;
         while i < pixels.count {
             let pixels = anew(pixels);
-            let &Pixels { count, step, zero, to, .. } = pixels;
+            let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
+            let offset = Patch::offset::<T>(zero);
             i = i.min(count.wrapping_sub(PIXELS)); // at least PIXELS
             let (first, y_at) = (pixels.first(i), to + i * pitch);
             if plain.contains(&first) {
