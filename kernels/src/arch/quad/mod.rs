@@ -337,7 +337,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     }
 
     /// [`portable::Job::groups`]
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn groups<T: Element, W: Element>(
         &mut self,
         patch: &mut Patch,
