@@ -1,4 +1,4 @@
-//! Chooses the inner loops from the target; `--cfg upconv_backend="portable"` in RUSTFLAGS, or another one that it can run, overrides it.
+//! Chooses the inner loops from the target; `--cfg upconv_backend="portable"` in RUSTFLAGS, or another one that the target can run, overrides it.
 
 use std::env;
 

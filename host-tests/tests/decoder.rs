@@ -530,3 +530,137 @@ fn signals_that_meet_at_two_rates_are_refused() {
     let what = "a row source beside other inputs of an endless decoder";
     assert_eq!(refused, Error::Unsupported { what });
 }
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// A layer of two channels from height h to another: one of several kinds that do that.
+fn resample(h: usize, to: usize, from: usize, kind: usize) -> Node<'static, i8> {
+    let padded = |g: Geometry, top, bottom| g.padding(Padding { top, bottom, ..Padding::default() });
+    let x = Shape::new(h, 1, 2);
+    let conv = |g: Geometry| along(Conv::plan(x, 2, g));
+    if to < h {
+        let s = h / to;
+        let g = if kind % 2 == 0 { Geometry::new(s, 1) } else { padded(Geometry::new(s + 2, 1), 1, 1) };
+        return leak(conv(g.stride(s, 1))).node(from);
+    }
+    match (to / h, kind % 4) {
+        (1, 0) => leak(conv(padded(Geometry::new(3, 1), 1, 1))).node(from),
+        (1, 1) => leak(conv(padded(Geometry::new(4, 1), 3, 0))).node(from),
+        (1, 2) => leak(conv(padded(Geometry::new(4, 1), 0, 3))).node(from),
+        (1, _) => leak(conv(padded(Geometry::new(5, 1), 2, 2))).node(from),
+        (s, 0) => leak(Upsample::nearest(x, s, 1).unwrap()).node(from),
+        (s, 1) => leak(along(ConvTranspose::plan(x, 2, padded(Geometry::new(s + 2, 1).stride(s, 1), 1, 1)))).node(from),
+        (s, 2) => leak(along(ConvTranspose::plan(x, 2, Geometry::new(s, 1).stride(s, 1)))).node(from),
+        _ => leak(Upsample::bilinear(x, Resize::to(to, 1), Numerics::Exact).unwrap()).node(from),
+    }
+}
+
+/// Three signals of these multiples of a height, brought to a common one, two of them added, resampled, added to the third.
+#[derive(Clone, Copy, Debug)]
+struct Joined {
+    signals: [usize; 3],
+    first: usize,
+    second: [usize; 2],
+    kinds: [usize; 8],
+    turned: [bool; 2],
+}
+
+impl Joined {
+    fn nodes(self, unit: usize, input: fn(Shape) -> Node<'static, i8>) -> ([Node<'static, i8>; 13], [Shape; 3]) {
+        let Joined { signals, first, second: [up, down], kinds: k, turned } = self;
+        let x = signals.map(|m| Shape::new(unit * m, 1, 2));
+        let (first, second) = (unit * first, unit * first * up / down);
+        let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+        let add = |h: usize| leak(Add::plan(Shape::new(h, 1, 2), Shape::new(h, 1, 2), operands).unwrap());
+        let pair = |a, b, turned| -> &'static [usize] { leak(if turned { [b, a] } else { [a, b] }) };
+        let nodes = [
+            input(x[0]),
+            resample(x[0].h, unit, 0, k[0]),
+            resample(unit, first, 1, k[1]),
+            input(x[1]),
+            resample(x[1].h, unit, 3, k[2]),
+            resample(unit, first, 4, k[3]),
+            add(first).node(pair(2, 5, turned[0])),
+            resample(first, second, 6, k[4]),
+            input(x[2]),
+            resample(x[2].h, unit, 8, k[5]),
+            resample(unit, second, 9, k[6]),
+            add(second).node(pair(7, 10, turned[1])),
+            resample(second, second, 11, k[7]),
+        ];
+        (nodes, x)
+    }
+}
+
+#[test]
+fn three_signals_of_any_rates_are_what_they_are_as_whole_tensors() {
+    let mut state = 12345u32;
+    let mut random = move |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let mut equal = 0;
+    for case in 0..600 {
+        let (first, factor) = (1 + random(4), 2 + random(2));
+        let second = match random(3) {
+            0 => [factor, 1],
+            1 if first % factor == 0 => [1, factor],
+            _ => [1, 1],
+        };
+        let joined = Joined {
+            signals: [(); 3].map(|()| 1 + random(4)),
+            first,
+            second,
+            kinds: [(); 8].map(|()| random(16)),
+            turned: [(); 2].map(|()| random(2) == 1),
+        };
+        let planned = 24 + random(30);
+        let unit = (planned + random(60)).saturating_sub(random(2) * random(20));
+        let values: Vec<i8> = (0..unit * 8).map(|_| random(256) as u8 as i8).collect();
+        let (nodes, shapes) = joined.nodes(unit, Node::whole);
+        let signals = shapes.map(|shape| &values[values.len() - shape.len()..]);
+        let whole = Decoder::plan(nodes).unwrap();
+        let (mut memory, mut expected) = (vec![0; whole.need()], vec![0; whole.output().len()]);
+        let mut inputs = signals.map(Input::Whole);
+        whole.bind(&mut inputs, &mut memory, &mut expected).unwrap().run().unwrap();
+
+        let endless = match Decoder::endless(joined.nodes(planned, Node::rows).0) {
+            Ok(endless) => endless,
+            Err(Error::Range { what: "the planned height", .. }) => continue,
+            Err(error) => panic!("case {case}: {error}, {joined:?}"),
+        };
+        let (mut memory, mut row) = (vec![0; endless.need()], vec![0; endless.output().row_len()]);
+        let mut inputs = [const { Input::Pushed }; 3];
+        let mut stream = endless.bind(&mut inputs, &mut memory, &mut row).unwrap();
+        for _ in 0..2 {
+            let (mut taken, mut given, mut y) = ([0; 3], [0; 3], vec![]);
+            let step = 2 + random(40);
+            while (0..3).any(|i| given[i] < signals[i].len()) {
+                given = [0, 1, 2].map(|i| signals[i].len().min(given[i] + random(step)));
+                let mut chunks = [0, 1, 2].map(|i| &signals[i][taken[i]..given[i]]);
+                while let Some(row) = stream.push_each(&mut chunks) {
+                    y.extend_from_slice(row);
+                }
+                taken = [0, 1, 2].map(|i| given[i] - chunks[i].len());
+            }
+            let mut left = [0, 1, 2].map(|i| &signals[i][taken[i]..]);
+            match stream.finish_each(&left) {
+                Ok(()) => {
+                    while let Some(row) = stream.push_each(&mut left) {
+                        y.extend_from_slice(row);
+                    }
+                    assert_eq!(stream.complete(), Ok(()), "case {case}: {joined:?}");
+                    assert!(y == expected, "case {case}: {joined:?}, {planned} planned, {unit} came");
+                    equal += 1;
+                }
+                // Other lengths than the pattern can have, or too short for it.
+                Err(Error::NotDivisible { .. } | Error::Length { what: "the signal", .. }) => {}
+                Err(error) => panic!("case {case}: {error}, {joined:?}"),
+            }
+            stream.restart();
+        }
+    }
+    assert!(equal > 300, "{equal}");
+}

@@ -20,8 +20,11 @@ pub fn all() -> Result<()> {
     thread::scope(|scope| {
         let lints = scope.spawn(lints);
         let tested = tests::run();
-        lints.join().map_err(|_| anyhow!("the lints ended with a panic"))??;
-        tested
+        let linted = lints.join().map_err(|_| anyhow!("the lints ended with a panic"))?;
+        match (linted, tested) {
+            (Err(lints), Err(tests)) => Err(anyhow!("{lints}\n{tests}")),
+            (linted, tested) => linted.and(tested),
+        }
     })
 }
 

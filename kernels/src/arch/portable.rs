@@ -247,7 +247,7 @@ pub(super) fn pixel<T: Element, W: Element, S: Accumulator, A: Accumulator, cons
     }
 }
 
-/// All outputs of pixels of at most FEW channels, without a [`Job`].
+/// All outputs of pixels of what [`FEW`] names, without a [`Job`].
 pub(crate) fn few<T, W, A>(
     _: &Block<'_, A>,
     _: &[W],

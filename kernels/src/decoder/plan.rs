@@ -504,7 +504,7 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
     /// Finds the periods of a signal without end, and the rows that it needs.
     const fn repeat(&mut self) -> Result<(), Error> {
         // Rows per row of an input, `root`, as fractions, until all count from the same one; their common denominator is the period.
-        let (mut rate, mut root, mut period, mut last) = ([(1, 1); N], [0; N], 1, [usize::MAX; N]);
+        let (mut rate, mut root, mut period, mut last) = ([(1, 1); N], [0; N], 1usize, [usize::MAX; N]);
         let (len, mut n) = (self.len(), 0);
         while n < len {
             let spec = &self.nodes[n].spec;
@@ -548,12 +548,12 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
         }
         n = 0;
         while n < len {
-            period *= div(rate[n].1, max(gcd(period, rate[n].1), 1));
+            period = period.saturating_mul(div(rate[n].1, max(gcd(period, rate[n].1), 1)));
             n += 1;
         }
         n = 0;
         while n < len {
-            self.rings[n].period = div(period * rate[n].0, rate[n].1);
+            self.rings[n].period = div(period.saturating_mul(rate[n].0), rate[n].1);
             n += 1;
         }
         // Until it comes back to rows where it has been, it must stay away from the end.
@@ -759,8 +759,10 @@ impl<const N: usize> Play<N> {
 
 /// The product of two fractions, in lowest terms.
 const fn times(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
-    let g = max(gcd(a.0 * b.0, a.1 * b.1), 1);
-    (div(a.0 * b.0, g), div(a.1 * b.1, g))
+    // What leaves usize is no period that a signal could be planned at.
+    let (above, below) = (a.0.saturating_mul(b.0), a.1.saturating_mul(b.1));
+    let g = max(gcd(above, below), 1);
+    (div(above, g), div(below, g))
 }
 
 /// `i` where `of` has it; the plan has checked that, and the optimiser sees it here.

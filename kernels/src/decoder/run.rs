@@ -162,7 +162,7 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
     ///
     /// # Errors
     /// [`Error::Length`] when a slice has another length or the number of inputs is wrong; [`Error::Unsupported`] for rows where the plan has a
-    /// whole tensor, the other way round, or a row source beside other inputs of an endless decoder.
+    /// whole tensor, the other way round, or a row source beside other inputs of an endless decoder, whose output is a row, too.
     #[inline(never)]
     pub fn bind<'b, 'i>(
         &'b self,
@@ -261,7 +261,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// [`next_row`](Self::next_row) with values for the [pushed](Input::Pushed) input: takes as many as the row asks for off the front of `values`.
     /// `None` when these do not suffice, all taken, or after the last row.
     ///
-    /// Rows may be cut anywhere: however a signal is cut into chunks, the same rows come out.
+    /// With several pushed inputs use [`push_each`](Self::push_each): this one gives to the first. Rows may be cut anywhere: however a signal is cut into chunks, the same rows come out.
     ///
     /// ```
     /// use upconv::{Decoder, Input, Node, Numerics, Resize, Shape, Upsample};

@@ -92,7 +92,7 @@ pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(
 /// The outputs of sums, one for all or each with a multiplier of its own.
 ///
 /// # Safety
-/// There are as many sums as outputs, at least one, and one multiplier or as many.
+/// There are as many sums as outputs, at least one, and one multiplier, whose factor is below 1/2 unless the block has as many channels, or as many.
 #[inline(always)]
 pub(super) unsafe fn outputs<T: Element, A: Accumulator>(block: &Block<'_, A>, sums: *const i32, y: &mut [T]) {
     let (multipliers, requant, channels) = (block.multipliers, &raw const block.requant, y.len());

@@ -90,12 +90,14 @@ fn all<T: Element, W: Element, A: Accumulator>(
     ends: [usize; 2],
     y: &mut [T],
 ) {
+    if run.n == 0 {
+        return bare(block, pixels, ends, y);
+    }
     let mut job = Job::<i32, A>::new(block);
     job.start::<T>();
     job.subtract(pixels.zero, w, run);
-    if !job.row(&mut Patch::new(), w, run, pixels, ends, y) {
-        bare(block, pixels, ends, y);
-    }
+    let fits = job.row(&mut Patch::new(), w, run, pixels, ends, y);
+    debug_assert!(fits, "FEW promises what `row` asks");
 }
 
 /// The same where no tap reads an input.

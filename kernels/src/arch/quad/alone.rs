@@ -31,7 +31,7 @@ pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(
             let mut strip = Strip {
                 pieces: pieces.start,
                 end: pieces.end,
-                channel: channels.as_mut_ptr(),
+                channel: channels.all.as_mut_ptr().cast(),
                 y: y.as_mut_ptr().cast(),
                 pitch: 1,
                 step: run.len * size_of::<W>(),
@@ -47,14 +47,15 @@ pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(
         return;
     }
     if end == End::Sums {
-        scale(block, &channels, 0, y);
+        // SAFETY: so many have their first sums.
+        unsafe { scale::<T, i32, A>(block, channels.all.as_ptr().cast(), 0..channels.len, y) };
     } else if block.requant.clamps::<T>() {
         block.requant.clamp_narrow(y);
     }
 }
 
 impl Channels<i32> {
-    /// The same as [`start`](Channels::start), but of the sums only the first ones.
+    /// The same as [`start`](Channels::start), but of the sums only the first ones: no reference may be made to such channels.
     #[inline(never)]
     fn first_sums<A: Accumulator>(&mut self, block: &Block<'_, A>) -> bool {
         let (n, half) = (block.channels.min(SUMS), 2 * block.requant.zero + 1);

@@ -1176,7 +1176,7 @@ mod model {
                         w = w.add(4);
                     }
                 }
-                to = to.add(2 * step);
+                to = to.wrapping_add(2 * step); // beyond the end, after the last row
             }
         }
     }

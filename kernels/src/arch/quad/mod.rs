@@ -24,7 +24,7 @@ use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
 pub(crate) use alone::alone;
 use core::mem::MaybeUninit;
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Range};
 use core::ptr::{self, null_mut};
 use core::slice::{Iter, from_mut};
 pub(crate) use isa::Patch;
@@ -110,7 +110,7 @@ impl<S> Deref for Channels<S> {
 
     #[inline(always)]
     fn deref(&self) -> &[Channel<S>] {
-        // SAFETY: as many have been written.
+        // SAFETY: as many have been written; `alone`, which writes parts of them, makes no reference.
         unsafe { core::slice::from_raw_parts(self.all.as_ptr().cast(), self.len) }
     }
 }
@@ -141,16 +141,20 @@ impl<S: Accumulator> Channel<S> {
     }
 }
 
-/// The outputs of the first sums of channels, from channel `first` on.
+/// The outputs of the first sums of some channels.
+///
+/// # Safety
+/// They have them.
 #[inline(never)]
-fn scale<T: Element, S: Accumulator, A: Accumulator>(
+unsafe fn scale<T: Element, S: Accumulator, A: Accumulator>(
     block: &Block<'_, A>,
-    channels: &[Channel<S>],
-    first: usize,
+    channels: *const Channel<S>,
+    some: Range<usize>,
     y: &mut [T],
 ) {
-    let sums = channels.iter().skip(first).map(|channel| channel.sums[0]);
-    block.requant.all::<T, S, A>(sums, block.multipliers(first), y);
+    // SAFETY: the caller's.
+    let sums = some.clone().map(|c| unsafe { (&raw const (*channels.wrapping_add(c)).sums[0]).read() });
+    block.requant.all::<T, S, A>(sums, block.multipliers(some.start), y);
 }
 
 /// The next one, in turn.
@@ -497,7 +501,8 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             unsafe { (if left > 0 { End::Sums } else { end }).of(loops)(&mut strip) };
         }
         if end == End::Sums {
-            scale(self.block, &self.channels, first, y);
+            // SAFETY: all have been started.
+            unsafe { scale(self.block, self.channels.as_ptr(), first..self.channels.len, y) };
         }
         if end == End::Sums || one.rows * one.pieces > PIECES {
             self.again();
