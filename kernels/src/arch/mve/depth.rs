@@ -590,17 +590,18 @@ mod model {
 
     pub(super) unsafe extern "C" fn factors(half: *mut Half, from: *const From) -> i32 {
         // SAFETY: the caller's.
-        let (half, from) = unsafe { (&mut *half, &*from) };
+        let from = unsafe { &*from };
         let mut highest = -1;
         for lane in 0..HALF {
             let (c, i) = (lane.min(from.channels - 1), lane % 2 * (HALF / 2) + lane / 2);
-            // SAFETY: the caller's.
-            let m = unsafe { &*from.multipliers.byte_add(c * from.step) };
-            // SAFETY: the caller's.
-            half.bias[i] = unsafe { *from.bias.byte_add(c * from.hop) };
-            [half.q[i], half.shift[i]] = factor(m, from.wide != 0);
-            highest = half.shift[i].max(highest);
-            (half.low[lane], half.high[lane]) = (from.low as i16, from.high as i16);
+            // SAFETY: the caller's; no reference is made to the half, of which `at` may not have been written.
+            unsafe {
+                let [q, shift] = factor(&*from.multipliers.byte_add(c * from.step), from.wide != 0);
+                (*half).bias[i] = *from.bias.byte_add(c * from.hop);
+                ((*half).q[i], (*half).shift[i]) = (q, shift);
+                highest = shift.max(highest);
+                ((*half).low[lane], (*half).high[lane]) = (from.low as i16, from.high as i16);
+            }
         }
         highest
     }

@@ -1150,10 +1150,10 @@ mod model {
                 (0..four).for_each(|c| sums[c] = (*s.channel.add(c)).sums[0]);
                 let sums = products::<X, W>(s, false, four, sums);
                 for (c, &acc) in sums.iter().enumerate().take(four) {
-                    let channel = &mut *s.channel.add(c);
+                    let channel = s.channel.add(c);
                     match END {
-                        0 => channel.sums[0] = acc,
-                        _ => *s.y.add(c) = output(acc, channel.q, channel.h, channel.e, END == 2),
+                        0 => (*channel).sums[0] = acc,
+                        _ => *s.y.add(c) = output(acc, (*channel).q, (*channel).h, (*channel).e, END == 2),
                     }
                 }
                 (s.channel, s.y, s.count) = (s.channel.add(four), s.y.wrapping_add(four), s.count - four);
