@@ -24,7 +24,7 @@ pub struct Options {
     /// A layer in a line such as "conv_transpose 8x8x64 k2x2 s2x2 p0,0,0,0 op0,0 d1 g1 c32 i8"; without any, those of the README's table and the shapes around them
     #[arg(long = "layer", value_name = "SPEC", long_help = layer_help())]
     layers: Vec<String>,
-    /// Also print in which functions the instructions of each --layer are
+    /// Also print in which functions the instructions of each --layer are; takes up to some minutes a layer, and 80 bytes an instruction in target/ meanwhile
     #[arg(long, requires = "layers", conflicts_with = "board")]
     profile: bool,
     /// Also write {layer, core, macs, outputs, insns, scratch_bytes, weight_bytes, …} of every layer and core to a file

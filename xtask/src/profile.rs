@@ -37,8 +37,10 @@ pub fn table(core: &str, line: &str, cost: &Cost) -> Result<String> {
     let arguments = [core.board.emulator.arguments, &options.map(|option| &*option.to_owned().leak())].concat();
     let emulator: &Emulator = Box::leak(Box::new(Emulator { arguments: arguments.leak(), ..*core.board.emulator }));
     let board = Board { emulator, ..core.board };
-    let bar = ProgressBar::hidden();
+    let bar = ProgressBar::new_spinner().with_message(format!("profile of {line} on {}", core.name));
+    bar.enable_steady_tick(Duration::from_millis(100));
     let run = emulator::converse(&board, "bench", &[line.to_owned()], &bar, PATIENCE, &mut |_, _| Ok(()));
+    bar.finish_and_clear();
     let counted = run.and_then(|_| counted(&trace, &functions, line.starts_with("fold")));
     // There is none when the emulator did not start.
     let _ = fs::remove_file(&trace);
