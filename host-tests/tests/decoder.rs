@@ -606,7 +606,7 @@ fn three_signals_of_any_rates_are_what_they_are_as_whole_tensors() {
         let (first, factor) = (1 + random(4), 2 + random(2));
         let second = match random(3) {
             0 => [factor, 1],
-            1 if first % factor == 0 => [1, factor],
+            1 if first.is_multiple_of(factor) => [1, factor],
             _ => [1, 1],
         };
         let joined = Joined {
