@@ -542,7 +542,7 @@ fn resample(h: usize, to: usize, from: usize, kind: usize) -> Node<'static, i8> 
     let conv = |g: Geometry| along(Conv::plan(x, 2, g));
     if to < h {
         let s = h / to;
-        let g = if kind % 2 == 0 { Geometry::new(s, 1) } else { padded(Geometry::new(s + 2, 1), 1, 1) };
+        let g = if kind.is_multiple_of(2) { Geometry::new(s, 1) } else { padded(Geometry::new(s + 2, 1), 1, 1) };
         return leak(conv(g.stride(s, 1))).node(from);
     }
     match (to / h, kind % 4) {
