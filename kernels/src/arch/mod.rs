@@ -132,13 +132,13 @@ pub(crate) fn small() {
 #[inline(always)]
 #[allow(unsafe_code, clippy::pointers_in_nomem_asm_block)] // it passes through
 pub(crate) fn anew<T>(x: &T) -> &T {
-    #[allow(unused_mut)]
-    let mut x = core::ptr::from_ref(x);
-    // SAFETY: there is no instruction.
     #[cfg(target_os = "none")]
-    unsafe {
-        core::arch::asm!("/* {} */", inout(reg) x, options(nomem, nostack, preserves_flags));
-    }
-    // SAFETY: it is what it was.
-    unsafe { &*x }
+    let x = {
+        let mut at = core::ptr::from_ref(x);
+        // SAFETY: there is no instruction.
+        unsafe { core::arch::asm!("/* {} */", inout(reg) at, options(nomem, nostack, preserves_flags)) };
+        // SAFETY: it is what it was.
+        unsafe { &*at }
+    };
+    x
 }
