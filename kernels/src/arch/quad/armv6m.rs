@@ -11,6 +11,7 @@
 //! |2 a1 q1| <= 2^30, and the sum is at most 2^29 + 2^30 + 2^14 < 2^31.
 
 #[cfg(not(target_arch = "arm"))]
+#[allow(dead_code)] // other cores have columns
 mod model;
 mod words;
 
@@ -19,8 +20,6 @@ use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
 #[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
-#[cfg(not(target_arch = "arm"))]
-use words::difference;
 pub(super) use words::{HALVES, widen_i16};
 pub(crate) use words::{Patch, SUMS};
 

@@ -12,8 +12,6 @@ use asm::{COLUMN_LOOPS, SPREAD};
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
 #[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
-#[cfg(not(target_arch = "arm"))]
-use words::difference;
 pub(super) use words::{HALVES, widen_i16};
 pub(crate) use words::{Patch, SUMS};
 

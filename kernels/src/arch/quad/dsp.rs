@@ -13,11 +13,18 @@
 //! widened once (1 LDR, 2 SXTAB16), for both taps of both channels (2 LDM, 8 SMLAD), whose weights are widened once a row.
 
 #[cfg(not(target_arch = "arm"))]
-use super::quad::Channel;
-use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
+mod model;
+
+use super::quad::{Call, Channel, Columns, Halves, Loop, PIXELS, Spread, Strip, Strips};
 use crate::Element;
 use crate::arch::portable;
+#[cfg(target_arch = "arm")]
+use asm::{COLUMN_LOOPS, SPREAD, halves};
+#[cfg(target_arch = "arm")]
+pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 use core::mem::MaybeUninit;
+#[cfg(not(target_arch = "arm"))]
+pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen as widen_i16};
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
@@ -49,7 +56,7 @@ impl Patch {
 
     /// Pixel `p` has the inputs `x` from value `at` on, for int16 weights or others.
     #[inline(always)]
-    fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32, wide: bool) {
+    pub(super) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32, wide: bool) {
         for (at, x) in (at..).zip(x) {
             if let Some(quad) = self.x.get_mut(at / 4) {
                 let [pair, half] = place(at, wide);
@@ -77,26 +84,58 @@ fn place(at: usize, wide: bool) -> [usize; 2] {
     if wide { [high, low] } else { [low, high] }
 }
 
-#[cfg(target_arch = "arm")]
-pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
-#[cfg(target_arch = "arm")]
-use asm::{columns_double, columns_single, halves, spread_weights};
-#[cfg(not(target_arch = "arm"))]
-pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
-#[cfg(not(target_arch = "arm"))]
-use model::{columns_double, columns_single, halves, spread_weights};
-
 /// Where sums become int16 outputs.
 pub(super) const HALVES: Option<Halves> = Some(halves);
 
 /// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> =
-    Some(Columns { words: 2, spread: Some(spread_weights), loops: [columns_double, columns_single] });
+pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 2, spread: Some(SPREAD), loops: COLUMN_LOOPS });
+
+/// By `SMMLAR`, or `SMMLA` once: the upper word of `h · 2^32 + 2 acc · q`, rounded or cut off.
+#[cfg(not(target_arch = "arm"))]
+fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
+    let (h, half) = if single { (h, 0) } else { (h + (acc >> 31), 1 << 31) };
+    let sum = (i64::from(h) << 32) + half;
+    (sum.wrapping_add(i64::from(acc.wrapping_shl(1)) * i64::from(q)) >> 32) as i32
+}
+
+#[cfg(not(target_arch = "arm"))]
+unsafe extern "C" fn halves(mut channel: *const Channel<i32>, end: *const Channel<i32>, mut y: *mut i16, pitch: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        while channel != end {
+            let Channel { sums, q, h, e, .. } = *channel;
+            for (p, acc) in sums.into_iter().enumerate() {
+                let v = scaled(acc, q, h, true) >> e;
+                *y.byte_add(p * pitch) = v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+            }
+            (channel, y) = (channel.add(1), y.add(1));
+        }
+    }
+}
+
+/// Pairs (0, 2) of four values, then their pairs (1, 3).
+#[cfg(not(target_arch = "arm"))]
+enum Weights {}
+
+#[cfg(not(target_arch = "arm"))]
+impl model::Order for Weights {
+    type Weight = i16;
+
+    fn place(_: usize, _: usize, i: usize, j: usize) -> usize {
+        let [pair, half] = place(i, false);
+        2 * (8 * (i / 4) + 4 * pair + j) + half
+    }
+}
+
+#[cfg(not(target_arch = "arm"))]
+const COLUMN_LOOPS: [Strips; 2] = [model::columns::<Weights, false>, model::columns::<Weights, true>];
+#[cfg(not(target_arch = "arm"))]
+const SPREAD: Spread = model::spread::<Weights>;
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::quad::Channel;
+    use super::super::quad::fill;
     use super::*;
     use core::arch::naked_asm;
 
@@ -144,10 +183,8 @@ mod asm {
     /// By itself, so that its registers are not those of the loop around it.
     #[inline(never)]
     unsafe fn fill_all(patch: &mut Patch, at: usize, x: &[*const i16; PIXELS], n: usize, offset: i32, wide: bool) {
-        for (p, &x) in x.iter().enumerate() {
-            // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
-        }
+        // SAFETY: the caller's.
+        unsafe { fill(patch, at, x, n, offset, wide) };
     }
 
     /// Stamps the copy of 16-bit values from the first of four on: how a and r12, which hold four, become a and b, whether two in a are a pair, and how
@@ -391,8 +428,10 @@ mod asm {
         };
     }
 
+    pub(super) const SPREAD: Spread = spread_weights;
+
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
         naked_asm!(
             ".cpu cortex-m33",
             ".macro tap at",
@@ -904,6 +943,8 @@ mod asm {
     }
     columns!(columns_double, "double");
     columns!(columns_single, "single");
+    /// The loops over columns that end with outputs rounded twice and once.
+    pub(super) const COLUMN_LOOPS: [Strips; 2] = [columns_double, columns_single];
 
     /// Dot products of bytes, of which the inputs take the zero point with them as they are widened.
     macro_rules! direct {
@@ -988,245 +1029,6 @@ mod asm {
             (1, _) => [sums_i8_i16, double_i8_i16, single_i8_i16],
             (_, 1) => [sums_i16_i8; 3],
             _ => [sums_i16_i16; 3],
-        }
-    }
-}
-
-/// The same steps in Rust.
-#[cfg(not(target_arch = "arm"))]
-mod model {
-    use super::*;
-
-    fn smlad(a: [i32; 2], b: [i32; 2], c: i32) -> i32 {
-        c.wrapping_add(a[0] * b[0]).wrapping_add(a[1].wrapping_mul(b[1]))
-    }
-
-    /// The upper word of `c · 2^32 + a · b`, rounded or cut off.
-    fn smmla(a: i32, b: i32, c: i32, round: bool) -> i32 {
-        let sum = (i64::from(c) << 32).wrapping_add(i64::from(a) * i64::from(b));
-        (sum.wrapping_add(i64::from(round) << 31) >> 32) as i32
-    }
-
-    pub(super) unsafe extern "C" fn halves(
-        mut channel: *const Channel<i32>,
-        end: *const Channel<i32>,
-        mut y: *mut i16,
-        pitch: usize,
-    ) {
-        // SAFETY: the caller's.
-        unsafe {
-            while channel != end {
-                let Channel { sums, q, h, e, .. } = *channel;
-                for (p, acc) in sums.into_iter().enumerate() {
-                    let v = smmla(acc.wrapping_shl(1), q, h, false) >> e;
-                    *y.byte_add(p * pitch) = v.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-                }
-                (channel, y) = (channel.add(1), y.add(1));
-            }
-        }
-    }
-
-    fn output(acc: i32, q: i32, h: i32, e: i32, single: bool) -> i8 {
-        let h = if single { h } else { h + (acc >> 31) };
-        (smmla(acc << 1, q, h, !single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
-    }
-
-    /// [`Patch::fill`] of all pixels with n values each.
-    ///
-    /// # Safety
-    /// The inputs can be read.
-    pub(in super::super) unsafe fn widen(
-        patch: &mut Patch,
-        at: usize,
-        x: &[*const i8; PIXELS],
-        n: usize,
-        offset: i32,
-        wide: bool,
-    ) {
-        for (p, &x) in x.iter().enumerate() {
-            // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
-        }
-    }
-
-    /// The same for 16-bit inputs.
-    ///
-    /// # Safety
-    /// The inputs can be read.
-    pub(in super::super) unsafe fn widen_i16(
-        patch: &mut Patch,
-        at: usize,
-        x: &[*const i16; PIXELS],
-        n: usize,
-        offset: i32,
-        wide: bool,
-    ) {
-        for (p, &x) in x.iter().enumerate() {
-            // SAFETY: the caller's.
-            patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
-        }
-    }
-
-    /// END: 0 sums, 1 outputs rounded twice, 2 once.
-    unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
-        // SAFETY: the caller's.
-        unsafe {
-            let &Call { x, n, w, channels, next, end, y, pitch, .. } = &*call;
-            let (mut w, mut channel, mut c) = (w.cast::<W>(), channels.cast::<Channel<i32>>(), 0);
-            while channel.cast_const().cast() != end {
-                let mut acc = (*channel).sums;
-                let wide = size_of::<W>() == 2;
-                for at in (0..n).step_by(4) {
-                    for pair in if wide { [[at, at + 1], [at + 2, at + 3]] } else { [[at, at + 2], [at + 1, at + 3]] } {
-                        // A value that does not exist counts as 0.
-                        let weight = |i| if i < n { (*w.add(i)).to_i32() } else { 0 };
-                        let value = |p, i| if i < n { (*x).get(p, i, wide) } else { 0 };
-                        for (p, acc) in acc.iter_mut().enumerate() {
-                            let (x, w) = (pair.map(|i| value(p, i)), pair.map(weight));
-                            *acc = smlad(x, w, *acc);
-                        }
-                    }
-                }
-                let Channel { q, h, e, .. } = *channel;
-                match END {
-                    0 => (*channel).sums = acc,
-                    _ => (0..PIXELS).for_each(|p| *y.add(p * pitch + c) = output(acc[p], q, h, e, END == 2)),
-                }
-                (w, channel, c) = (w.wrapping_add(n).wrapping_byte_add(next), channel.add(1), c + 1);
-            }
-        }
-    }
-
-    pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0>, run::<i8, 1>, run::<i8, 2>];
-    pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0>, run::<i16, 1>, run::<i16, 2>];
-
-    /// The products of a group: of four x or w, `step` apart, with what they share.
-    ///
-    /// # Safety
-    /// That of the loops.
-    unsafe fn products<X: Element, W: Element>(s: &Strip, pixels: bool, four: usize, mut sums: [i32; 4]) -> [i32; 4] {
-        let mut piece = s.pieces;
-        while piece != s.end {
-            // SAFETY: the caller's.
-            unsafe {
-                let strided = |x: *const (), p: usize, each: bool| x.byte_add(if each { p * s.step } else { 0 });
-                for (p, sum) in sums.iter_mut().enumerate().take(four) {
-                    let x = strided((*piece).x, p, pixels).cast::<X>();
-                    let w = strided((*piece).w, p, !pixels).cast::<W>();
-                    for i in 0..s.n {
-                        // Half a word each.
-                        let x = ((*x.add(i)).to_i32() - s.zero) as i16;
-                        *sum = sum.wrapping_add(i32::from(x).wrapping_mul((*w.add(i)).to_i32()));
-                    }
-                }
-                let moves = if pixels { &mut (*piece).x } else { &mut (*piece).w };
-                *moves = moves.wrapping_byte_add(four * s.step);
-                piece = piece.add(1);
-            }
-        }
-        sums
-    }
-
-    unsafe extern "C" fn direct<const END: u8>(s: *mut Strip) {
-        // SAFETY: the caller's.
-        unsafe {
-            let s = &mut *s;
-            let Channel { sums, q, h, e, .. } = *s.channel;
-            for _ in 0..s.count {
-                let sums = products::<i8, i8>(s, true, 4, sums);
-                (0..4).for_each(|p| *s.y.add(p * s.pitch) = output(sums[p], q, h, e, END == 2));
-                s.y = s.y.wrapping_add(4 * s.pitch);
-            }
-        }
-    }
-
-    unsafe extern "C" fn one<X: Element, W: Element, const END: u8>(s: *mut Strip) {
-        // SAFETY: the caller's.
-        unsafe {
-            let s = &mut *s;
-            while s.count > 0 {
-                let four = if s.count < 4 { 1 } else { 4 };
-                let mut sums = [0; 4];
-                (0..four).for_each(|c| sums[c] = (*s.channel.add(c)).sums[0]);
-                let sums = products::<X, W>(s, false, four, sums);
-                for (c, &acc) in sums.iter().enumerate().take(four) {
-                    let channel = s.channel.add(c);
-                    match END {
-                        0 => (*channel).sums[0] = acc,
-                        _ => *s.y.add(c) = output(acc, (*channel).q, (*channel).h, (*channel).e, END == 2),
-                    }
-                }
-                (s.channel, s.y, s.count) = (s.channel.add(four), s.y.wrapping_add(four), s.count - four);
-            }
-        }
-    }
-
-    pub(in super::super) const DIRECT_I8: [Strips; 2] = [direct::<1>, direct::<2>];
-
-    pub(super) unsafe extern "C" fn spread_weights(mut to: *mut i32, mut w: *const i8, step: usize, rows: usize) {
-        // SAFETY: the caller's.
-        unsafe {
-            for _ in 0..rows {
-                for tap in [2, 0] {
-                    for quad in 0..step / 4 {
-                        let four = [0, 1, 2, 3].map(|i| i32::from(*w.add(i)));
-                        let pair = |i: usize| four[i] & 0xFFFF | four[i + 2] << 16;
-                        to.add(8 * quad + tap).write(pair(0));
-                        to.add(8 * quad + tap + 4).write(pair(1));
-                        w = w.add(4);
-                    }
-                }
-                to = to.wrapping_add(2 * step); // beyond the end, after the last row
-            }
-        }
-    }
-
-    unsafe fn columns(s: *mut Strip, single: bool) {
-        let halves = |pair: i32| [pair << 16 >> 16, pair >> 16];
-        // SAFETY: the caller's.
-        unsafe {
-            let s = &mut *s;
-            let channels = core::slice::from_raw_parts_mut(s.channel, 2);
-            while s.count > 0 {
-                let mut sums = [channels[0].sums[0], channels[1].sums[0], channels[0].start, channels[1].start];
-                let mut piece = s.pieces;
-                while piece != s.end {
-                    let (x, mut w) = ((*piece).x.cast::<i8>(), (*piece).w.cast::<i32>());
-                    for at in (0..s.n).step_by(4).flat_map(|at| [at, at + 1]) {
-                        let x = [at, at + 2].map(|i| i32::from(*x.add(i)) - s.zero);
-                        for sum in &mut sums {
-                            *sum = smlad(x, halves(*w), *sum);
-                            w = w.add(1);
-                        }
-                    }
-                    (*piece).x = x.add(s.n).cast();
-                    piece = piece.add(1);
-                }
-                for (c, channel) in channels.iter_mut().enumerate() {
-                    *s.y.add(c) = output(sums[c], channel.q, channel.h, channel.e, single);
-                    channel.sums[0] = sums[2 + c];
-                }
-                (s.y, s.count) = (s.y.wrapping_add(s.pitch), s.count - 1);
-            }
-        }
-    }
-
-    pub(super) unsafe extern "C" fn columns_double(s: *mut Strip) {
-        // SAFETY: the caller's.
-        unsafe { columns(s, false) };
-    }
-
-    pub(super) unsafe extern "C" fn columns_single(s: *mut Strip) {
-        // SAFETY: the caller's.
-        unsafe { columns(s, true) };
-    }
-
-    pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
-        match (x, w) {
-            (1, 1) => [one::<i8, i8, 0>, one::<i8, i8, 1>, one::<i8, i8, 2>],
-            (1, _) => [one::<i8, i16, 0>, one::<i8, i16, 1>, one::<i8, i16, 2>],
-            (_, 1) => [one::<i16, i8, 0>; 3],
-            _ => [one::<i16, i16, 0>; 3],
         }
     }
 }

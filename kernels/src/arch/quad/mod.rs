@@ -582,10 +582,28 @@ impl Patch {
         // SAFETY: elements of one byte are i8, or transparent wrappers of it, of two i16; the rest is the caller's.
         unsafe {
             match size_of::<T>() {
-                1 => isa::widen(self, at, &x.map(|x| x.cast()), n, offset, wide),
-                _ => isa::widen_i16(self, at, &x.map(|x| x.cast()), n, offset, wide),
+                1 => isa::widen(self, at, &x.map(|x| x.cast::<i8>()), n, offset, wide),
+                _ => isa::widen_i16(self, at, &x.map(|x| x.cast::<i16>()), n, offset, wide),
             }
         }
+    }
+}
+
+/// [`Patch::fill`] of all pixels with n values each.
+///
+/// # Safety
+/// The inputs can be read.
+pub(super) unsafe fn fill<T: Element>(
+    patch: &mut Patch,
+    at: usize,
+    x: &[*const T; PIXELS],
+    n: usize,
+    offset: i32,
+    wide: bool,
+) {
+    for (p, &x) in x.iter().enumerate() {
+        // SAFETY: the caller's.
+        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset, wide);
     }
 }
 

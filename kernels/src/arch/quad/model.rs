@@ -1,8 +1,9 @@
 //! The loops in Rust, for hosts: one text for all cores, which say how a sum is scaled, in what order a patch and the weights of columns lie, and whether
 //! inputs are taken as they are.
 
-use super::super::quad::{Call, Channel, Loop, PIXELS, Strip, Strips};
-use super::{Patch, RAW, difference, scaled};
+use super::super::quad::Channel;
+pub(in super::super) use super::super::quad::fill as widen;
+use super::{Call, Loop, PIXELS, RAW, Strip, Strips, scaled};
 use crate::Element;
 
 /// How weights that columns share lie.
@@ -23,24 +24,6 @@ unsafe fn output(acc: i32, channel: *const Channel<i32>, single: bool) -> i8 {
     // SAFETY: the caller's.
     let (q, h, e) = unsafe { ((*channel).q, (*channel).h, (*channel).e) };
     (scaled(acc, q, h, single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
-}
-
-/// [`Patch::fill`] of all pixels with n values each.
-///
-/// # Safety
-/// The inputs can be read.
-pub(in super::super) unsafe fn widen(
-    patch: &mut Patch,
-    at: usize,
-    x: &[*const i8; PIXELS],
-    n: usize,
-    offset: i32,
-    _: bool,
-) {
-    for (p, &x) in x.iter().enumerate() {
-        // SAFETY: the caller's.
-        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
-    }
 }
 
 /// END: 0 sums, 1 outputs rounded twice, 2 once.
@@ -84,7 +67,7 @@ unsafe fn products<X: Element, W: Element>(s: &Strip, pixels: bool, four: usize,
                 let x = strided((*piece).x, p, pixels).cast::<X>();
                 let w = strided((*piece).w, p, !pixels).cast::<W>();
                 for i in 0..s.n {
-                    let x = difference((*x.add(i)).to_i32(), zero);
+                    let x = (*x.add(i)).to_i32() - zero;
                     *sum = sum.wrapping_add(x.wrapping_mul((*w.add(i)).to_i32()));
                 }
             }
@@ -164,7 +147,7 @@ pub(super) unsafe extern "C" fn columns<O: Order, const SINGLE: bool>(s: *mut St
             while piece != s.end {
                 let (x, w) = ((*piece).x.cast::<i8>(), (*piece).w.cast::<O::Weight>());
                 for i in 0..s.n {
-                    let x = difference((*x.add(i)).into(), s.zero);
+                    let x = i32::from(*x.add(i)) - s.zero;
                     for (j, sum) in sums.iter_mut().enumerate() {
                         let w: i32 = (*w.add(O::place(s.n, s.step, i, j))).into();
                         *sum = sum.wrapping_add(x * w);

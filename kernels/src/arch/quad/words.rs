@@ -1,5 +1,6 @@
 //! A patch of words, four pixels side by side, so that a core without packed arithmetic loads a value of each at once.
 
+pub(in super::super) use super::super::quad::fill as widen_i16;
 use super::{CHUNK, Halves, PIXELS};
 use crate::Element;
 use core::mem::MaybeUninit;
@@ -29,7 +30,7 @@ impl Patch {
 
     /// Pixel `p` has the inputs `x` from value `at` on.
     #[inline(always)]
-    pub(crate) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32) {
+    pub(in super::super) fn fill<T: Element>(&mut self, p: usize, at: usize, x: &[T], offset: i32, _: bool) {
         for (to, x) in self.x.get_mut(at..).unwrap_or_default().iter_mut().zip(x) {
             to[p % PIXELS] = MaybeUninit::new(x.to_i32() - offset);
         }
@@ -43,28 +44,4 @@ impl Patch {
         // SAFETY: the caller's.
         self.x.get(at).and_then(|x| x.get(p)).map_or(0, |x| unsafe { x.assume_init() })
     }
-}
-
-/// [`Patch::fill`] of all pixels with n 16-bit values each.
-///
-/// # Safety
-/// The inputs can be read.
-pub(in super::super) unsafe fn widen_i16(
-    patch: &mut Patch,
-    at: usize,
-    x: &[*const i16; PIXELS],
-    n: usize,
-    offset: i32,
-    _: bool,
-) {
-    for (p, &x) in x.iter().enumerate() {
-        // SAFETY: the caller's.
-        patch.fill(p, at, unsafe { core::slice::from_raw_parts(x, n) }, offset);
-    }
-}
-
-/// An input without the zero point.
-#[cfg(not(target_os = "none"))]
-pub(super) fn difference(x: i32, zero: i32) -> i32 {
-    x - zero
 }
