@@ -590,7 +590,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             if dense {
                 job.groups(patch, weights, run, &pixels, y);
             } else {
-                self.apart(row, part, job, patch, pixels, y);
+                self.by_taps(row, part, job, patch, pixels, y);
             }
         }
         let mut i = if inside > 0 { 0 } else { end };
@@ -605,7 +605,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Taps whose inputs do not lie side by side, each a row of its own.
     #[inline(never)]
-    fn apart<S: Accumulator>(
+    fn by_taps<S: Accumulator>(
         &self,
         row: &Row<'_, T>,
         part: &Part<'_, W>,

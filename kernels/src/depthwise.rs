@@ -94,7 +94,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let plan = &self.plan;
         let (row, column) = (plan.y.reach(oy), &plan.column);
         let (n, len) = (plan.group_in, row.taps * column.row);
-        let packed = plan.y.taps_before(row.class) * column.all + row.taps * column.before;
+        let packed = column.packed_at(&plan.y, row.class, row.taps);
         let zero = [T::from_i32(self.x_zero)];
         let mut nothing = Pixel {
             x: &Window::of(&zero, [1, 1], 0, [0, 1]),
@@ -289,7 +289,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             (whole, from) = (whole && room, from + plan.x.tap_step * plan.input.c);
         }
         let len = row.taps * column.row;
-        let packed = plan.y.taps_before(row.class) * column.all + row.taps * column.before;
+        let packed = column.packed_at(&plan.y, row.class, row.taps);
         let mut o = 0;
         while whole && o < plan.output.c {
             let block = self.block_from(o);

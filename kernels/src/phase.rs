@@ -383,13 +383,13 @@ impl Axis {
             let end = crate::plan::min(behind.unsigned_abs() * (behind > 0) as usize, taps);
             return (before, end.saturating_sub(before));
         }
-        self.clip_apart(first, taps)
+        self.clip_dilated(first, taps)
     }
 
     /// The same for taps that do not lie side by side.
     #[cold]
     #[inline(never)]
-    const fn clip_apart(&self, mut first: isize, taps: usize) -> (usize, usize) {
+    const fn clip_dilated(&self, mut first: isize, taps: usize) -> (usize, usize) {
         let mut before = 0;
         while first < 0 && before < taps {
             first += self.tap_step as isize;

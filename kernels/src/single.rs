@@ -42,6 +42,12 @@ impl Column {
             before: x.taps_before(first.class) * n * out_channels,
         }
     }
+
+    /// Where the packed weights of a class of rows, of so many taps, start.
+    #[inline(always)]
+    pub(crate) const fn packed_at(&self, y: &Axis, class: usize, taps: usize) -> usize {
+        y.taps_before(class) * self.all + taps * self.before
+    }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
@@ -51,7 +57,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (plan, column) = (&self.plan, &self.plan.column);
         let rows = plan.y.at(oy);
         let (above, inside) = plan.y.clip(rows.first, rows.taps);
-        let class = plan.y.taps_before(rows.class) * column.all + rows.taps * column.before;
+        let class = column.packed_at(&plan.y, rows.class, rows.taps);
         let weights = self.weights.packed.get(class..).unwrap_or_default();
         let run = Run { n: 0, len: rows.taps * column.row, skip: 0 };
         let pixel = Pixel {

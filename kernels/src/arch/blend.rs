@@ -45,7 +45,7 @@ trait Unit<T: Element, const N: usize, const K: usize> {
     unsafe fn store(y: *mut T, sums: [u32; N], shift: u32, up: u32);
 
     /// The sums one by one.
-    fn apart(sums: [u32; N]) -> [u32; K];
+    fn values(sums: [u32; N]) -> [u32; K];
 
     /// Stores values that were biased by `-MIN`.
     ///
@@ -75,7 +75,7 @@ impl<T: Element> Unit<T, 1, 1> for One {
     }
 
     #[inline(always)]
-    fn apart(sums: [u32; 1]) -> [u32; 1] {
+    fn values(sums: [u32; 1]) -> [u32; 1] {
         sums
     }
 
@@ -118,7 +118,7 @@ impl<T: Element, const ALIGNED: bool> Unit<T, 2, 4> for Quad<ALIGNED> {
     }
 
     #[inline(always)]
-    fn apart([low, high]: [u32; 2]) -> [u32; 4] {
+    fn values([low, high]: [u32; 2]) -> [u32; 4] {
         [low & 0xFFFF, high & 0xFFFF, low >> 16, high >> 16]
     }
 
@@ -147,13 +147,13 @@ impl<T: Element> Unit<T, 2, 3> for Three {
 
     #[inline(always)]
     unsafe fn store(y: *mut T, sums: [u32; 2], shift: u32, up: u32) {
-        let values = <Self as Unit<T, 2, 3>>::apart(rounded(sums, shift, up));
+        let values = <Self as Unit<T, 2, 3>>::values(rounded(sums, shift, up));
         // SAFETY: the caller's.
         unsafe { <Self as Unit<T, 2, 3>>::put(y, values) };
     }
 
     #[inline(always)]
-    fn apart([low, high]: [u32; 2]) -> [u32; 3] {
+    fn values([low, high]: [u32; 2]) -> [u32; 3] {
         [low & 0xFFFF, high & 0xFFFF, low >> 16]
     }
 
@@ -364,11 +364,11 @@ impl<T: Element> Line<T> for Any<'_> {
         let (mut i, mut t, mut left, mut y) = (first.i, 2 * first.t, axis.output, y);
         let (mut before, mut v1) = (-3, [0; N]);
         while left > 0 {
-            let v0 = U::apart(if i == before + 1 { v1 } else { column(i) });
+            let v0 = U::values(if i == before + 1 { v1 } else { column(i) });
             v1 = column(i + 1);
             before = i;
             let start = v0.map(|v0| v0.wrapping_mul(den).wrapping_add(half));
-            let slope = both(U::apart(v1), v0, u32::wrapping_sub);
+            let slope = both(U::values(v1), v0, u32::wrapping_sub);
             loop {
                 let mut out = both(start, slope, |start, slope| start.wrapping_add(slope.wrapping_mul(t)));
                 if away {

@@ -26,10 +26,10 @@
 //! q <= 2^31 − 1. The sum with 2^(e−1) is not cut to 32 bits by `VRSHL`. So they hold for any sum.
 
 mod alone;
-pub(crate) mod apart;
 mod columns;
 pub(crate) mod depth;
 mod isa;
+pub(crate) mod places;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};
@@ -221,7 +221,7 @@ pub(crate) struct Job<'a, S, A> {
     pairs: [MaybeUninit<Pair<S>>; SUMS / 2],
     count: usize,
     /// Sums to which another loop adds.
-    apart: [MaybeUninit<[S; PIXELS]>; CHANNELS],
+    lent: [MaybeUninit<[S; PIXELS]>; CHANNELS],
     /// What is subtracted from each input, and the weights that it is multiplied by.
     rest: i32,
     run: Run,
@@ -239,9 +239,9 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(always)]
     pub(crate) fn new(block: &'a Block<'a, A>) -> Self {
         let (pairs, run) = ([const { MaybeUninit::uninit() }; SUMS / 2], Run { n: 0, len: 0, skip: 0 });
-        let apart = [const { MaybeUninit::uninit() }; CHANNELS];
+        let lent = [const { MaybeUninit::uninit() }; CHANNELS];
         let (stale, begun, scaled) = (false, false, false);
-        Job { block, pairs, count: 0, apart, rest: 0, run, stale, begun, scaled, end: End::Sums }
+        Job { block, pairs, count: 0, lent, rest: 0, run, stale, begun, scaled, end: End::Sums }
     }
 
     /// All sums of each channel; in the last pair there may be one channel too many.
@@ -366,11 +366,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         }
     }
 
-    /// [`portable::Job::sums`], apart from the pairs.
+    /// [`portable::Job::sums`], which do not lie in the pairs.
     pub(crate) fn sums(&mut self) -> Sums<'_, S> {
         let (n, block) = (self.count.min(CHANNELS), self.block);
         if !self.begun {
-            let biases = self.apart.iter_mut().take(n).enumerate();
+            let biases = self.lent.iter_mut().take(n).enumerate();
             biases.for_each(|(c, sums)| {
                 small();
                 sums.write([block.bias(c); PIXELS]);
@@ -378,7 +378,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             self.begun = true;
         }
         // SAFETY: as many have been written.
-        Sums::of(unsafe { core::slice::from_raw_parts_mut(self.apart.as_mut_ptr().cast(), n) })
+        Sums::of(unsafe { core::slice::from_raw_parts_mut(self.lent.as_mut_ptr().cast(), n) })
     }
 
     /// [`portable::Job::outputs`]
@@ -392,11 +392,11 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     ) {
         self.factors();
         self.sums();
-        let apart = self.apart;
-        for (sums, apart) in self.all_sums_mut().zip(&apart) {
+        let lent = self.lent;
+        for (sums, lent) in self.all_sums_mut().zip(&lent) {
             small();
             // SAFETY: written just now or earlier.
-            *sums = unsafe { apart.assume_init() };
+            *sums = unsafe { lent.assume_init() };
         }
         self.begun = false;
         self.finish(patch, w, Run { n: 0, ..run }, y, pitch);
