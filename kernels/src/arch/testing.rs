@@ -1,7 +1,8 @@
 //! What tests share.
 
-use super::portable;
-use crate::Element;
+use super::portable::{self, Block, Pixels, Run};
+use crate::quant::Requant;
+use crate::{Activation, Element, Multiplier, Quant, Rounding};
 
 /// Weights of channels one after another in the order of the portable loops.
 pub(super) fn interleave<W: Copy>(w: &[W], len: usize) -> std::vec::Vec<W> {
@@ -21,6 +22,33 @@ impl Random {
     pub(crate) fn element<T: Element>(&mut self) -> T {
         T::from_i32(self.below((T::MAX - T::MIN + 1) as usize) as i32 + T::MIN)
     }
+}
+
+/// Calls the function with a row of a transposed convolution k4 s2 p1 to one channel, which is two channels of two taps that neighbouring pixels share, the
+/// first of which the first pixel lacks, and the second the last one; and with its outputs.
+pub(crate) fn columns_row<R>(
+    [c, rows, width]: [usize; 3],
+    bias: &[i32],
+    multipliers: &[Multiplier],
+    to: impl FnOnce(&Block<'_, i32>, &[i8], Run, &Pixels<'_, i8>, &[i8]) -> R,
+) -> R {
+    let mut random = Random((100 * c + 10 * rows + width) as u64);
+    let (n, len, count, zero) = (rows * 2 * c, 2 * c, width + 1, 5);
+    let x: std::vec::Vec<i8> = (0..rows * width * c).map(|_| random.element()).collect();
+    let w: std::vec::Vec<i8> = (0..2 * n).map(|_| random.element()).collect();
+    let requant = Requant::new(Rounding::TfliteDouble, 3, Activation::None.range::<i8>(Quant::new(1.0, 3)));
+    let block = Block { channels: 2, bias, multipliers, requant, largest: 1 << 28 };
+    let (run, lines) = (Run { n, len: n, skip: 0 }, x.chunks(width * c).collect::<std::vec::Vec<_>>());
+    let pixels = Pixels { count, rows: &lines, from: -(c as isize), step: c, len, zero, to: 0, pitch: 2 };
+    let expected = (1..2 * count - 1).map(|o| {
+        let (pixel, channel) = (o / 2, o % 2);
+        let products = (0..n).map(|i| {
+            let at = (pixel * c + i % len).checked_sub(c).filter(|at| *at < width * c);
+            at.map_or(0, |at| (i32::from(lines[i / len][at]) - zero) * i32::from(w[channel * n + i]))
+        });
+        requant.apply(products.sum::<i32>() + bias[channel % bias.len()], multipliers[channel % multipliers.len()])
+    });
+    to(&block, &w, run, &pixels, &expected.collect::<std::vec::Vec<i8>>())
 }
 
 /// The test of a `Job` of 64-bit sums, of up to so many channels.

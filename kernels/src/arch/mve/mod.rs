@@ -1285,7 +1285,7 @@ impl Call {
 mod tests {
     use super::*;
     use crate::arch::portable;
-    use crate::arch::testing::{Random, interleave, wide_sums};
+    use crate::arch::testing::{Random, columns_row, interleave, wide_sums};
     use crate::{Activation, Quant, Shape, Window};
 
     fn outputs_are_those_of_the_portable_loops<T: Element, W: Element, A: Accumulator>() {
@@ -1426,6 +1426,21 @@ mod tests {
     }
 
     wide_sums!(portable::SUMS);
+
+    /// Columns read all rows, the other loops as many values as they are told to, which are none here.
+    #[test]
+    fn two_channels_of_shared_taps_are_columns() {
+        let one = [Multiplier::from_real(0.004).unwrap()];
+        for (c, rows, width, taken) in
+            [(16, 2, 40, true), (1, 2, 1, true), (7, 1, 9, true), (17, 2, 9, false), (4, 3, 9, false)]
+        {
+            columns_row([c, rows, width], &[3000], &one, |block, w, run, pixels, expected| {
+                let mut y = vec![99; 2 * width];
+                few(block, w, Run { n: 0, ..run }, &[], pixels, [1, 1], &mut y);
+                assert_eq!(y == expected, taken, "{rows} rows of {width} x {c}");
+            });
+        }
+    }
 
     #[test]
     fn few_channels_are_exact() {

@@ -334,40 +334,22 @@ mod tests {
 #[cfg(test)]
 mod taken {
     use super::*;
-    use crate::arch::testing::Random;
-    use crate::quant::Requant;
-    use crate::{Activation, Quant};
+    use crate::arch::testing::columns_row;
 
-    /// A row of a transposed convolution k4 s2 p1 to one channel: whether columns take it, and the bytes are exact where `few` gets wrong sums of weights,
-    /// which groups of pixels read and columns do not.
+    /// Whether columns take a row, and the bytes are exact where `few` gets wrong sums of weights, which groups of pixels read and columns do not.
     fn columns_take(c: usize, rows: usize, width: usize) -> [bool; 2] {
-        let mut random = Random((100 * c + 10 * rows + width) as u64);
-        let (n, len, count, zero) = (rows * 2 * c, 2 * c, width + 1, 5);
-        let x: std::vec::Vec<i8> = (0..rows * width * c).map(|_| random.element()).collect();
-        let w: std::vec::Vec<i8> = (0..2 * n).map(|_| random.element()).collect();
-        let (bias, multipliers) = ([3000, -7000], [0.004, 0.006].map(|m| Multiplier::from_real(m).unwrap()));
-        let requant = Requant::new(Rounding::TfliteDouble, 3, Activation::None.range::<i8>(Quant::new(1.0, 3)));
-        let block = Block { channels: 2, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
-        let (run, lines) = (Run { n, len: n, skip: 0 }, x.chunks(width * c).collect::<std::vec::Vec<_>>());
-        let pixels = Pixels { count, rows: &lines, from: -(c as isize), step: c, len, zero, to: 0, pitch: 2 };
-        let expected = (1..2 * count - 1).map(|o| {
-            let (pixel, channel) = (o / 2, o % 2);
-            let products = (0..n).map(|i| {
-                let at = (pixel * c + i % len).checked_sub(c).filter(|at| *at < width * c);
-                at.map_or(0, |at| (i32::from(lines[i / len][at]) - zero) * i32::from(w[channel * n + i]))
+        let [first, second] = [0.004, 0.006].map(|m| Multiplier::from_real(m).unwrap());
+        columns_row([c, rows, width], &[3000, -7000], &[first, second], |block, w, run, pixels, expected| {
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![99; 2 * width]);
+            // SAFETY: there are two channels of two taps, weights and room for all outputs, the first of which is the second channel's.
+            let taken = COLUMNS.is_some_and(|loops| unsafe {
+                let y = ours.as_mut_ptr().wrapping_sub(1);
+                columns(loops, block, (w.as_ptr(), run.len), pixels, [1, 1, width * c], y)
             });
-            let y: i8 = requant.apply(products.sum::<i32>() + bias[channel], multipliers[channel]);
-            y
-        });
-        let [mut ours, mut theirs] = [(); 2].map(|()| vec![99; 2 * width]);
-        // SAFETY: there are two channels of two taps, weights and room for all outputs, the first of which is the second channel's.
-        let taken = COLUMNS.is_some_and(|loops| unsafe {
-            let y = ours.as_mut_ptr().wrapping_sub(1);
-            columns(loops, &block, (w.as_ptr(), n), &pixels, [1, 1, width * c], y)
-        });
-        few(&block, &w, run, &[99999, -99999], &pixels, [1, 1], &mut theirs);
-        assert!(!taken || expected.clone().eq(ours));
-        [taken, expected.eq(theirs)]
+            few(block, w, run, &[99999, -99999], pixels, [1, 1], &mut theirs);
+            assert!(!taken || ours == expected);
+            [taken, theirs == expected]
+        })
     }
 
     /// Where there is a loop for them, room for their weights, and whole words of inputs.
