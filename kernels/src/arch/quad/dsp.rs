@@ -251,8 +251,8 @@ mod asm {
 
     /// Stamps the widening of bytes: four of each pixel to r4 to r11, and a value's place in r10 to its distance in r9.
     ///
-    /// Four values twice at a time from the first of four on, or two, others one by one: the next one's place among four is r10. On the stack: where
-    /// the first pixel's last eight values start, and their end.
+    /// Four values four times at a time from the first of four on, or two, others one by one: the next one's place among four is r10. On the stack: where
+    /// the first pixel's last sixteen values start, and their end.
     macro_rules! widen {
         ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
             #[unsafe(naked)]
@@ -277,20 +277,27 @@ mod asm {
                     "mov r5, r2",
                     "ldmia r1, {{r1, r2, r3, lr}}",
                     "add r5, r5, r1",
-                    "sub r4, r5, #8",
+                    "sub r4, r5, #16",
                     "push {{r4, r5}}",
                     "cmp r10, #0",
                     "bne 4f",
                     "7:",
                     "ldr r11, [sp, #4]",
                     "sub r10, r11, r1",
-                    "lsls r10, r10, #30", // whether they are odd
-                    "bcc 6f",
-                    "b 8f",
+                    "ubfx r10, r10, #2, #2", // quads before a multiple of four of them
+                    "tbb [pc, r10]",
+                    "9:",
+                    ".byte (6f-9b)/2, (11f-9b)/2, (12f-9b)/2, (13f-9b)/2",
                     "2:",
                     "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
-                    "8:",
+                    "13:",
+                    "quad ldr, 4",
+                    "stmia r0!, {{r4-r11}}",
+                    "12:",
+                    "quad ldr, 4",
+                    "stmia r0!, {{r4-r11}}",
+                    "11:",
                     "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
                     "6:",
@@ -459,7 +466,7 @@ mod asm {
 
     /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
     ///
-    /// On the stack: x, n - 4, `next`, `end`, y, pitch, where the loop over 32 values is entered, where it goes on with the last ones, and where they end.
+    /// On the stack: x, n - 4, where the loop over 32 values is entered, `next`, `end`, y, pitch, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
         ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
@@ -494,16 +501,16 @@ mod asm {
                     "\\round r5, r11",
                     "\\round r6, r11",
                     "\\round r7, r11",
-                    "ldrd r0, r1, [sp, #16]",
+                    "ldrd r0, r1, [sp, #20]",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
-                    "str r0, [sp, #16]",
+                    "str r0, [sp, #20]",
                     ".endm",
                     ".macro next end:vararg",
-                    "ldrd r12, lr, [sp, #8]",
+                    "ldrd r12, lr, [sp, #12]",
                     "add r2, r2, r12",
                     "\\end",
                     "cmp r3, lr",
@@ -531,11 +538,11 @@ mod asm {
                     "cmp r1, #0", // without quads to the last ones at once
                     "it lt",
                     "movlt r8, r9",
-                    "push {{r0, r1, r4-r9, r12}}",
+                    "push {{r4-r7, r9, r12}}",
+                    "push {{r0, r1, r8}}",
                     "2:", // a channel
                     "ldmia r3!, {{r4-r7}}",
-                    "ldrd r0, r1, [sp]",
-                    "ldr pc, [sp, #24]", // one to eight quads before 4
+                    "ldmia sp, {{r0, r1, pc}}", // one to eight quads before 4
                     "3:",
                     "quad",
                     "quad",
