@@ -154,7 +154,7 @@ mod asm {
     ) {
         let each = if wide { widen_wide } else { widen_all };
         // SAFETY: the caller's.
-        unsafe { each(patch.x.as_mut_ptr().add(at / 4).cast(), x, n, offset, at % 4) };
+        unsafe { each(patch.x.as_mut_ptr().cast(), x, n, offset, at) };
     }
 
     /// The same for 16-bit inputs, which stay what they are.
@@ -256,7 +256,7 @@ mod asm {
     macro_rules! widen {
         ($name:ident, [$($quad:literal),+], [$($place:literal),+]) => {
             #[unsafe(naked)]
-            unsafe extern "C" fn $name(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, place: usize) {
+            unsafe extern "C" fn $name(to: *mut (), x: &[*const i8; PIXELS], n: usize, offset: i32, at: usize) {
                 naked_asm!(
                     ".cpu cortex-m33",
                     // A pixel's bytes, by way of r and t.
@@ -274,17 +274,17 @@ mod asm {
                     "ldr r10, [sp, #36]",
                     "rsb r3, r3, #0",
                     "pkhbt r12, r3, r3, lsl #16",
-                    "mov r5, r2",
+                    "bic r11, r10, #3",
+                    "add r0, r0, r11, lsl #3",
+                    "mov r11, r2",
                     "ldmia r1, {{r1, r2, r3, lr}}",
-                    "add r5, r5, r1",
+                    "add r5, r1, r11",
                     "sub r4, r5, #16",
                     "push {{r4, r5}}",
-                    "cmp r10, #0",
+                    "ands r10, r10, #3",
                     "bne 4f",
                     "7:",
-                    "ldr r11, [sp, #4]",
-                    "sub r10, r11, r1",
-                    "ubfx r10, r10, #2, #2", // quads before a multiple of four of them
+                    "ubfx r10, r11, #2, #2", // quads before a multiple of four of them
                     "tbb [pc, r10]",
                     "9:",
                     ".byte (6f-9b)/2, (11f-9b)/2, (12f-9b)/2, (13f-9b)/2",
@@ -301,10 +301,9 @@ mod asm {
                     "quad ldr, 4",
                     "stmia r0!, {{r4-r11}}",
                     "6:",
-                    "ldr r11, [sp]",
-                    "cmp r1, r11",
+                    "ldrd r10, r11, [sp]",
+                    "cmp r1, r10",
                     "bls 2b",
-                    "ldr r11, [sp, #4]",
                     "subs r10, r11, r1",
                     "beq 5f",
                     "ands r10, r10, #2",
@@ -335,10 +334,11 @@ mod asm {
                     "ands r10, r10, #3",
                     "bne 3b",
                     "add r0, r0, #32",
+                    "ldr r11, [sp, #4]",
+                    "sub r11, r11, r1",
                     "b 7b",
                     "5:",
-                    "add sp, sp, #8",
-                    "pop {{r4-r11, pc}}",
+                    "pop {{r2-r11, pc}}",
                     ".purgem pairs",
                     ".purgem quad",
                 )
