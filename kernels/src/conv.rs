@@ -502,12 +502,12 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let some = [start, o, width, n];
         // Alike phases have biases and multipliers in turn.
         let (part, (bias, multipliers)) = match self.alike {
-            Some(alike) => (&self.of_alike(row, alike, some), self.scales(start, self.plan.span)),
-            None => (&self.of_phase(row, phase, some, 0), self.scales(from, n)),
+            Some(alike) => (self.of_alike(row, alike, some), self.scales(start, self.plan.span)),
+            None => (self.of_phase(row, phase, some, 0), self.scales(from, n)),
         };
         let block = Block { channels: n, bias, multipliers, requant: self.requant, largest: self.largest };
         let rows = if part.taps > 0 { row.lines.as_slice() } else { &[] };
-        let pixels = Pixels { rows, ..self.pixels(row, part) };
+        let pixels = Pixels { rows, ..self.pixels(row, &part) };
         let totals = if FEW.totals != 0 && row.inside == row.taps {
             cut(&self.totals, (row.class * self.plan.x.used_classes() + class) * self.plan.output.c + from, n)
         } else {

@@ -24,7 +24,8 @@ pub(crate) const DIRECT: usize = 2;
 pub(super) const RAW: bool = true;
 
 /// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 4, spread: Some(SPREAD), loops: COLUMN_LOOPS });
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 4, spread: Some(SPREAD), most: usize::MAX, loops: COLUMN_LOOPS });
 
 /// By `SMULL`, whose lower word's top bit is the carry.
 #[cfg(not(target_arch = "arm"))]
@@ -412,27 +413,31 @@ mod asm {
     pub(super) const SPREAD: Spread = spread_weights;
 
     #[unsafe(naked)]
-    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, next: usize, step: usize, rows: usize) {
         naked_asm!(
-            ".macro tap at",
-            "mov r4, r2",
-            "3:",
-            "ldrsb r5, [r1], #1",
+            ".macro value",
+            "ldrsb r4, [r1, r3]",
+            "ldrsb r5, [r2, r3]",
             "ldrsb r6, [r1], #1",
-            "str r5, [\\at], #16",
-            "str r6, [\\at], #16",
-            "subs r4, r4, #2",
-            "bne 3b",
+            "ldrsb r7, [r2], #1",
+            "stmia r0!, {{r4-r7}}",
             ".endm",
-            "push {{r4-r6, lr}}",
+            "push {{r4-r7, lr}}",
+            "ldr r12, [sp, #20]",
+            "add r2, r2, r1",
             "2:", // a row
-            "add r12, r0, #8",
-            "tap r12",
-            "tap r0",
-            "subs r3, r3, #1",
+            "mov lr, r3",
+            "3:",
+            "value",
+            "value",
+            "subs lr, lr, #2",
+            "bne 3b",
+            "add r1, r1, r3",
+            "add r2, r2, r3",
+            "subs r12, r12, #1",
             "bne 2b",
-            "pop {{r4-r6, pc}}",
-            ".purgem tap",
+            "pop {{r4-r7, pc}}",
+            ".purgem value",
         )
     }
 

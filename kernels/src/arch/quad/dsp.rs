@@ -88,7 +88,8 @@ fn place(at: usize, wide: bool) -> [usize; 2] {
 pub(super) const HALVES: Option<Halves> = Some(halves);
 
 /// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 2, spread: Some(SPREAD), loops: COLUMN_LOOPS });
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 2, spread: Some(SPREAD), most: 32, loops: COLUMN_LOOPS });
 
 /// By `SMMLAR`, or `SMMLA` once: the upper word of `h · 2^32 + 2 acc · q`, rounded or cut off.
 #[cfg(not(target_arch = "arm"))]
@@ -414,21 +415,21 @@ mod asm {
         )
     }
 
-    /// An output of a sum, with q, h and e in r8, r9 and r10, and a register to write to.
+    /// An output of a sum, a register to write to, and those of q, h and e.
     macro_rules! rounding {
         () => {
             concat!(
-                ".macro double acc, low=lr\n",
-                "add \\low, r9, \\acc, asr #31\n",
+                ".macro double acc, low=lr, q=r8, h=r9, e=r10\n",
+                "add \\low, \\h, \\acc, asr #31\n",
                 "lsl \\acc, \\acc, #1\n",
-                "smmlar \\acc, \\acc, r8, \\low\n",
-                "asr \\acc, \\acc, r10\n",
+                "smmlar \\acc, \\acc, \\q, \\low\n",
+                "asr \\acc, \\acc, \\e\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm\n",
-                ".macro single acc, low=lr\n",
+                ".macro single acc, low=lr, q=r8, h=r9, e=r10\n",
                 "lsl \\acc, \\acc, #1\n",
-                "smmla \\acc, \\acc, r8, r9\n",
-                "asr \\acc, \\acc, r10\n",
+                "smmla \\acc, \\acc, \\q, \\h\n",
+                "asr \\acc, \\acc, \\e\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm",
             )
@@ -438,29 +439,35 @@ mod asm {
     pub(super) const SPREAD: Spread = spread_weights;
 
     #[unsafe(naked)]
-    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, step: usize, rows: usize) {
+    unsafe extern "C" fn spread_weights(to: *mut i32, w: *const i8, next: usize, step: usize, rows: usize) {
         naked_asm!(
             ".cpu cortex-m33",
-            ".macro tap at",
-            "mov r4, r2",
-            "3:",
-            "ldr r5, [r1], #4",
-            "sxtb16 r6, r5",
-            "sxtb16 r5, r5, ror #8",
-            "str r5, [\\at, #16]",
-            "str r6, [\\at], #32",
-            "subs r4, r4, #4",
-            "bne 3b",
-            ".endm",
-            "push {{r4-r6, lr}}",
+            "push {{r4-r11, lr}}",
+            "ldr r12, [sp, #36]",
+            "add r2, r2, r1",
             "2:", // a row
-            "add r12, r0, #8",
-            "tap r12",
-            "tap r0",
-            "subs r3, r3, #1",
+            "mov lr, r3",
+            "3:",
+            "ldr r8, [r1, r3]",
+            "ldr r9, [r2, r3]",
+            "ldr r10, [r1], #4",
+            "ldr r11, [r2], #4",
+            "sxtb16 r4, r8",
+            "sxtb16 r5, r9",
+            "sxtb16 r6, r10",
+            "sxtb16 r7, r11",
+            "sxtb16 r8, r8, ror #8",
+            "sxtb16 r9, r9, ror #8",
+            "sxtb16 r10, r10, ror #8",
+            "sxtb16 r11, r11, ror #8",
+            "stmia r0!, {{r4-r11}}",
+            "subs lr, lr, #4",
+            "bne 3b",
+            "add r1, r1, r3",
+            "add r2, r2, r3",
+            "subs r12, r12, #1",
             "bne 2b",
-            "pop {{r4-r6, pc}}",
-            ".purgem tap",
+            "pop {{r4-r11, pc}}",
         )
     }
 
@@ -854,102 +861,123 @@ mod asm {
             }
         };
     }
-    /// Stamps the loop over columns: how outputs are rounded.
+    /// The loop over columns; r1 says how outputs are rounded.
     ///
-    /// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one. On the stack: the piece and the strip.
-    macro_rules! columns {
-        ($name:ident, $round:literal) => {
-            #[unsafe(naked)]
-            pub(super) unsafe extern "C" fn $name(strip: *mut Strip) {
-                naked_asm!(
-                    ".cpu cortex-m33",
-                    ".macro pair x",
-                    "ldmia r0!, {{r8-r11}}",
-                    "smlad r4, \\x, r8, r4",
-                    "smlad r5, \\x, r9, r5",
-                    "smlad r6, \\x, r10, r6",
-                    "smlad r7, \\x, r11, r7",
-                    ".endm",
-                    ".macro quad",
-                    "ldr r3, [r1], #4",
-                    "sxtab16 r2, r12, r3",
-                    "sxtab16 r3, r12, r3, ror #8",
-                    "pair r2",
-                    "pair r3",
-                    ".endm",
-                    rounding!(),
-                    ".macro output acc, at",
-                    "ldrd r8, r9, [r2, #16+\\at]",
-                    "ldr r10, [r2, #24+\\at]",
-                    concat!($round, " \\acc"),
-                    ".endm",
-                    "push {{r4-r11, lr}}",
-                    "sub sp, sp, #12",
-                    "str r0, [sp, #4]",
-                    "ldr r12, [r0, #32]",
-                    "rsb r12, r12, #0",
-                    "pkhbt r12, r12, r12, lsl #16",
-                    "ldr r1, [r0, #8]",
-                    "ldr r4, [r1]",
-                    "ldr r5, [r1, #32]",
-                    "2:", // a column
-                    "ldr r8, [sp, #4]",
-                    "ldr r1, [r8, #8]",
-                    "ldr r6, [r1, #28]",
-                    "ldr r7, [r1, #60]",
-                    "ldrd r2, r3, [r8]",
-                    "cmp r2, r3",
-                    "beq 6f",
-                    "3:", // of a row
-                    "ldrd r1, r0, [r2]",
-                    "str r2, [sp]",
-                    "ldr lr, [r8, #28]",
-                    "lsrs lr, lr, #3", // bit 2 into the carry
-                    "bcc 4f",
-                    "quad",
-                    "beq 5f",
-                    "4:",
-                    "quad",
-                    "quad",
-                    "subs lr, lr, #1",
-                    "bne 4b",
-                    "5:",
-                    "ldrd r2, r8, [sp]",
-                    "str r1, [r2], #8",
-                    "ldr r3, [r8, #4]",
-                    "cmp r2, r3",
-                    "bne 3b",
-                    "6:",
-                    "ldr r2, [r8, #8]",
-                    "mov r3, r8",
-                    "output r4, 0",
-                    "output r5, 32",
-                    "ldrd r0, r1, [r3, #12]",
-                    "strb r4, [r0]",
-                    "strb r5, [r0, #1]",
-                    "add r0, r0, r1",
-                    "str r0, [r3, #12]",
-                    "mov r4, r6",
-                    "mov r5, r7",
-                    "ldr r0, [r3, #24]",
-                    "subs r0, r0, #1",
-                    "str r0, [r3, #24]",
-                    "bne 2b",
-                    "str r4, [r2]",
-                    "str r5, [r2, #32]",
-                    "add sp, sp, #12",
-                    "pop {{r4-r11, pc}}",
-                    ".purgem pair",
-                    ".purgem quad",
-                    ".purgem double",
-                    ".purgem single",
-                    ".purgem output",
-                )
-            }
-        };
+    /// r4 and r5 are the sums of the pixel whose second tap the column is, r6 and r7 those of the next one, r0 the weights, which follow each other from row
+    /// to row, lr the piece. On the stack: q, h and e of both channels, y, pitch, where outputs are made, the y after all, what sums start with, the first
+    /// weights and piece, where the quads of a row start, and the strip.
+    #[unsafe(naked)]
+    unsafe extern "C" fn columns(strip: *mut Strip, single: u32) {
+        naked_asm!(
+            ".cpu cortex-m33",
+            ".macro pair x",
+            "ldmia r0!, {{r8-r11}}",
+            "smlad r4, \\x, r8, r4",
+            "smlad r5, \\x, r9, r5",
+            "smlad r6, \\x, r10, r6",
+            "smlad r7, \\x, r11, r7",
+            ".endm",
+            ".macro quad",
+            "ldr r3, [r1], #4",
+            "sxtab16 r2, r12, r3",
+            "sxtab16 r3, r12, r3, ror #8",
+            "pair r2",
+            "pair r3",
+            ".endm",
+            rounding!(),
+            ".macro outputs round",
+            "\\round r4, lr, r0, r1, r2",
+            "\\round r5, lr, r3, r8, r9",
+            "strb r4, [r10]",
+            "strb r5, [r10, #1]",
+            "add r10, r10, r11",
+            "str r10, [sp, #24]",
+            "ldr r0, [sp, #36]",
+            "cmp r10, r0",
+            "bne 2b",
+            ".endm",
+            "push {{r0, r4-r11, lr}}",
+            "adr r11, 7f + 1",
+            "cbz r1, 3f",
+            "adr r11, 8f + 1",
+            "3:",
+            "ldr r2, [r0, #8]",
+            "ldr r12, [r0, #32]",
+            "rsb r12, r12, #0",
+            "pkhbt r12, r12, r12, lsl #16",
+            "ldrd r9, r10, [r0, #12]",
+            "ldrd r3, r4, [r0, #24]",
+            "mla r3, r3, r10, r9",
+            "ldr r7, [r0]",
+            "mov r5, #13*4",
+            "lsr r4, r4, #2",
+            "adr r8, 5f + 1",
+            "mls r8, r4, r5, r8",
+            "ldrd r1, r6, [r7]",
+            "cbnz r1, 4f",
+            "adr r8, 6f + 1", // no rows
+            "4:",
+            "ldr r4, [r2, #28]",
+            "ldr r5, [r2, #60]",
+            "push {{r3-r8}}",
+            "add r8, r2, #16",
+            "ldmia r8, {{r3-r5}}",
+            "add r8, r2, #48",
+            "ldmia r8, {{r6-r8}}",
+            "push {{r3-r11}}",
+            "ldr r6, [r2]",
+            "ldr r7, [r2, #32]",
+            "2:", // a column
+            "mov r4, r6",
+            "mov r5, r7",
+            "ldrd r6, r7, [sp, #40]",
+            "ldrd r0, lr, [sp, #48]",
+            "ldr r1, [lr]",
+            "ldr pc, [sp, #56]", // one to eight quads before 5
+            "quad",
+            "quad",
+            "quad",
+            "quad",
+            "quad",
+            "quad",
+            "quad",
+            "quad",
+            "5:", // the next row, unless it is none
+            "str r1, [lr], #8",
+            "ldr r1, [lr]",
+            "cbz r1, 6f",
+            "ldr pc, [sp, #56]",
+            "6:",
+            "ldmia sp, {{r0-r3, r8-r11, pc}}",
+            "7:",
+            "outputs double",
+            "b 9f",
+            "8:",
+            "outputs single",
+            "9:",
+            "ldr r0, [sp, #60]",
+            "ldr r0, [r0, #8]",
+            "str r6, [r0]",
+            "str r7, [r0, #32]",
+            "add sp, sp, #64",
+            "pop {{r4-r11, pc}}",
+            ".purgem pair",
+            ".purgem quad",
+            ".purgem double",
+            ".purgem single",
+            ".purgem outputs",
+        )
     }
-    columns!(columns_double, "double");
-    columns!(columns_single, "single");
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn columns_double(strip: *mut Strip) {
+        naked_asm!("mov r1, #0", "b {}", sym columns)
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn columns_single(strip: *mut Strip) {
+        naked_asm!("mov r1, #1", "b {}", sym columns)
+    }
     /// The loops over columns that end with outputs rounded twice and once.
     pub(super) const COLUMN_LOOPS: [Strips; 2] = [columns_double, columns_single];
 

@@ -7,7 +7,7 @@ use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Multiplier, Rounding};
 use core::mem::MaybeUninit;
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 
 /// What takes [`few`]; where the zero point comes off the sums, Σ w of a channel is asked for.
 pub(crate) const FEW: Few = Few {
@@ -42,9 +42,10 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     }
     let (w, outputs) = (w.as_ptr().wrapping_add(run.skip).cast(), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
     // SAFETY: just checked.
-    let done = COLUMNS.filter(|_| channels == 2 && len == 2 * step).is_some_and(|loops| unsafe {
-        columns(loops, block, (w, run.len), pixels, [skip, last, width], outputs.cast())
-    });
+    let done = COLUMNS.is_some()
+        && channels == 2
+        && len == 2 * step
+        && unsafe { columns(block, (w, run.len), pixels, [skip, last, width], outputs.cast()) };
     if !done {
         // SAFETY: the same.
         unsafe { one_by_one(block, (w, run.len), totals, pixels, [skip, last, width], outputs.cast()) };
@@ -157,10 +158,11 @@ unsafe fn one_by_one<T, A: Accumulator>(
     }
 }
 
-/// Words that [`columns`] makes of weights.
-const SPREAD: usize = match COLUMNS {
-    Some(Columns { words: 1.., .. }) => 128,
-    _ => 0,
+/// Words that [`columns`] makes of weights, of which so many are one for the weights of a value.
+const SPREAD: usize = if WORDS != 0 { 128 } else { 0 };
+const WORDS: usize = match COLUMNS {
+    Some(Columns { words, .. }) => words,
+    None => 0,
 };
 
 /// The same for two channels of two taps that neighbouring pixels share, where there is a loop for them; false, and nothing done, elsewhere. w are the
@@ -170,7 +172,6 @@ const SPREAD: usize = match COLUMNS {
 /// There are two channels, and pixels of two taps; rows have `width` values, there are weights for all, and there is room for the outputs.
 #[inline(never)]
 unsafe fn columns<T, A: Accumulator>(
-    loops: Columns,
     block: &Block<'_, A>,
     w: (*const i8, usize),
     pixels: &Pixels<'_, T>,
@@ -182,87 +183,103 @@ unsafe fn columns<T, A: Accumulator>(
     // The first pixel's first tap and the last one's second one lie outside.
     let (before, behind) = (from < 0, end > width);
     let shared = step.is_multiple_of(4) && !rows.is_empty();
-    let room = (..=SPREAD).contains(&(loops.words * rows.len() * step));
+    let most = COLUMNS.map_or(0, |loops| loops.most);
+    let room = (..=SPREAD).contains(&(WORDS * rows.len() * step)) && step <= most;
     let fits = shared && room && count + 1 > usize::from(before) + usize::from(behind);
     let (starts, ends) = (!before || from + step as isize == 0, !behind || end == width + step as isize);
     let whole = (before || skip == 0) && (behind || last == 2);
     if !(fits && starts && ends && whole) {
         return false;
     }
+    let all = All { block, w, pixels, skip, last, before, behind, y };
+    let half = (..=SPREAD / 2).contains(&(WORDS * rows.len() * step));
     // SAFETY: the caller's.
-    let all = &mut |to| unsafe { all_columns(&loops, block, w, pixels, [skip, last], [before, behind], y, to) };
-    let half = (..=SPREAD).contains(&(2 * loops.words * rows.len() * step));
-    if half {
-        on_stack::<{ SPREAD / 2 }>(all)
-    } else {
-        on_stack::<SPREAD>(all)
-    }
+    unsafe { if half { all.on::<{ SPREAD / 2 }>() } else { all.on::<SPREAD>() } };
     true
 }
 
-/// Calls the function with so many words.
-#[inline(never)]
-fn on_stack<const N: usize>(to: &mut dyn FnMut(*mut i32)) {
-    to([const { MaybeUninit::<i32>::uninit() }; N].as_mut_ptr().cast());
+/// [`columns`], which hold.
+struct All<'a, T, A> {
+    block: &'a Block<'a, A>,
+    w: (*const i8, usize),
+    pixels: &'a Pixels<'a, T>,
+    skip: usize,
+    last: usize,
+    /// Whether the first tap and the last one lie outside.
+    before: bool,
+    behind: bool,
+    y: *mut i8,
 }
 
-/// [`columns`], which hold.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn all_columns<T, A: Accumulator>(
-    loops: &Columns,
-    block: &Block<'_, A>,
-    (w, next): (*const i8, usize),
-    pixels: &Pixels<'_, T>,
-    [skip, last]: [usize; 2],
-    [before, behind]: [bool; 2],
-    mut y: *mut i8,
-    to: *mut i32,
-) {
-    let &Pixels { count, rows, from, step, zero, pitch, .. } = pixels;
-    let mut left = count + 1 - usize::from(before) - usize::from(behind);
-    let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
-    let mut channels = [0, 1].map(|c| {
+impl<T, A: Accumulator> All<'_, T, A> {
+    /// With so many words for weights.
+    ///
+    /// # Safety
+    /// That of [`columns`].
+    #[inline(never)]
+    unsafe fn on<const N: usize>(&self) {
+        // SAFETY: the caller's.
+        unsafe { self.run([const { MaybeUninit::<i32>::uninit() }; N].as_mut_ptr().cast()) };
+    }
+
+    /// With weights from there on.
+    #[inline(never)]
+    unsafe fn run(&self, to: *mut i32) {
+        let Some(loops) = COLUMNS else { return };
+        let &All { block, w: (w, next), pixels, skip, last, before, behind, mut y } = self;
+        let &Pixels { count, rows, from, step, zero, pitch, .. } = pixels;
+        let mut left = count + 1 - usize::from(before) - usize::from(behind);
         if let Some(spread) = loops.spread {
             // SAFETY: there are as many weights, and room for them.
-            unsafe { spread(to.wrapping_add(c), w.wrapping_add(c * next), step, rows.len()) };
+            unsafe { spread(to, w, next, step, rows.len()) };
         }
-        Channel::new::<A>(block.bias(c), block.multiplier(c), 2 * block.requant.zero + 1)
-    });
-    let (mut w, size) = if loops.words > 0 { (to.cast_const().cast(), 4 * loops.words) } else { (w, 2) };
-    for (piece, row) in pieces.iter_mut().zip(rows) {
-        piece.write(Piece { x: row.as_ptr().wrapping_offset(from.max(0)).cast(), w: w.cast() });
-        w = w.wrapping_add(size * step);
-        small();
-    }
-    let pieces = pieces.as_mut_ptr().cast::<Piece>();
-    let (end, channel) = (pieces.wrapping_add(rows.len()), channels.as_mut_ptr());
-    let mut strip = Strip { pieces, end, channel, y, pitch, step: next, count: 0, n: step, zero };
-    let each = loops.loops[usize::from(block.requant.rounding == Rounding::TfliteSingle)];
-    let mut run = |pieces, y, count| {
-        (strip.end, strip.y, strip.count) = (pieces, y, count);
-        // SAFETY: the caller's.
-        unsafe { each(&mut strip) };
-    };
-    let mut one = [0; 2];
-    // What comes before the first pixel, or is a part of it.
-    if !before || skip > 0 {
-        run(end, one.as_mut_ptr(), 1);
-        left -= 1;
-        if before {
-            // SAFETY: the first pixel has that channel; y itself may lie before all outputs.
-            unsafe { y.wrapping_add(1).write(one[1]) };
-            y = y.wrapping_add(pitch);
+        // In turn, of one or two.
+        let (biases, multipliers) = (block.bias, block.multipliers);
+        let mut channels = [0, 1].map(|c: usize| {
+            let bias = biases.get(c.min(biases.len().wrapping_sub(1))).map_or(0, |bias| bias.to_i64() as i32);
+            let multiplier = multipliers.get(c.min(multipliers.len().wrapping_sub(1)));
+            Channel::new::<A>(bias, multiplier.copied().unwrap_or(Multiplier::ZERO), 2 * block.requant.zero + 1)
+        });
+        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS + 1];
+        let (mut w, size) = if WORDS != 0 { (to.cast_const().cast(), 4 * WORDS) } else { (w, 2) };
+        let first = pieces.as_mut_ptr().cast::<Piece>();
+        let mut end = first;
+        for row in rows {
+            // SAFETY: there are no more than TAP_ROWS.
+            unsafe { end.write(Piece { x: row.as_ptr().wrapping_offset(from.max(0)).cast(), w: w.cast() }) };
+            (end, w) = (end.wrapping_add(1), w.wrapping_add(size * step));
+            small();
         }
-    }
-    if left > 0 {
-        run(end, y, left);
-        y = y.wrapping_add(left * pitch);
-    }
-    if behind {
-        run(pieces, one.as_mut_ptr(), 1);
-        // SAFETY: the last pixel has these channels.
-        one.iter().take(last).enumerate().for_each(|(c, &v)| unsafe { y.add(c).write(v) });
+        // SAFETY: there is one more.
+        unsafe { end.write(Piece { x: null(), w: null() }) };
+        let channel = channels.as_mut_ptr();
+        let mut strip = Strip { pieces: first, end, channel, y, pitch, step: next, count: 0, n: step, zero };
+        let each = loops.loops[usize::from(block.requant.rounding == Rounding::TfliteSingle)];
+        let mut run = |pieces, y, count| {
+            (strip.pieces, strip.y, strip.count) = (pieces, y, count);
+            // SAFETY: the caller's.
+            unsafe { each(&mut strip) };
+        };
+        let mut one = [0; 2];
+        // What comes before the first pixel, or is a part of it.
+        if !before || skip > 0 {
+            run(first, one.as_mut_ptr(), 1);
+            left -= 1;
+            if before {
+                // SAFETY: the first pixel has that channel; y itself may lie before all outputs.
+                unsafe { y.wrapping_add(1).write(one[1]) };
+                y = y.wrapping_add(pitch);
+            }
+        }
+        if left > 0 {
+            run(first, y, left);
+            y = y.wrapping_add(left * pitch);
+        }
+        if behind {
+            run(end, one.as_mut_ptr(), 1);
+            // SAFETY: the last pixel has these channels.
+            one.iter().take(last).enumerate().for_each(|(c, &v)| unsafe { y.add(c).write(v) });
+        }
     }
 }
 
@@ -341,11 +358,9 @@ mod taken {
         let [first, second] = [0.004, 0.006].map(|m| Multiplier::from_real(m).unwrap());
         columns_row([c, rows, width], &[3000, -7000], &[first, second], |block, w, run, pixels, expected| {
             let [mut ours, mut theirs] = [(); 2].map(|()| vec![99; 2 * width]);
+            let (all, y) = ((w.as_ptr(), run.len), ours.as_mut_ptr().wrapping_sub(1));
             // SAFETY: there are two channels of two taps, weights and room for all outputs, the first of which is the second channel's.
-            let taken = COLUMNS.is_some_and(|loops| unsafe {
-                let y = ours.as_mut_ptr().wrapping_sub(1);
-                columns(loops, block, (w.as_ptr(), run.len), pixels, [1, 1, width * c], y)
-            });
+            let taken = COLUMNS.is_some() && unsafe { columns(block, all, pixels, [1, 1, width * c], y) };
             few(block, w, run, &[99999, -99999], pixels, [1, 1], &mut theirs);
             assert!(!taken || ours == expected);
             [taken, theirs == expected]
@@ -355,8 +370,11 @@ mod taken {
     /// Where there is a loop for them, room for their weights, and whole words of inputs.
     #[test]
     fn two_channels_of_shared_taps_are_columns() {
-        for (c, rows, width) in [(16, 2, 16), (16, 1, 5), (4, 2, 9), (8, 2, 6), (6, 2, 9), (64, 2, 7)] {
-            let taken = COLUMNS.is_some_and(|loops| c % 4 == 0 && (..=SPREAD).contains(&(loops.words * rows * c)));
+        for (c, rows, width) in
+            [(16, 2, 16), (16, 1, 5), (4, 2, 9), (8, 2, 6), (6, 2, 9), (32, 1, 8), (64, 1, 7), (64, 2, 7)]
+        {
+            let room = (..=SPREAD).contains(&(WORDS * rows * c));
+            let taken = COLUMNS.is_some_and(|loops| c % 4 == 0 && room && c <= loops.most);
             assert_eq!(columns_take(c, rows, width), [taken, taken || !isa::RAW], "{rows} rows of {width} x {c}");
         }
     }

@@ -549,17 +549,20 @@ pub(super) type Halves = unsafe extern "C" fn(*const Channel<i32>, *const Channe
 pub(super) type Strips = unsafe extern "C" fn(*mut Strip);
 
 /// Widens weights for [`Columns`].
-pub(super) type Spread = unsafe extern "C" fn(*mut i32, *const i8, usize, usize);
+pub(super) type Spread = unsafe extern "C" fn(*mut i32, *const i8, usize, usize, usize);
 
 /// Columns of inputs, of which each is the second tap of a pixel and the first one of the next, for two channels.
 pub(super) struct Columns {
     /// Words that the weights of both taps and channels for a value make; none where the loops read the weights where they are.
     pub(super) words: usize,
-    /// Widens the weights of a channel, two taps of `step` values (a multiple of 4) in each of so many rows, to its word of two, in the order of the loops: those of the
-    /// second taps of both channels, then of the first ones; with DSP instructions pairs (0, 2) of four values, then their pairs (1, 3).
+    /// Widens the weights of both channels, so many behind each other, two taps of `step` values (a multiple of 4) in each of so many rows, in the order of the loops:
+    /// those of the second taps of both channels, then of the first ones; with DSP instructions pairs (0, 2) of four values, then their pairs (1, 3).
     pub(super) spread: Option<Spread>,
+    /// Values of a column at most.
+    pub(super) most: usize,
     /// Loops over a [`Strip`] of columns of n values: pieces are rows and such weights, or those of a channel, the other one's `step` later, and their x
-    /// move on; the first sums of both channels, which follow each other, are those of the pixel whose second tap is next. Outputs of pixels follow each other by `pitch`.
+    /// move on; behind them is one without x. The first sums of both channels, which follow each other, are those of the pixel whose second tap is next. Outputs of pixels
+    /// follow each other by `pitch`. A column of no pieces is alone.
     pub(super) loops: [Strips; 2],
 }
 

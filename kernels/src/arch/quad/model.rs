@@ -123,14 +123,14 @@ pub(in super::super) fn pixel(x: usize, w: usize) -> [Strips; 3] {
     }
 }
 
-/// The weights of a channel in their order.
-pub(super) unsafe extern "C" fn spread<O: Order>(to: *mut i32, mut w: *const i8, step: usize, rows: usize) {
-    for (row, j) in (0..rows).flat_map(|row| [(row, 2), (row, 0)]) {
-        for i in row * step..(row + 1) * step {
+/// The weights of two channels in their order.
+pub(super) unsafe extern "C" fn spread<O: Order>(to: *mut i32, w: *const i8, next: usize, step: usize, rows: usize) {
+    for (c, row, tap) in [0, 1].into_iter().flat_map(|c| (0..2 * rows).map(move |tap| (c, tap / 2, tap % 2))) {
+        for i in 0..step {
             // SAFETY: the caller's.
             unsafe {
-                to.cast::<O::Weight>().add(O::place(step, 0, i, j)).write((*w).into());
-                w = w.add(1);
+                let w = *w.add(c * next + (2 * row + tap) * step + i);
+                to.cast::<O::Weight>().add(O::place(step, 0, row * step + i, 2 * (1 - tap) + c)).write(w.into());
             }
         }
     }
@@ -144,7 +144,7 @@ pub(super) unsafe extern "C" fn columns<O: Order, const SINGLE: bool>(s: *mut St
         while s.count > 0 {
             let mut sums = [channels[0].sums[0], channels[1].sums[0], channels[0].start, channels[1].start];
             let mut piece = s.pieces;
-            while piece != s.end {
+            while !(*piece).x.is_null() {
                 let (x, w) = ((*piece).x.cast::<i8>(), (*piece).w.cast::<O::Weight>());
                 for i in 0..s.n {
                     let x = i32::from(*x.add(i)) - s.zero;

@@ -28,7 +28,8 @@ pub(crate) const DIRECT: usize = 3;
 pub(super) const RAW: bool = true;
 
 /// Two channels of two taps that neighbouring pixels share.
-pub(super) const COLUMNS: Option<Columns> = Some(Columns { words: 0, spread: None, loops: COLUMN_LOOPS });
+pub(super) const COLUMNS: Option<Columns> =
+    Some(Columns { words: 0, spread: None, most: usize::MAX, loops: COLUMN_LOOPS });
 
 /// By `MULH` and the top bit of `MUL`.
 #[cfg(not(target_arch = "riscv32"))]
