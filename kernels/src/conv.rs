@@ -570,10 +570,11 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             }
             let alone = n <= DIRECT && size_of::<S>() == 4 || !dense;
             // Few channels do not share the work of a border, and a pixel or two that are left cost less alone; but not with sums of 64 bits.
-            while inside < end && cut_off(inside) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
+            let apart = |inside: usize, end: usize| inside < end && (alone || matches!((end - inside) % PIXELS, 1 | 2));
+            while apart(inside, end) && cut_off(inside) {
                 inside += 1;
             }
-            while inside < end && cut_off(end - 1) && (alone || matches!((end - inside) % PIXELS, 1 | 2)) {
+            while apart(inside, end) && cut_off(end - 1) {
                 end -= 1;
             }
         }

@@ -82,8 +82,13 @@ impl<S: Accumulator> Channels<S> {
         };
         let all = self.all.get_mut(..own).unwrap_or_default();
         if let (Some(multipliers), Some(bias)) = (multipliers.get(..own), bias.get(..own)) {
-            let all = all.iter_mut().zip(multipliers).zip(bias);
-            all.for_each(|((channel, &m), bias)| each(channel, m, bias.to_i64()));
+            let (mut m, mut b) = (multipliers.as_ptr(), bias.as_ptr());
+            for channel in all {
+                // SAFETY: there are as many as channels.
+                let (multiplier, bias) = unsafe { (m.read(), b.read()) };
+                (m, b) = (m.wrapping_add(1), b.wrapping_add(1));
+                each(channel, multiplier, bias.to_i64());
+            }
         } else {
             let (mut m, mut b) = (multipliers.iter(), bias.iter());
             all.iter_mut().for_each(|channel| {
