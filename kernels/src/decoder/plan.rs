@@ -6,7 +6,8 @@ use super::run::JOINED;
 use crate::phase::{Reciprocal, gcd};
 use crate::plan::div;
 use crate::reads::Spec;
-use crate::{Element, Error, Layer, MAX_SIDE, Shape};
+use crate::{Element, Error, Layer, MAX_SIDE, Shape, Window};
+use core::ops::Range;
 
 /// The most rows of a cycle of a signal without end whose order is planned.
 const ORDER: usize = 64;
@@ -51,9 +52,10 @@ pub(super) struct Ring<'a, T> {
     pub(super) each: bool,
     /// When there is enough to read for the next row.
     pub(super) reach: Reach,
-    /// A layer whose formula that is, and the ring that it reads; else the run looks for itself.
-    pub(super) layer: Option<&'a (dyn Layer<T> + Sync)>,
+    /// A layer whose formula that is, and the ring that it reads; else nothing, and the run looks for itself.
+    pub(super) layer: &'a (dyn Layer<T> + Sync),
     pub(super) x: Source,
+    pub(super) looks: bool,
 }
 
 /// Row `oy` can be made once `(rows + 1)·q > c + oy·p` for the rows that there are of node `from`, or once it has all.
@@ -71,6 +73,29 @@ pub(super) struct Source {
     pub(super) row_len: usize,
     pub(super) rows: usize,
     pub(super) end: usize,
+}
+
+/// In the place of a layer.
+struct Nothing;
+
+impl<T: Element> Layer<T> for Nothing {
+    fn input(&self) -> Shape {
+        Shape::new(0, 0, 0)
+    }
+
+    fn output(&self) -> Shape {
+        Shape::new(0, 0, 0)
+    }
+
+    fn reads(&self, _: usize) -> Range<usize> {
+        0..0
+    }
+
+    fn macs(&self) -> u64 {
+        0
+    }
+
+    fn row(&self, _: usize, _: &Window<'_, T>, _: &mut [T]) {}
 }
 
 impl Reach {
@@ -395,8 +420,9 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             late: None,
             each: false,
             reach: Reach::ANY,
-            layer: None,
+            layer: &Nothing,
             x: Source { row_len: 0, rows: 0, end: 0 },
+            looks: true,
         };
         let mut d = Draft { nodes, rings: [nothing; N], len, inputs: 0, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
@@ -440,7 +466,15 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             ring.end = ring.at + ring.rows * ring.row_len;
             let late = ring.late.is_some();
             match (node.op, Reach::of(&node.spec, 0)) {
-                (Op::Join(..), Some(Reach { c: 1, p: 1, q: 1, .. })) => self.rings[n].each = true,
+                (Op::Join(..), Some(each @ Reach { c: 1, p: 1, q: 1, .. })) => {
+                    // Of its first input; the run looks for the others itself.
+                    let reach = match node.op.from(0) {
+                        Some(from) if from < n && !self.rings[from].whole => Reach { from, ..each },
+                        _ => Reach::ANY,
+                    };
+                    let ring = &mut self.rings[n];
+                    (ring.each, ring.reach) = (true, reach);
+                }
                 (Op::Layer(layer, from), reach) if from < n => {
                     let (input, there) = (self.rings[from], same(self.nodes[from].spec.output, node.spec.input(0)));
                     let reach = match reach {
@@ -451,15 +485,24 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
                     if let Some(reach) = reach
                         && there
                         && input.rows > 0
+                        && (n + 1 == len || input.end <= self.rings[n].at)
                     {
                         let ring = &mut self.rings[n];
                         ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
-                        (ring.layer, ring.reach) = (Some(layer), reach);
+                        (ring.layer, ring.reach, ring.looks) = (layer, reach, false);
                     }
                 }
                 _ => {}
             }
             n += 1;
+        }
+        let mut k = 0;
+        while k < self.order.len && k < ORDER {
+            let n = self.order.nodes[k] as usize;
+            if n < len && self.rings[n].looks {
+                self.order.nodes[k] = (len + n) as u8;
+            }
+            k += 1;
         }
         let Draft { rings, len, inputs, order, need, .. } = self;
         Decoder { ops, rings, len, inputs, output, endless, order, need }
@@ -578,7 +621,7 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
         }
         // From there it goes on for ever, in this order.
         let (mut steps, mut back) = (0, false);
-        while !back && steps < ORDER && len <= 256 {
+        while !back && steps < ORDER && len <= 128 {
             n = play.step(self);
             self.order.nodes[steps] = n as u8;
             steps += 1;

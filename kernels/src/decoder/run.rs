@@ -5,7 +5,7 @@ use super::node::Op;
 use super::plan::{Reach, Ring, Source};
 use crate::plan::{div, length, rem};
 use crate::rows::{cut, cut_mut};
-use crate::{Element, Error, Join, Shape, Window};
+use crate::{Element, Error, Join, Layer, Shape, Window};
 use core::fmt;
 use core::ops::Range;
 use core::slice;
@@ -138,11 +138,16 @@ pub struct BoundDecoder<'a, 'i, T: Element, const N: usize> {
 
 /// All but the counters: its code does not depend on the number of nodes.
 struct Parts<'a, 'i, T> {
-    ops: &'a [Op<'a, T>],
-    rings: &'a [Ring<'a, T>],
+    way: Way<'a, T>,
     inputs: &'a mut [Input<'i, T>],
     memory: &'a mut [T],
     y: &'a mut [T],
+}
+
+/// The nodes, and which of them is next.
+struct Way<'a, T> {
+    ops: &'a [Op<'a, T>],
+    rings: &'a [Ring<'a, T>],
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
@@ -153,7 +158,7 @@ struct Parts<'a, 'i, T> {
     order: &'a [u8],
     settle: usize,
     after: usize,
-    rest: &'a [u8],
+    rest: slice::Iter<'a, u8>,
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -193,20 +198,18 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         let len = self.len();
         let (ops, rings, endless) = (&self.ops[..len], &self.rings[..len], self.endless);
-        let parts = Parts {
+        let way = Way {
             ops,
             rings,
-            inputs,
-            memory,
-            y,
             endless,
             open: endless,
             turn: 0,
             order: self.order.nodes(),
             settle: self.order.after,
             after: 0,
-            rest: &[],
+            rest: [].iter(),
         };
+        let parts = Parts { way, inputs, memory, y };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
         Ok(bound)
@@ -217,7 +220,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// Starts again with the first row; an endless decoder takes a new signal.
     pub fn restart(&mut self) {
         self.state = [State::default(); N];
-        self.parts.start(&mut self.state);
+        self.parts.way.start(&mut self.state);
     }
 
     /// Computes the next row and lends it out; `None` after the last one, or when an input has no more rows for now: [`complete`](Self::complete) knows
@@ -343,10 +346,10 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// [`Error::Rows`] says how many rows of how many have been computed (of a signal, of its pattern); [`Error::Unsupported`] for a signal that has not
     /// been [finished](Self::finish).
     pub fn complete(&self) -> Result<(), Error> {
-        if self.parts.open {
+        if self.parts.way.open {
             return Err(Error::Unsupported { what: "the end of a signal that goes on" });
         }
-        let rings = self.parts.rings;
+        let rings = self.parts.way.rings;
         match (rings.last(), self.state.get(rings.len().saturating_sub(1))) {
             (Some(ring), Some(now)) if now.next < ring.height => Err(Error::Rows { got: now.next, need: ring.height }),
             _ => Ok(()),
@@ -401,7 +404,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     pub fn send<S: RowSink<T>>(&mut self, sink: &mut S) -> Result<(), SendError<S::Error>> {
         self.parts.at_once()?;
         self.restart();
-        let shape = match self.parts.ops.last() {
+        let shape = match self.parts.way.ops.last() {
             Some(Op::Layer(layer, _)) => layer.output(),
             Some(Op::Join(join, _)) => join.output(),
             _ => Shape::new(0, 0, 0),
@@ -420,7 +423,7 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
 impl<'i, T: Element> Parts<'_, 'i, T> {
     /// Refuses to compute all rows in one call where they cannot all come.
     fn at_once(&self) -> Result<(), Error> {
-        if self.endless {
+        if self.way.endless {
             return Err(Error::Unsupported { what: "a signal without end in one call" });
         }
         if self.inputs.iter().any(|input| matches!(input, Input::Pushed)) {
@@ -429,129 +432,103 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         Ok(())
     }
 
-    fn start(&mut self, state: &mut [State]) {
-        self.open = self.endless;
-        (self.after, self.rest) = (self.settle, &[]);
-        self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
-        for (n, (op, ring)) in self.ops.iter().zip(self.rings).enumerate() {
-            let next = if let Op::Whole = op { ring.height } else { 0 };
-            let want = self.asked(n, 0);
-            if let Some(s) = state.get_mut(n) {
-                *s = State { next, to: ring.at, want, asker: 0 };
-            }
-        }
-    }
-
-    /// The rows of each input that a node without a formula waits for before its row `oy`; what a join reads that is no such row it is asked.
-    #[inline(never)]
-    fn asked(&self, n: usize, oy: usize) -> usize {
-        let (Some(op), Some(ring)) = (self.ops.get(n), self.rings.get(n)) else { return 0 };
-        match op {
-            Op::Join(..) => oy + 1,
-            Op::Layer(layer, _) if oy < ring.height && ring.layer.is_none() => {
-                let end = layer.reads(oy).end;
-                if self.open { end.max(ring.known(oy)) } else { end }
-            }
-            _ => 0,
-        }
-    }
-
     /// Computes rows up to the next one of the last node.
     #[inline(never)]
     fn advance(&mut self, state: &mut [State], pushed: &mut [&[T]]) -> Option<&[T]> {
-        let rings = self.rings;
+        let rings = self.way.rings;
         // As many, which the optimiser sees here.
         let state = state.get_mut(..rings.len())?;
         let last = rings.len().checked_sub(1)?;
-        let (mut n, mut rest) = (last, self.rest.iter());
+        let mut n = last;
         loop {
-            n = match rest.next() {
+            n = match self.way.rest.next() {
                 Some(node) => usize::from(*node),
                 None => lacking(rings, state, n)?,
             };
-            let Some((ring, layer)) = rings.get(..last)?.get(n).and_then(|ring| Some((ring, ring.layer?))) else {
-                let (ring, State { next, to, asker, .. }) = (rings.get(n)?, *state.get(n)?);
-                if let Some(layer) = ring.layer {
-                    self.rest = rest.as_slice();
-                    let has = *state.get(ring.reach.from)?;
-                    state.get_mut(n)?.row_made(ring.row_len, 0..self.y.len());
-                    if next + 1 >= self.turn {
-                        self.shift(state);
-                    }
-                    let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
-                    layer.row(next, &ring.x.window(self.memory, 0, &has), y);
-                    return Some(y);
-                }
-                n = match self.other(state, n, pushed) {
-                    Some(None) if n == last => {
-                        self.rest = rest.as_slice();
-                        self.shift(state);
-                        return self.y.get(to..to + ring.row_len);
-                    }
-                    Some(None) => asker,
-                    Some(Some(from)) => {
-                        state.get_mut(from)?.asker = n;
-                        from
-                    }
-                    None => {
-                        // Comes again; no order ends with an input.
-                        let coming = rest.len() + usize::from(rest.len() > 0);
-                        self.rest = self.order.get(self.order.len().checked_sub(coming)?..)?;
-                        return None;
-                    }
-                };
-                continue;
-            };
             // Counters move on before the row is computed, so that nothing has to be kept meanwhile.
-            let state = state.get_mut(..last)?;
-            let now = state.get_mut(n)?;
-            let State { next, to, asker, .. } = *now;
-            now.row_made(ring.row_len, ring.at..ring.end);
-            n = asker;
-            let (before, here) = self.memory.split_at_mut_checked(to)?;
-            let (y, after) = here.split_at_mut_checked(ring.row_len)?;
-            let has = state.get(ring.reach.from)?;
-            let x = if ring.x.end <= to {
-                ring.x.window(before, 0, has)
-            } else {
-                ring.x.behind(after, to + ring.row_len, has)
-            };
-            layer.row(next, &x, y);
+            if let Some(ring) = rings.get(..last)?.get(n) {
+                let state = state.get_mut(..last)?;
+                let now = state.get_mut(n)?;
+                let State { next, to, asker, .. } = *now;
+                now.row_made(ring.row_len, ring.at..ring.end);
+                n = asker;
+                let has = state.get(ring.reach.from)?;
+                let (before, here) = self.memory.split_at_mut_checked(to)?;
+                let x = ring.x.window(before, has);
+                let y = here.get_mut(..ring.row_len)?;
+                ring.layer.row(next, &x, y);
+                continue;
+            }
+            if n == last {
+                break;
+            }
+            n = self.look(state, n - rings.len(), pushed)?;
+            if n > last {
+                return self.y.get(n - rings.len()..)?.get(..rings.last()?.row_len);
+            }
         }
+        let (ring, now) = (rings.last()?, state.last_mut()?);
+        let State { next, to, .. } = *now;
+        now.row_made(ring.row_len, 0..self.y.len());
+        let x = ring.x.window(self.memory, state.get(ring.reach.from)?);
+        let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
+        ring.layer.row(next, &x, y);
+        if next + 1 >= self.way.turn {
+            self.way.shift(state);
+        }
+        Some(y)
     }
 
-    /// Takes or computes the next row of a node that looks for itself, or answers the first of the nodes that it reads which lacks rows. `None` when an
-    /// input has no row.
+    /// Makes the next row of a node that looks for itself, if nothing lacks rows that it reads. Answers the node that is to go on, or, behind all nodes, where
+    /// the row of the last one lies; `None` when an input has no row.
     #[inline(never)]
-    fn other(&mut self, state: &mut [State], n: usize, pushed: &mut [&[T]]) -> Option<Option<usize>> {
-        let (op, ring, now) = (*self.ops.get(n)?, self.rings.get(n)?, *state.get(n)?);
-        let lacking = match op {
-            Op::Layer(layer, from) => {
-                let (input, has) = (self.rings.get(from)?, state.get(from)?);
-                if input.lack(has, now.want) {
-                    Some(from)
-                } else {
-                    let (room, y) = self.room(n, now.to)?;
-                    layer.row(now.next, &room.window(input, || layer.input(), has), y);
-                    None
-                }
-            }
+    fn look(&mut self, state: &mut [State], n: usize, pushed: &mut [&[T]]) -> Option<usize> {
+        let (ops, rings) = (self.way.ops, self.way.rings);
+        let (op, ring) = (ops.get(n)?, rings.get(n)?);
+        let lacking = match *op {
+            Op::Layer(layer, from) => self.layer(state, n, layer, from)?,
             Op::Join(join, from) => self.join(state, n, join, from)?,
-            Op::Rows if !self.input(ring, state.get_mut(n)?, pushed) => return None,
+            Op::Rows if !self.input(ring, state.get_mut(n)?, pushed) => {
+                // Comes again; no order ends with an input.
+                let rest = self.way.rest.len();
+                let coming = rest + usize::from(rest > 0);
+                self.way.rest = self.way.order.get(self.way.order.len().checked_sub(coming)?..)?.iter();
+                return None;
+            }
             Op::Rows | Op::Whole => None,
         };
-        if lacking.is_none() {
-            let (want, now) = (self.asked(n, now.next + 1), state.get_mut(n)?);
-            now.want = want;
-            now.row_made(ring.row_len, if n + 1 == self.rings.len() { 0..self.y.len() } else { ring.at..ring.end });
+        if let Some(from) = lacking {
+            state.get_mut(from)?.asker = n;
+            return Some(from);
         }
-        Some(lacking)
+        let now = state.get_mut(n)?;
+        now.want = if op.is_input() { 0 } else { self.way.asked(n, now.next + 1) };
+        if n + 1 < rings.len() {
+            now.row_made(ring.row_len, ring.at..ring.end);
+            return Some(now.asker);
+        }
+        let to = now.to;
+        now.row_made(ring.row_len, 0..self.y.len());
+        self.way.shift(state);
+        Some(rings.len() + to)
+    }
+
+    /// Computes the next row of a layer, or answers the node that it reads where that lacks rows.
+    #[inline(never)]
+    fn layer(&mut self, state: &[State], n: usize, layer: &dyn Layer<T>, from: usize) -> Option<Option<usize>> {
+        let (input, has, now) = (self.way.rings.get(from)?, state.get(from)?, state.get(n)?);
+        if input.lack(has, now.want) {
+            return Some(Some(from));
+        }
+        let (room, y) = self.room(n, now.to)?;
+        layer.row(now.next, &room.window(input, || layer.input(), has), y);
+        Some(None)
     }
 
     /// Computes the next row of a join, or answers the first of the nodes that it reads which lacks rows.
     #[inline(never)]
     fn join(&mut self, state: &[State], n: usize, join: &dyn Join<T>, from: &[usize]) -> Option<Option<usize>> {
-        let (rings, ring, now) = (self.rings, self.rings.get(n)?, state.get(n)?);
+        let (rings, ring, now) = (self.way.rings, self.way.rings.get(n)?, state.get(n)?);
         for (k, &from) in from.iter().enumerate() {
             let want = if ring.each { now.want } else { join.reads(k, now.next).end };
             if rings.get(from)?.lack(state.get(from)?, want) {
@@ -559,19 +536,25 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             }
         }
         let (room, y) = self.room(n, now.to)?;
-        let mut windows = [Window::of(&[], [0, 0], 0, [0, 0]); JOINED];
-        for (k, (window, &from)) in windows.iter_mut().zip(from).enumerate() {
-            *window = room.window(rings.get(from)?, || join.input(k), state.get(from)?);
+        let window = |k, from| Some(room.window(rings.get(from)?, || join.input(k), state.get(from)?));
+        // Two have no room for eight to clear.
+        if let [a, b] = *from {
+            join.row(now.next, &[window(0, a)?, window(1, b)?], y);
+        } else {
+            let mut windows = [Window::of(&[], [0, 0], 0, [0, 0]); JOINED];
+            for (k, (to, &from)) in windows.iter_mut().zip(from).enumerate() {
+                *to = window(k, from)?;
+            }
+            join.row(now.next, cut(&windows, 0, from.len()), y);
         }
-        join.row(now.next, cut(&windows, 0, from.len()), y);
         Some(None)
     }
 
     /// Where node `n` writes a row to, and what it may read meanwhile.
     #[inline(always)]
     fn room(&mut self, n: usize, to: usize) -> Option<(Room<'_, 'i, T>, &mut [T])> {
-        let len = self.rings.get(n)?.row_len;
-        let (before, rest) = if n + 1 == self.rings.len() {
+        let len = self.way.rings.get(n)?.row_len;
+        let (before, rest) = if n + 1 == self.way.rings.len() {
             (&*self.memory, self.y.get_mut(to..)?)
         } else {
             let (before, rest) = self.memory.split_at_mut_checked(to)?;
@@ -602,30 +585,12 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         }
     }
 
-    /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
-    #[inline(never)]
-    fn shift(&mut self, state: &mut [State]) {
-        if !self.open || !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period) {
-            return;
-        }
-        for ((s, ring), op) in state.iter_mut().zip(self.rings).zip(self.ops) {
-            s.next -= ring.period;
-            // A row that reads nothing wants none.
-            s.want = s.want.saturating_sub(self.input_period(op));
-        }
-        // The order begins, or begins again.
-        if self.after <= 1 && self.rest.is_empty() {
-            self.rest = self.order;
-        }
-        self.after = self.after.saturating_sub(1);
-    }
-
     fn finish(&mut self, state: &mut [State], left: &[&[T]]) -> Result<(), Error> {
-        if !self.open {
+        if !self.way.open {
             return Ok(());
         }
         let (mut laps, mut first) = (0, None);
-        for ((now, ring), _) in state.iter().zip(self.rings).zip(self.ops).filter(|(_, op)| op.is_input()) {
+        for ((now, ring), _) in state.iter().zip(self.way.rings).zip(self.way.ops).filter(|(_, op)| op.is_input()) {
             let values = now.want + left.get(pushed_before(self.inputs, ring.input)).map_or(0, |x| x.len());
             let (rows, part) = (div(values, ring.row_len), rem(values, ring.row_len));
             let got = now.next + rows;
@@ -647,19 +612,70 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         }
         if let Some((got, need)) = first
             && laps > 0
-            && !state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first)
+            && !state.iter().zip(self.way.rings).all(|(s, r)| s.next >= r.first)
         {
             return Err(Error::Length { what: "the signal", got, need });
         }
-        (self.open, self.turn, self.rest) = (false, usize::MAX, &[]);
-        for (n, ((s, ring), op)) in state.iter_mut().zip(self.rings).zip(self.ops).enumerate() {
+        (self.way.open, self.way.turn, self.way.rest) = (false, usize::MAX, [].iter());
+        for (n, ((s, ring), op)) in state.iter_mut().zip(self.way.rings).zip(self.way.ops).enumerate() {
             s.next += laps * ring.period;
             // Fewer rows now, where the end cuts them off.
             if !op.is_input() {
-                s.want = self.asked(n, s.next);
+                s.want = self.way.asked(n, s.next);
             }
         }
         Ok(())
+    }
+}
+
+impl<T: Element> Way<'_, T> {
+    fn start(&mut self, state: &mut [State]) {
+        self.open = self.endless;
+        (self.after, self.rest) = (self.settle, [].iter());
+        self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
+        for (n, (op, ring)) in self.ops.iter().zip(self.rings).enumerate() {
+            let next = if let Op::Whole = op { ring.height } else { 0 };
+            let want = self.asked(n, 0);
+            if let Some(s) = state.get_mut(n) {
+                *s = State { next, to: ring.at, want, asker: 0 };
+            }
+        }
+    }
+
+    /// The rows of each input that a node without a formula waits for before its row `oy`; what a join reads that is no such row it is asked.
+    #[inline(never)]
+    fn asked(&self, n: usize, oy: usize) -> usize {
+        let (Some(op), Some(ring)) = (self.ops.get(n), self.rings.get(n)) else { return 0 };
+        match op {
+            Op::Join(..) => oy + 1,
+            Op::Layer(layer, _) if oy < ring.height && ring.looks => {
+                let end = layer.reads(oy).end;
+                if self.open { end.max(ring.known(oy)) } else { end }
+            }
+            _ => 0,
+        }
+    }
+
+    /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
+    #[inline(never)]
+    fn shift(&mut self, state: &mut [State]) {
+        // At the end of an order they have.
+        let sure = self.after == 0 && self.rest.len() == 0 && !self.order.is_empty();
+        if !self.open || !(sure || state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period)) {
+            return;
+        }
+        for ((s, ring), op) in state.iter_mut().zip(self.rings).zip(self.ops) {
+            s.next -= ring.period;
+            if ring.looks {
+                // A row that reads nothing wants none.
+                s.want = s.want.saturating_sub(self.input_period(op));
+            }
+        }
+        // The order begins, or begins again.
+        if self.after <= 1 && self.rest.len() == 0 {
+            self.rest = self.order.iter();
+        }
+        self.after = self.after.saturating_sub(1);
     }
 
     /// The period of what a node reads; all inputs of a join have the same.
@@ -712,7 +728,7 @@ fn lacking<T>(rings: &[Ring<'_, T>], state: &mut [State], mut n: usize) -> Optio
         let Reach { from, c, p, q } = rings.get(n)?.reach;
         let (next, has) = (state.get(n)?.next, state.get(from)?.next);
         if (has + 1) * q > c + next * p || has >= rings.get(from)?.height {
-            return Some(n);
+            return Some(if rings.get(n)?.looks { rings.len() + n } else { n });
         }
         state.get_mut(from)?.asker = n;
         n = from;
@@ -728,19 +744,9 @@ impl<T> Ring<'_, T> {
 }
 
 impl Source {
-    /// These rows in what lies behind the reader's own, which few do.
-    #[cold]
-    #[inline(never)]
-    fn behind<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
-        self.window(x, gone, has)
-    }
-
-    /// These rows in `x`, which begins `gone` values later.
+    /// These rows in `x`.
     #[inline(always)]
-    fn window<'w, T>(&self, x: &'w [T], gone: usize, has: &State) -> Window<'w, T> {
-        let origin = has.next.wrapping_sub(self.rows);
-        // A row that reads nothing may lie where rows were that nobody needs any more.
-        let lies = [has.to.saturating_sub(gone), self.end.saturating_sub(gone)];
-        Window::of(x, [self.row_len, self.rows], origin, lies)
+    fn window<'w, T>(&self, x: &'w [T], has: &State) -> Window<'w, T> {
+        Window::of(x, [self.row_len, self.rows], has.next.wrapping_sub(self.rows), [has.to, self.end])
     }
 }
