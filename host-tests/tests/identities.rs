@@ -10,9 +10,9 @@ use fixed::{FixedI8, types::extra::U5};
 use host_tests::reference::{self, Tensor, Window};
 use proptest::prelude::*;
 use upconv::{
-    Activation, BatchNorm, Bound, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element, Geometry, Layer,
-    Multiplier, NearestMode, Numerics, Padding, PixelShuffle, PixelUnshuffle, Plan, Quant, Quantization, Resize,
-    Rounding, Shape, ShuffleOrder, SubPixel, Upsample, WeightOrder, Weights, crd_to_dcr,
+    Activation, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element, FoldNearest,
+    Geometry, Layer, Multiplier, NearestMode, Numerics, Padding, PixelShuffle, PixelUnshuffle, Plan, Quant,
+    Quantization, Resize, Rounding, Shape, ShuffleOrder, SubPixel, Upsample, WeightOrder, Weights, crd_to_dcr,
 };
 
 fn run<T: Element>(layer: &dyn Layer<T>, x: &[T]) -> Vec<T> {
@@ -48,6 +48,47 @@ prop_compose! {
 }
 
 type Checked = Result<(), TestCaseError>;
+
+/// An upsample and a convolution in one layer against the two.
+fn columns_are_shared<T: Element>(
+    input: Shape,
+    factor: [usize; 2],
+    channels: usize,
+    g: Geometry,
+    seed: u64,
+) -> Checked {
+    let fold = FoldNearest::plan(input, factor, channels, g);
+    prop_assume!(fold.is_ok());
+    let (fold, mut random) = (fold.unwrap(), firmware::suite::Random::new(seed));
+    let (plan, up) = (fold.convolution(), Upsample::nearest(input, factor[0], factor[1]).unwrap());
+    let order = *random.pick(&[WeightOrder::Torch, WeightOrder::Tflite]);
+    let (x, weights) = (values::<T>(seed, input.len()), values::<i8>(!seed, plan.weight_len()));
+    let bias: Vec<i32> = (0..channels).map(|_| random.below(4001) as i32 - 2000).collect();
+    // Some are 1/2 and more.
+    let most = if T::MAX > 127 { 0.0005 } else { *random.pick(&[0.01, 0.01, 0.9]) };
+    let shared = random.below(4) == 0;
+    let factors = (0..if shared { 1 } else { channels }).map(|_| most * (1 + random.below(100)) as f64 / 100.0);
+    let m: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+    let quant = Quantization {
+        x: Quant::new(1.0, *random.pick(&[T::MIN, T::MAX, 0, 5])),
+        y: Quant::new(1.0, *random.pick(&[-128, 127, 3])),
+        multipliers: &m,
+        activation: *random.pick(&[Activation::None, Activation::Relu]),
+        rounding: *random.pick(&[Rounding::TfliteDouble, Rounding::TfliteSingle]),
+    };
+    let plain = packed(&plan, &weights, order);
+    let (mut shared, mut sums) = (weights.clone(), vec![0; plan.kernel()[1] * channels]);
+    fold.columns_into(&weights, order, &mut shared, &mut sums).unwrap();
+    let bias = if seed.is_multiple_of(5) { &[] } else { &bias[..] };
+    let [two, one] = [&plain, &shared].map(|packed| Weights { packed: &packed[..], bias }.layer::<T>(&plan, quant));
+    let one = one.and_then(|one| Columns::new(&fold, one, &sums));
+    // Only sums of int16 could leave 32 bits.
+    prop_assume!(T::MAX < 128 || one.is_ok());
+    let (two, one) = (two.unwrap(), one.unwrap());
+    prop_assert_eq!(one.output(), two.output());
+    prop_assert_eq!(run(&one, &x), run(&two, &run(&up, &x)));
+    Ok(())
+}
 
 /// A grouped convolution against one convolution for each group.
 fn split_and_concat<T: Element>(whole: &Plan, part: &Plan, groups: usize, seed: u64) -> Checked {
@@ -175,6 +216,18 @@ proptest! {
         let (bias, m) = (crd_to_dcr(&bias, 3, 2).unwrap(), crd_to_dcr(&m, 3, 2).unwrap());
         let conv = Weights { packed: &reordered[..], bias: &bias[..] }.layer(&fused, quant(&m)).unwrap();
         prop_assert_eq!(run(&SubPixel::new(conv, 2).unwrap(), &x), expected);
+    }
+
+    #[test]
+    fn columns_are_those_of_a_convolution_of_nearest(
+        h in 1..5usize, w in 1..14usize, c in prop_oneof![1..10usize, 14..20usize, 30..36usize], out in 1..40usize,
+        factor in prop_oneof![Just([2, 2]), [1..5usize, 1..5usize]], k in prop_oneof![Just([3, 3]), [1..6usize, 1..9usize]],
+        p in [0..8usize, 0..8, 0..8, 0..8], seed: u64,
+    ) {
+        let [top, bottom, left, right] = [p[0] % k[0], p[1] % k[0], p[2] % k[1], p[3] % k[1]];
+        let g = Geometry::new(k[0], k[1]).padding(Padding { top, bottom, left, right });
+        columns_are_shared::<i8>(Shape::new(h, w, c), factor, out, g, seed)?;
+        columns_are_shared::<i16>(Shape::new(h, w, c % 8 + 1), factor, out.min(3), g, seed)?;
     }
 
     #[test]

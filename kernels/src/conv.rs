@@ -411,7 +411,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Biases and multipliers of n channels.
     #[inline(always)]
-    fn scales(&self, first: usize, n: usize) -> (&[A], &[Multiplier]) {
+    pub(crate) fn scales(&self, first: usize, n: usize) -> (&[A], &[Multiplier]) {
         let (bias, multipliers) = (self.weights.bias, self.multipliers);
         let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, first, n) };
         (cut(bias, first, n), multipliers)

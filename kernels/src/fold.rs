@@ -35,10 +35,10 @@ use core::ops::Range;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FoldNearest {
-    conv: Plan,
-    transposed: Plan,
-    factor: [usize; 2],
-    pad: [usize; 2],
+    pub(crate) conv: Plan,
+    pub(crate) transposed: Plan,
+    pub(crate) factor: [usize; 2],
+    pub(crate) pad: [usize; 2],
 }
 
 impl FoldNearest {

@@ -52,6 +52,7 @@ struct Readme;
 
 mod activation;
 mod arch;
+mod columns;
 mod conv;
 mod conv_transpose;
 mod coords;
@@ -78,6 +79,7 @@ mod unpool;
 mod upsample;
 
 pub use activation::{Elementwise, Gate16, LeakyRelu, Pointwise, Requantize, Table8, Table16};
+pub use columns::Columns;
 pub use conv::{Conv, Convolution, Quantization, Weights};
 pub use conv_transpose::ConvTranspose;
 pub use coords::{Coordinates, Ratio, Resize};

@@ -18,10 +18,10 @@ use crate::suite::Random;
 use bytemuck::Pod;
 use core::ops::Range;
 use upconv::{
-    Accumulator, Activation, Add, Along, Bound, Concat, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element,
-    Elementwise, Error, Fill, FoldNearest, Gate16, Join, Layer, MaxUnpool, Multiplier, NearestMode, Numerics, Operands,
-    Pad, PixelShuffle, Plan, Pointwise, Quant, Quantization, Resize, Rounding, Shape, Table8, Upsample, WeightOrder,
-    Weights, Window,
+    Accumulator, Activation, Add, Along, Bound, Columns, Concat, Conv, ConvTranspose, Convolution, Coordinates, Cubic,
+    Element, Elementwise, Error, Fill, FoldNearest, Gate16, Join, Layer, MaxUnpool, Multiplier, NearestMode, Numerics,
+    Operands, Pad, PixelShuffle, Plan, Pointwise, Quant, Quantization, Resize, Rounding, Shape, Table8, Upsample,
+    WeightOrder, Weights, Window,
 };
 
 /// Bytes of all tensors of a layer, from one static arena: there is no heap.
@@ -314,14 +314,27 @@ fn convolution<T: Element + Pod, W: Element + Pod, A: Accumulator + Pod>(
 ) -> Result<Cost, Error> {
     let packed = arena.tensor(plan.weight_len())?;
     plan.pack_into(weights, WeightOrder::Torch, packed)?;
+    let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+    let layer = quantized(plan, packed, deviation, arena, &mut multipliers, make)?;
+    let cost = run_layer(board, spec, &layer, x, arena)?;
+    Ok(Cost { weights: size_of_val(packed) as u32, ..cost })
+}
 
+/// Packed weights as a layer, with biases and multipliers from the seed.
+fn quantized<'a, 'm: 'a, T: Element + Pod, W: Element, A: Accumulator + Pod>(
+    plan: &Plan,
+    packed: &'a [W],
+    deviation: f64,
+    arena: &mut Arena<'m>,
+    multipliers: &'a mut [Multiplier; CHANNELS],
+    make: Make<T, W, A>,
+) -> Result<Convolution<'a, T, W, A>, Error> {
     let mut random = Random::new(SEEDS[2]);
     let channels = plan.output().c;
     let bias = arena.tensor::<A>(channels)?;
     bias.fill_with(|| A::from_i64(random.below(8192) as i64 - 4096));
     let wide = T::MAX > 127;
     let spread = f64::from(T::MAX) / 3.0 / (uniform(T::MAX - T::MIN) * deviation);
-    let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
     let got = multipliers.len();
     let multipliers =
         multipliers.get_mut(..channels).ok_or(Error::Length { what: "the bench's channels", got, need: channels })?;
@@ -335,12 +348,10 @@ fn convolution<T: Element + Pod, W: Element + Pod, A: Accumulator + Pod>(
         activation: Activation::None,
         rounding: if size_of::<A>() == 8 { Rounding::Tflite16x8 } else { Rounding::TfliteDouble },
     };
-    let layer = make(Weights { packed, bias }, plan, quant)?;
-    let cost = run_layer(board, spec, &layer, x, arena)?;
-    Ok(Cost { weights: size_of_val(packed) as u32, ..cost })
+    make(Weights { packed, bias }, plan, quant)
 }
 
-/// The folded layer, and the pair that it replaces, which must give the same output.
+/// The folded layer in the form that is the faster one here, and the pair that it replaces, which must give the same output.
 fn folded(
     board: &mut impl Board,
     spec: &Spec,
@@ -355,7 +366,19 @@ fn folded(
     let x = seeded_input::<i8>(spec.input, arena)?;
     let deviation = deviation::<i8>(conv);
 
-    let mut folded = {
+    let mut folded = if FoldNearest::BY_COLUMNS {
+        let mut arena = Arena(&mut *arena.0);
+        let packed = arena.tensor::<i8>(weights.len())?;
+        let sums = arena.tensor(conv.kernel()[1] * conv.output().c)?;
+        fold.columns_into(weights, WeightOrder::Torch, packed, sums)?;
+        let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+        let make: Make<i8, i8, i32> = |w, p, q| w.layer(p, q);
+        let layer = quantized(conv, packed, deviation, &mut arena, &mut multipliers, make)?;
+        let layer = Columns::new(fold, layer, sums)?;
+        let cost = run_layer(board, spec, &layer, x, &mut arena)?;
+        // By the same count as the other form.
+        Cost { macs: plan.macs(), weights: (size_of_val(packed) + size_of_val(sums)) as u32, ..cost }
+    } else {
         let mut arena = Arena(&mut *arena.0);
         let sums = arena.tensor::<i16>(plan.weight_len())?;
         fold.weights_into(weights, WeightOrder::Torch, sums)?;

@@ -35,6 +35,8 @@ mod mve;
 mod pieces;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
+#[allow(unsafe_code)]
+pub(crate) mod strip;
 // What differs between the cores of `quad`: a host has Cortex-M4's, unless it is told another one.
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 #[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
@@ -91,8 +93,10 @@ use quad as chosen;
 
 pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SUMS, alone, few};
 #[cfg(upconv_backend = "mve")]
-pub(crate) use mve::{depth as vectors, places::Places};
+pub(crate) use mve::{depth as vectors, places::Places, strip as columns};
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
+#[cfg(not(upconv_backend = "mve"))]
+pub(crate) use strip as columns;
 
 /// Tap rows of a kernel that is run four pixels at a time, or whose inputs are read where they are.
 pub(crate) const TAP_ROWS: usize = 8;

@@ -3,7 +3,7 @@
 use crate::quant::Accumulator;
 use crate::reads::{Rows, Spec};
 use crate::{
-    Area, Bicubic, Bilinear, Concat, Convolution, Element, Elementwise, Gather, Join, Layer, Nearest, Pad,
+    Area, Bicubic, Bilinear, Columns, Concat, Convolution, Element, Elementwise, Gather, Join, Layer, Nearest, Pad,
     PixelShuffle, PixelUnshuffle, Pointwise, Product, Shape, SubPixel, Sum, Unpool,
 };
 
@@ -78,6 +78,7 @@ layer!(Elementwise<'a, P>, [P: Sync], [T: Element], P: T);
 layer!(Pad<T>, [T: Element + Sync], []);
 layer!(Unpool<'a, T>, [T: Element + Sync], []);
 layer!(Convolution<'a, T, W, A>, [T: Element + Sync, W: Element + Sync, A: Accumulator + Sync], []);
+layer!(Columns<'a, T>, [T: Element + Sync], []);
 layer!(SubPixel<'a, T, W, A>, [T: Element + Sync, W: Element + Sync, A: Accumulator + Sync], []);
 
 /// ... and of joins.

@@ -30,6 +30,7 @@ mod columns;
 pub(crate) mod depth;
 mod isa;
 pub(crate) mod places;
+pub(crate) mod strip;
 
 use super::depth::{CHANNELS, Sums};
 use super::portable::{self, Block, Pixel, Pixels, Run, any_group, groups};

@@ -1,0 +1,202 @@
+//! Strips of four neighbouring pixels and all columns of a kernel, for [`Columns`](crate::Columns).
+
+use crate::Element;
+use crate::quant::{Multiplier, Requant};
+use crate::rows::{cut, cut_mut};
+use core::mem::MaybeUninit;
+
+/// Pixels of a strip.
+pub(crate) const PIXELS: usize = 4;
+/// Values of a pixel that are multiplied at a time, at most.
+pub(crate) const VALUES: usize = 16;
+/// Columns whose sums are held at a time, and channels that have them.
+pub(crate) const COLUMNS: usize = 96;
+pub(crate) const CHANNELS: usize = 32;
+
+/// The sums of a strip, what is kept of those before, and how outputs are made of them; not initialised beyond what is [taken](Self::take).
+pub(crate) struct Room {
+    sums: [MaybeUninit<[i32; PIXELS]>; COLUMNS],
+    kept: [MaybeUninit<i32>; COLUMNS],
+    scales: [MaybeUninit<Scale>; CHANNELS],
+}
+
+impl Room {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        let (sums, kept) = ([const { MaybeUninit::uninit() }; COLUMNS], [const { MaybeUninit::uninit() }; COLUMNS]);
+        Room { sums, kept, scales: [const { MaybeUninit::uninit() }; CHANNELS] }
+    }
+
+    /// Room for so many of each, no more than there are; zeros.
+    #[inline(always)]
+    pub(crate) fn take(
+        &mut self,
+        [sums, kept, scales]: [usize; 3],
+    ) -> (&mut [[i32; PIXELS]], &mut [i32], &mut [Scale]) {
+        /// # Safety
+        /// Zeros are a value of V.
+        #[inline(always)]
+        unsafe fn zeros<V>(all: &mut [MaybeUninit<V>], n: usize) -> &mut [V] {
+            let all = cut_mut(all, 0, n);
+            // SAFETY: they lie there.
+            unsafe { super::columns::clear(all.as_mut_ptr().cast(), size_of_val(all)) };
+            // SAFETY: all bytes are 0.
+            unsafe { core::slice::from_raw_parts_mut(all.as_mut_ptr().cast(), all.len()) }
+        }
+        // SAFETY: they are numbers.
+        unsafe { (zeros(&mut self.sums, sums), zeros(&mut self.kept, kept), zeros(&mut self.scales, scales)) }
+    }
+}
+
+/// Makes n bytes 0.
+///
+/// # Safety
+/// They can be written.
+#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
+pub(crate) unsafe fn clear(to: *mut u8, n: usize) {
+    // SAFETY: the caller's.
+    unsafe { to.write_bytes(0, n) }
+}
+
+/// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`; there may be no bias, and one multiplier for all.
+pub(crate) fn ready(
+    [columns, kept_each]: [usize; 2],
+    zero: i32,
+    (mut totals, bias, multipliers): (&[i32], &[i32], &[Multiplier]),
+    mut kept: &mut [i32],
+    scales: &mut [Scale],
+) {
+    for (o, scale) in scales.iter_mut().enumerate() {
+        let (these, next) = totals.split_at_checked(columns).unwrap_or_default();
+        scale.bias = bias.get(o).copied().unwrap_or_default();
+        for total in these {
+            let outside = zero.wrapping_mul(*total);
+            scale.bias = scale.bias.wrapping_sub(outside);
+            let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(kept_each).unwrap_or_default();
+            these.fill(outside);
+            kept = next;
+        }
+        let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
+        scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
+        totals = next;
+    }
+}
+
+/// Values of a strip's pixels, which lie `step` apart, into vectors from place `at` on.
+#[inline(always)]
+pub(crate) fn gather<T: Element>(to: &mut [T; PIXELS * VALUES], at: usize, x: &[T], step: usize, n: usize) {
+    for p in 0..PIXELS {
+        let to = cut_mut(to, p * VALUES + at, n);
+        to.iter_mut().zip(cut(x, p * step, n)).for_each(|(to, x)| {
+            super::small();
+            *to = *x;
+        });
+    }
+}
+
+/// `sums[c][p] += Σ_i x[p · step + i] · (w[0][c · len + i] + w[1][c · len + i])`; fresh sums are 0 before. There may be no second weights.
+pub(crate) fn products<T: Element>(
+    x: &[T],
+    step: usize,
+    len: usize,
+    w: [&[i8]; 2],
+    fresh: bool,
+    sums: &mut [[i32; PIXELS]],
+) {
+    for (c, sums) in sums.iter_mut().enumerate() {
+        for (p, sum) in sums.iter_mut().enumerate() {
+            let x = cut(x, p * step, len);
+            *sum = if fresh { 0 } else { *sum };
+            for w in w {
+                for (x, w) in x.iter().zip(cut(w, c * len, len)) {
+                    *sum = sum.wrapping_add(x.to_i32().wrapping_mul((*w).into()));
+                }
+            }
+        }
+    }
+}
+
+/// What a channel's outputs begin with, and what they are multiplied by.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) bias: i32,
+    pub(crate) multiplier: Multiplier,
+}
+
+/// What a strip's outputs are made of, and where they go.
+#[derive(Clone, Copy)]
+pub(crate) struct Strip<'a> {
+    /// Columns of the kernel, outputs to each pixel, and earlier pixels whose sums are kept.
+    pub(crate) columns: usize,
+    pub(crate) factor: usize,
+    pub(crate) kept: usize,
+    /// The column and channels of the output where the first pixel's first output goes, which may not exist, and how many there are.
+    pub(crate) column: isize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) scales: &'a [Scale],
+    pub(crate) requant: &'a Requant,
+    /// Whether all factors are above 0 and below 1/2.
+    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+    pub(crate) small: bool,
+}
+
+/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; y begins with the first channel.
+///
+/// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
+pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
+    let &Strip { columns, factor, kept: n, column, width, channels, scales, requant, .. } = strip;
+    for (o, scale) in scales.iter().enumerate() {
+        for i in 0..factor {
+            for p in 0..PIXELS {
+                let to = column.wrapping_add((p * factor + i) as isize) as usize;
+                let (mut sum, mut before, mut left) = (scale.bias, 0, i);
+                for t in (o * columns..o * columns + columns).rev() {
+                    let one = match p.checked_sub(before) {
+                        Some(p) => sums.get(t).and_then(|sums| sums.get(p)),
+                        None => kept.get((t * n + n + p).wrapping_sub(before)),
+                    };
+                    sum = sum.wrapping_add(one.copied().unwrap_or_default());
+                    if left == 0 {
+                        (before, left) = (before + 1, factor);
+                    }
+                    left -= 1;
+                }
+                if to < width
+                    && let Some(y) = y.get_mut(to * channels + o)
+                {
+                    *y = requant.apply(sum, scale.multiplier);
+                }
+            }
+        }
+    }
+    keep(strip, sums, kept);
+}
+
+/// The outputs of pixels behind the input, whose columns have the sums of those outside, `zero · total`.
+pub(crate) fn behind<T: Element>(
+    strip: &Strip<'_>,
+    zero: i32,
+    totals: &[i32],
+    sums: &mut [[i32; PIXELS]],
+    kept: &mut [i32],
+    y: &mut [T],
+) {
+    sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
+    super::columns::outputs(strip, sums, kept, y);
+}
+
+/// The sums of the last pixels are the earlier ones of the next strip.
+fn keep(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32]) {
+    let n = strip.kept;
+    for (t, sums) in sums.iter().enumerate() {
+        for i in 0..n {
+            let one = if i + PIXELS < n { kept.get(t * n + i + PIXELS) } else { sums.get(i + PIXELS - n) };
+            let one = one.copied().unwrap_or_default();
+            if let Some(kept) = kept.get_mut(t * n + i) {
+                *kept = one;
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! A nearest upsample and the convolution after it with the weights as they are: outputs share the columns of the kernel.
+//!
+//! By r the upsample repeats a pixel r times, so r outputs meet the same products. Of each pixel b of the input and column t of the kernel,
+//! `S_t(b) = Σ x·w` over tap rows and channels is computed once. The r outputs whose last tap reads pixel b are, i = 0 .. r,
+//!
+//! ```text
+//! y[r·b + i − (k − 1 − p)] = bias + Σ_t S_t(b − ceil((k − 1 − t − i) / r))
+//! ```
+//!
+//! which at 2x and three columns is `S_0(b−1) + S_1(b−1) + S_2(b)` and `S_0(b−1) + S_1(b) + S_2(b)`. Zero points come off a whole output, `zero · Σ w`, so what
+//! lies outside the input is the zero point: a column there has the sum `zero · Σ w` of its own.
+
+use crate::arch::columns::{behind, gather, outputs, products, ready};
+use crate::arch::strip::{CHANNELS, COLUMNS, PIXELS, Room, Strip, VALUES};
+use crate::arch::{TAP_ROWS, small};
+use crate::phase::{Axis, Reciprocal};
+use crate::plan::{div, length, min, rem};
+use crate::reads::{Rows, Spec, described};
+use crate::rows::{cut, cut_mut};
+use crate::{Convolution, Element, Error, FoldNearest, Layer, Plan, Shape, WeightOrder, Window};
+use core::ops::Range;
+
+impl FoldNearest {
+    /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed): with Helium.
+    pub const BY_COLUMNS: bool = cfg!(upconv_backend = "mve");
+
+    /// The convolution as it is, on the upsampled input: the plan of the weights of [`Columns`].
+    pub const fn convolution(&self) -> Plan {
+        self.conv
+    }
+
+    /// N weights in the order of [`Columns`], which no other layer reads, and the M = `kernel width · C_out` sums of each column of each channel.
+    ///
+    /// # Errors
+    /// Those of [`columns_into`](Self::columns_into).
+    pub const fn columns<const N: usize, const M: usize>(
+        &self,
+        w: &[i8; N],
+        order: WeightOrder,
+    ) -> Result<([i8; N], [i32; M]), Error> {
+        let (mut packed, mut sums) = (*w, [0; M]);
+        match self.columns_into(w, order, &mut packed, &mut sums) {
+            Ok(()) => Ok((packed, sums)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// [`columns`](Self::columns) into slices, in the same order on all targets: sixteen input channels, tap row, output channel, tap column; the channels
+    /// that are left are sixteen of all tap rows at a time.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when a slice has the wrong length; [`Error::Unsupported`] for groups.
+    pub const fn columns_into(
+        &self,
+        w: &[i8],
+        order: WeightOrder,
+        packed: &mut [i8],
+        sums: &mut [i32],
+    ) -> Result<(), Error> {
+        let ([kh, kw], c, channels) = (self.conv.kernel(), self.conv.group_in, self.conv.output.c);
+        let checks = [
+            length("the weights", w.len(), self.conv.weight_len()),
+            length("the packed weights", packed.len(), self.conv.weight_len()),
+            length("the sums of columns", sums.len(), kw * channels),
+            whole(self.conv.groups),
+        ];
+        let mut i = 0;
+        while i < checks.len() {
+            if let Err(e) = checks[i] {
+                return Err(e);
+            }
+            i += 1;
+        }
+        let rest = rem(c, VALUES);
+        let (mut to, mut column) = (0, 0);
+        while column < sums.len() {
+            sums[column] = 0;
+            column += 1;
+        }
+        // Tap rows and input channels as one string, of which so much is multiplied at a time.
+        let (mut at, end) = (0, kh * c);
+        while at < end {
+            let whole = at < kh * (c - rest);
+            let len = if whole { VALUES } else { min(end - at, VALUES) };
+            column = 0;
+            while column < sums.len() {
+                let (o, kx) = (div(column, kw), rem(column, kw));
+                i = 0;
+                while i < len {
+                    let (ky, ci) = if whole {
+                        (rem(div(at, VALUES), kh), div(at, VALUES * kh) * VALUES + i)
+                    } else {
+                        let i = at + i - kh * (c - rest);
+                        (div(i, rest), c - rest + rem(i, rest))
+                    };
+                    let from = self.conv.weight_index(order, o, ci, ky, kx);
+                    if from < w.len() && to < packed.len() {
+                        packed[to] = w[from];
+                        sums[column] += w[from] as i32;
+                    }
+                    to += 1;
+                    i += 1;
+                }
+                column += 1;
+            }
+            at += len;
+        }
+        Ok(())
+    }
+}
+
+const fn whole(groups: usize) -> Result<(), Error> {
+    if groups == 1 { Ok(()) } else { Err(Error::Unsupported { what: "shared columns of groups" }) }
+}
+
+/// A nearest upsample and a convolution in one layer that keeps the weights as trained, in int8.
+///
+/// | upsample + kernel | products of the pair | of [`FoldNearest::transposed`], int16 | of the columns | weights: of the pair, int16, columns |
+/// |-------------------|----------------------|---------------------------------------|----------------|--------------------------------------|
+/// | 2x + 3x3          | 9                    | 4                                     | 4.5            | 9, 32, 9 bytes                       |
+/// | 2x + 5x5          | 25                   | 9                                     | 12.5           | 25, 72, 25 bytes                     |
+/// | 4x + 3x3          | 9                    | 2.25                                  | 2.25           | 9, 72, 9 bytes                       |
+///
+/// ```
+/// use upconv::*;
+/// const FOLD: FoldNearest = must!(FoldNearest::plan(Shape::new(1, 2, 1), [2, 2], 1, Geometry::square(3).pad(1)));
+/// static COLUMNS: ([i8; 9], [i32; 3]) = must!(FOLD.columns(&[1, 2, 3, 4, 5, 6, 7, 8, 9], WeightOrder::Torch));
+/// static ONE: [Multiplier; 1] = must!(Multiplier::per_channel(0.5, &[1.0], 1.0));
+/// static UP: Columns<i8> = must!(Columns::new(&FOLD, must!(Weights { packed: &COLUMNS.0, bias: &[0i32] }.layer(
+///     &FOLD.convolution(),
+///     Quantization {
+///         x: Quant::new(0.5, 0),
+///         y: Quant::new(1.0, 0),
+///         multipliers: &ONE,
+///         activation: Activation::None,
+///         rounding: Rounding::TfliteSingle,
+///     },
+/// )), &COLUMNS.1));
+/// let mut y = [0; 8];
+/// Bound::whole(&UP, &[2, -4], &mut y)?.run();
+/// assert_eq!(y, [28, -6, -45, -48, 16, -6, -27, -24]);
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a, T> {
+    conv: Convolution<'a, T>,
+    sums: &'a [i32],
+    input: Shape,
+    rows: Axis,
+    by_r: Reciprocal,
+    top: usize,
+    factor: usize,
+    /// Output columns that the last tap's pixel is behind, pixels that are needed, also behind the input, and earlier ones that a pixel's outputs read.
+    behind: usize,
+    pixels: usize,
+    kept: usize,
+    /// Channels at a time.
+    most: usize,
+    /// Whether all factors are above 0 and below 1/2.
+    small: bool,
+}
+
+impl<'a, T: Element> Columns<'a, T> {
+    /// The convolution is one of [`FoldNearest::convolution`], with packed weights of [`FoldNearest::columns`], from where the sums are, too.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when there are not as many sums; [`Error::Unsupported`] for groups, or when the convolution was planned otherwise;
+    /// [`Error::Range`] for a kernel with a side above 8; [`Error::Overflow`] when `|bias| + 128 · max|x − zero|` for each weight could reach 2³¹.
+    pub const fn new(fold: &FoldNearest, conv: Convolution<'a, T>, sums: &'a [i32]) -> Result<Self, Error> {
+        let (plan, [kh, kw]) = (&fold.conv, fold.conv.kernel());
+        let (a, b, [h, w]) = (&plan.output, &conv.plan.output, conv.plan.kernel());
+        let same = a.h == b.h && a.w == b.w && a.c == b.c && h == kh && w == kw && conv.plan.input.c == plan.input.c;
+        if !same || conv.plan.y.at(0).first != plan.y.at(0).first || conv.plan.x.at(0).first != plan.x.at(0).first {
+            return Err(Error::Unsupported { what: "columns of another convolution" });
+        }
+        let max = if kh > kw { kh } else { kw };
+        if max > TAP_ROWS {
+            let (what, got) = ("the kernel of shared columns", crate::shape::signed(max));
+            return Err(Error::Range { what, got, min: 1, max: TAP_ROWS as i64 });
+        }
+        let checks = [whole(plan.groups), length("the sums of columns", sums.len(), kw * a.c)];
+        let mut i = 0;
+        while i < checks.len() {
+            if let Err(e) = checks[i] {
+                return Err(e);
+            }
+            i += 1;
+        }
+        // The sums of single channels take their weights in another order.
+        let (up, down) = (T::MAX as i64 - conv.x_zero as i64, conv.x_zero as i64 - T::MIN as i64);
+        let far = if up > down { up } else { down } as u64;
+        let (mut bound, max) = (0, i32::MAX as u64);
+        i = 0;
+        while i < conv.weights.bias.len() {
+            bound = crate::plan::max(bound, conv.weights.bias[i].unsigned_abs() as u64);
+            i += 1;
+        }
+        bound += plan.channel_weights() as u64 * far * 128;
+        if bound > max {
+            return Err(Error::Overflow { channel: 0, bound, max });
+        }
+        let mut small = true;
+        i = 0;
+        while i < conv.multipliers.len() {
+            small = small && conv.multipliers[i].q() > 0 && conv.multipliers[i].shift() < 0;
+            i += 1;
+        }
+        let (r, behind) = (fold.factor[1], kw - 1 - fold.pad[1]);
+        let kept = div(kw + r - 2, r);
+        Ok(Columns {
+            conv,
+            sums,
+            input: fold.transposed.input,
+            rows: fold.transposed.y,
+            by_r: Reciprocal::new(fold.factor[0] as u32),
+            top: fold.pad[0],
+            factor: r,
+            behind,
+            pixels: div(a.w - 1 + behind, r) + 1,
+            kept,
+            most: min(CHANNELS, div(COLUMNS, kw * if kept > 1 { kept } else { 1 })),
+            small,
+        })
+    }
+
+    pub(crate) const fn spec(&self) -> Spec<'_> {
+        Spec::layer(self.input, self.conv.plan.output, Rows::Taps(&self.rows))
+    }
+
+    /// Some channels of a row, of inputs in these tap rows.
+    #[inline(never)]
+    fn channels(&self, lines: &[&[T]], channels: Range<usize>, y: &mut [T]) {
+        let (plan, first, n) = (&self.conv.plan, channels.start, channels.len());
+        let (kw, zero) = (plan.kernel()[1], self.conv.x_zero);
+        let mut room = Room::new();
+        let (sums, kept, scales) = room.take([n * kw, n * kw * self.kept, n]);
+        let totals = cut(self.sums, first * kw, n * kw);
+        let (bias, multipliers) = self.conv.scales(first, n);
+        ready([kw, self.kept], zero, (totals, bias, multipliers), kept, scales);
+        let mut strip = Strip {
+            columns: kw,
+            factor: self.factor,
+            kept: self.kept,
+            column: -(self.behind as isize),
+            width: plan.output.w,
+            channels: plan.output.c,
+            scales,
+            requant: &self.conv.requant,
+            small: self.small,
+        };
+        let y = y.get_mut(first..).unwrap_or_default();
+        let mut pixel = 0;
+        while pixel < self.pixels {
+            if pixel < self.input.w {
+                self.products(lines, pixel, first * kw, sums);
+                outputs(&strip, sums, kept, y);
+            } else {
+                behind(&strip, zero, totals, sums, kept, y);
+            }
+            pixel += PIXELS;
+            strip.column += (PIXELS * self.factor) as isize;
+        }
+    }
+
+    /// The sums of the columns from this one on for the strip that begins at a pixel inside the input.
+    #[inline(never)]
+    fn products(&self, lines: &[&[T]], pixel: usize, column: usize, sums: &mut [[i32; PIXELS]]) {
+        let (c, n, all) = (self.input.c, sums.len(), self.sums.len());
+        let zeros = [T::from_i32(self.conv.x_zero); VALUES];
+        let (x, inside) = (pixel * c, (self.input.w - pixel).min(PIXELS));
+        let (mut w, mut fresh) = (self.conv.weights.packed, true);
+        let mut next = |len: usize| {
+            let (these, rest) = w.split_at_checked(all * len).unwrap_or_default();
+            w = rest;
+            cut(these, column * len, n * len)
+        };
+        let mut patch = None;
+        // Values of a row, of which pixels behind the input have none.
+        let lay = |to: &mut [T; PIXELS * VALUES], at: usize, row: &[T], i: usize, n: usize| match inside {
+            _ if row.is_empty() => gather(to, at, &zeros, 0, n),
+            PIXELS => gather(to, at, row.get(x + i..).unwrap_or_default(), c, n),
+            _ => (0..PIXELS).for_each(|p| {
+                let from = if p < inside { cut(row, x + p * c + i, n) } else { &zeros };
+                cut_mut(to, p * VALUES + at, n).iter_mut().zip(from).for_each(|(to, from)| {
+                    small();
+                    *to = *from;
+                });
+            }),
+        };
+        let mut at = 0;
+        while at + VALUES <= c {
+            let mut t = 0;
+            while let Some(&row) = lines.get(t) {
+                let first = next(VALUES);
+                let mut second: &[i8] = &[];
+                t += 1;
+                // Two tap rows that read the same row.
+                if lines.get(t).is_some_and(|other| core::ptr::eq(*other, row)) {
+                    second = next(VALUES);
+                    t += 1;
+                }
+                let (mut x, mut step) = (row.get(x + at..).unwrap_or_default(), c);
+                if row.is_empty() {
+                    (x, step) = (&zeros, 0);
+                } else if inside < PIXELS {
+                    let patch = patch.get_or_insert([T::default(); PIXELS * VALUES]);
+                    lay(patch, 0, row, at, VALUES);
+                    (x, step) = (patch, VALUES);
+                }
+                products(x, step, VALUES, [first, second], fresh, sums);
+                fresh = false;
+            }
+            at += VALUES;
+        }
+        // What is left of all rows.
+        let rest = c - at;
+        let (mut row, mut i, mut left) = (0, 0, rest * lines.len());
+        while left > 0 {
+            let (len, mut to) = (left.min(VALUES), 0);
+            let patch = patch.get_or_insert([T::default(); PIXELS * VALUES]);
+            while to < len {
+                let n = (rest - i).min(len - to);
+                lay(patch, to, lines.get(row).copied().unwrap_or_default(), at + i, n);
+                (to, i) = (to + n, i + n);
+                if i == rest {
+                    (row, i) = (row + 1, 0);
+                }
+            }
+            products(patch, VALUES, len, [next(len), &[]], fresh, sums);
+            (left, fresh) = (left - len, false);
+        }
+    }
+}
+
+impl<T: Element> Layer<T> for Columns<'_, T> {
+    described!();
+
+    fn macs(&self) -> u64 {
+        let plan = &self.conv.plan;
+        plan.y.pairs() * (self.input.w * plan.kernel()[1] * plan.group_in * plan.output.c) as u64
+    }
+
+    fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let plan = &self.conv.plan;
+        let [kh, _] = plan.kernel();
+        let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
+        let lines = cut_mut(&mut lines, 0, kh);
+        for (t, line) in lines.iter_mut().enumerate() {
+            let up = (oy + t).wrapping_sub(self.top);
+            if up < plan.input.h {
+                *line = x.row(self.by_r.div_rem(up as u64).0 as usize);
+            }
+        }
+        let mut o = 0;
+        while o < plan.output.c {
+            let end = plan.output.c.min(o + self.most);
+            self.channels(lines, o..end, y);
+            o = end;
+        }
+    }
+}
