@@ -452,6 +452,7 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             n += 1;
         }
         d.pack(&play.born, &play.died);
+        d.turn();
         Ok(d)
     }
 
@@ -506,6 +507,30 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
         }
         let Draft { rings, len, inputs, order, need, .. } = self;
         Decoder { ops, rings, len, inputs, output, endless, order, need }
+    }
+
+    /// Turns the memory round where more layers lie before what they read than behind it: the run asks the others.
+    const fn turn(&mut self) {
+        let (len, mut n, mut before, mut behind) = (self.len(), 0, 0, 0);
+        while n < len {
+            if let Op::Layer(_, from) = self.nodes[n].op
+                && from < n
+                && self.rings[n].rows > 0
+                && self.rings[from].rows > 0
+            {
+                let is_before = self.rings[from].at < self.rings[n].at;
+                (before, behind) = (before + is_before as usize, behind + !is_before as usize);
+            }
+            n += 1;
+        }
+        n = 0;
+        while n < len && behind > before {
+            let ring = &mut self.rings[n];
+            if ring.rows > 0 {
+                ring.at = self.need - ring.at - ring.rows * ring.row_len;
+            }
+            n += 1;
+        }
     }
 
     /// Places the rings, the largest first, each at the lowest place that no ring takes which lives at the same time.
