@@ -1,10 +1,10 @@
 //! Bad input is answered by a typed error that says what, which and by how much.
 
 use upconv::{
-    Activation, Add, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Error, FoldNearest, Geometry, LeakyRelu,
-    MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio, Requantize, Resize, Rounding,
-    Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr, quantize_bias, quantize_bias_wide,
-    tflite_nearest, torch_nearest,
+    Activation, Add, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Error, FoldNearest,
+    Geometry, LeakyRelu, MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio,
+    Requantize, Resize, Rounding, Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr,
+    quantize_bias, quantize_bias_wide, tflite_nearest, torch_nearest,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {

@@ -10,9 +10,9 @@ use fixed::{FixedI8, types::extra::U5};
 use host_tests::reference::{self, Tensor, Window};
 use proptest::prelude::*;
 use upconv::{
-    Activation, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element, FoldNearest, Geometry, Layer,
-    Multiplier, NearestMode, Numerics, Padding, PixelShuffle, PixelUnshuffle, Plan, Quant, Quantization, Resize,
-    Rounding, Shape, ShuffleOrder, SubPixel, Upsample, WeightOrder, Weights, crd_to_dcr,
+    Activation, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element, FoldNearest,
+    Geometry, Layer, Multiplier, NearestMode, Numerics, Padding, PixelShuffle, PixelUnshuffle, Plan, Quant,
+    Quantization, Resize, Rounding, Shape, ShuffleOrder, SubPixel, Upsample, WeightOrder, Weights, crd_to_dcr,
 };
 
 fn run<T: Element>(layer: &dyn Layer<T>, x: &[T]) -> Vec<T> {
@@ -50,7 +50,13 @@ prop_compose! {
 type Checked = Result<(), TestCaseError>;
 
 /// An upsample and a convolution in one layer against the two.
-fn columns_are_shared<T: Element>(input: Shape, factor: [usize; 2], channels: usize, g: Geometry, seed: u64) -> Checked {
+fn columns_are_shared<T: Element>(
+    input: Shape,
+    factor: [usize; 2],
+    channels: usize,
+    g: Geometry,
+    seed: u64,
+) -> Checked {
     let fold = FoldNearest::plan(input, factor, channels, g);
     prop_assume!(fold.is_ok());
     let (fold, mut random) = (fold.unwrap(), firmware::suite::Random::new(seed));

@@ -18,10 +18,10 @@ use crate::suite::Random;
 use bytemuck::Pod;
 use core::ops::Range;
 use upconv::{
-    Accumulator, Activation, Add, Along, Bound, Concat, Conv, ConvTranspose, Convolution, Coordinates, Cubic, Element,
-    Columns, Elementwise, Error, Fill, FoldNearest, Gate16, Join, Layer, MaxUnpool, Multiplier, NearestMode, Numerics, Operands,
-    Pad, PixelShuffle, Plan, Pointwise, Quant, Quantization, Resize, Rounding, Shape, Table8, Upsample, WeightOrder,
-    Weights, Window,
+    Accumulator, Activation, Add, Along, Bound, Columns, Concat, Conv, ConvTranspose, Convolution, Coordinates, Cubic,
+    Element, Elementwise, Error, Fill, FoldNearest, Gate16, Join, Layer, MaxUnpool, Multiplier, NearestMode, Numerics,
+    Operands, Pad, PixelShuffle, Plan, Pointwise, Quant, Quantization, Resize, Rounding, Shape, Table8, Upsample,
+    WeightOrder, Weights, Window,
 };
 
 /// Bytes of all tensors of a layer, from one static arena: there is no heap.

@@ -2,8 +2,8 @@
 
 use super::{CHANNELS, Outcome, Random, VALUES, WEIGHTS, check, group, room};
 use upconv::{
-    Activation, Bound, Columns, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding, Shape,
-    SubPixel, Upsample, WeightOrder, Weights,
+    Activation, Bound, Columns, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding,
+    Shape, SubPixel, Upsample, WeightOrder, Weights,
 };
 
 fn input(random: &mut Random<'_>) -> Shape {

@@ -94,9 +94,9 @@ use quad as chosen;
 pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SUMS, alone, few};
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::{apart::Places, depth as vectors, strip as columns};
+pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 #[cfg(not(upconv_backend = "mve"))]
 pub(crate) use strip as columns;
-pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
 
 /// Tap rows of a kernel that is run four pixels at a time, or whose inputs are read where they are.
 pub(crate) const TAP_ROWS: usize = 8;

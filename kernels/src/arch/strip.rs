@@ -29,7 +29,10 @@ impl Room {
 
     /// Room for so many of each, no more than there are; zeros.
     #[inline(always)]
-    pub(crate) fn take(&mut self, [sums, kept, scales]: [usize; 3]) -> (&mut [[i32; PIXELS]], &mut [i32], &mut [Scale]) {
+    pub(crate) fn take(
+        &mut self,
+        [sums, kept, scales]: [usize; 3],
+    ) -> (&mut [[i32; PIXELS]], &mut [i32], &mut [Scale]) {
         /// # Safety
         /// Zeros are a value of V.
         #[inline(always)]

@@ -18,9 +18,9 @@ use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 
 #[cfg(target_arch = "arm")]
-use asm::{begin, collect, columns, double, last_double, last_single, single};
-#[cfg(target_arch = "arm")]
 pub(crate) use asm::clear;
+#[cfg(target_arch = "arm")]
+use asm::{begin, collect, columns, double, last_double, last_single, single};
 #[cfg(not(target_arch = "arm"))]
 use model::{begin, collect, columns, double, last_double, last_single, single};
 #[cfg(not(target_arch = "arm"))]
@@ -760,10 +760,10 @@ mod model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Activation, Quant};
     use crate::arch::strip::COLUMNS;
     use crate::arch::testing::Random;
     use crate::quant::Requant;
+    use crate::{Activation, Quant};
 
     #[test]
     fn products_are_those_of_the_portable_loop() {
@@ -800,14 +800,16 @@ mod tests {
     fn outputs_are_those_of_the_portable_loop() {
         let mut random = Random(5);
         for case in 0..if cfg!(miri) { 8 } else { 300 } {
-            let (count, width, channels) = (1 + random.below(CHANNELS), 1 + random.below(30), CHANNELS + random.below(9));
+            let (count, width, channels) =
+                (1 + random.below(CHANNELS), 1 + random.below(30), CHANNELS + random.below(9));
             let numbers = |n: usize, random: &mut Random| -> Vec<i32> {
                 (0..n).map(|_| random.below(1 << 16) as i32 - (1 << 15)).collect()
             };
             let (totals, bias) = (numbers(3 * count, &mut random), numbers(count * (case % 2), &mut random));
             let factors = (0..if case % 3 == 0 { 1 } else { count }).map(|_| 0.0001 * (1 + random.below(4000)) as f64);
             let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
-            let sums: Vec<[i32; PIXELS]> = (0..3 * count).map(|_| numbers(4, &mut random).try_into().unwrap()).collect();
+            let sums: Vec<[i32; PIXELS]> =
+                (0..3 * count).map(|_| numbers(4, &mut random).try_into().unwrap()).collect();
             let zero = random.below(256) as i32 - 128;
             let rounding = if case % 4 < 2 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
             let activation = if case % 5 == 0 { Activation::Relu } else { Activation::None };
@@ -824,8 +826,15 @@ mod tests {
                     strip::ready([3, 1], zero, from, &mut kept, &mut scales);
                 }
                 let mut strip = Strip {
-                    columns: 3, factor: 2, kept: 1, column: -(case as isize % 3), width, channels,
-                    scales: &scales, requant: &requant, small: true,
+                    columns: 3,
+                    factor: 2,
+                    kept: 1,
+                    column: -(case as isize % 3),
+                    width,
+                    channels,
+                    scales: &scales,
+                    requant: &requant,
+                    small: true,
                 };
                 let mut sums = sums.clone();
                 while strip.column < width as isize {
