@@ -1,10 +1,10 @@
 //! Bad input is answered by a typed error that says what, which and by how much.
 
 use upconv::{
-    Activation, Add, BatchNorm, Bound, Conv, ConvTranspose, Convolution, Coordinates, Error, Geometry, LeakyRelu,
-    MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio, Requantize, Resize, Rounding,
-    Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr, quantize_bias, quantize_bias_wide,
-    tflite_nearest, torch_nearest,
+    Activation, Add, BatchNorm, Bound, Columns, Conv, ConvTranspose, Convolution, Coordinates, Error, FoldNearest,
+    Geometry, LeakyRelu, MAX_SIDE, Multiplier, Numerics, Operands, Padding, Plan, Quant, Quantization, Ratio,
+    Requantize, Resize, Rounding, Same, Shape, SubPixel, Upsample, WeightOrder, Weights, Window, crd_to_dcr,
+    quantize_bias, quantize_bias_wide, tflite_nearest, torch_nearest,
 };
 
 fn transposed(input: Shape, channels: usize, g: Geometry) -> Error {
@@ -257,6 +257,44 @@ fn roundings_and_shuffles_that_do_not_fit() {
     let quant = Quantization { x: q, y: q, multipliers: &m, activation: Activation::None, rounding };
     let conv = Weights { packed: &[1i8; 4], bias: &[0i32; 0] }.layer::<i8>(&grouped, quant).unwrap();
     assert_eq!(SubPixel::new(conv, 2).err(), Some(Error::Unsupported { what: "a pixel shuffle of groups" }));
+}
+
+#[test]
+fn columns_name_what_they_do_not_share() {
+    let (q, m) = (Quant::new(1.0, -128), [Multiplier::from_real(0.5).unwrap()]);
+    let (activation, rounding) = (Activation::None, Rounding::TfliteDouble);
+    let quant = Quantization { x: q, y: q, multipliers: &m, activation, rounding };
+    let fold = |c: usize, g: Geometry| FoldNearest::plan(Shape::new(2, 2, c), [2, 2], 2, g).unwrap();
+    let columns = |fold: &FoldNearest, of: &FoldNearest, sums: &[i32]| {
+        let (plan, packed) = (of.convolution(), vec![0i8; of.convolution().weight_len()]);
+        let conv = Weights { packed: &packed[..], bias: &[0i32; 0] }.layer::<i8>(&plan, quant).unwrap();
+        Columns::new(fold, conv, sums).err()
+    };
+    let same = Geometry::square(3).pad(1);
+    let (plain, grouped) = (fold(2, same), fold(2, same.groups(2)));
+    assert_eq!(columns(&plain, &plain, &[0; 6]), None);
+    assert_eq!(columns(&plain, &plain, &[0; 5]), Some(Error::Length { what: "the sums of columns", got: 5, need: 6 }));
+    let refused = Some(Error::Unsupported { what: "shared columns of groups" });
+    assert_eq!(columns(&grouped, &grouped, &[0; 6]), refused);
+    let (w, mut packed, mut sums) = ([0; 18], [0; 18], [0; 6]);
+    assert_eq!(grouped.columns_into(&w, WeightOrder::Torch, &mut packed, &mut sums).err(), refused);
+    let refused = Some(Error::Unsupported { what: "columns of another convolution" });
+    for other in [fold(3, same), fold(2, Geometry::new(3, 2)), fold(2, Geometry::square(3))] {
+        assert_eq!(columns(&plain, &other, &[0; 6]), refused);
+    }
+    let moved = Padding { top: 1, bottom: 1, left: 2, right: 0 };
+    assert_eq!(columns(&plain, &fold(2, Geometry::square(3).padding(moved)), &[0; 6]), refused);
+    let what = "the kernel of shared columns";
+    let nine = FoldNearest::plan(Shape::new(2, 9, 1), [1, 1], 2, Geometry::new(1, 9)).unwrap();
+    assert_eq!(columns(&nine, &nine, &[0; 18]), Some(Error::Range { what, got: 9, min: 1, max: 8 }));
+    // Each weight counts as the largest.
+    let deep = fold(7400, same);
+    assert!(matches!(columns(&deep, &deep, &[0; 6]), Some(Error::Overflow { .. })));
+    let (mut less, more) = (vec![0; 5], vec![0; 36]);
+    let wrong = plain.columns_into(&more, WeightOrder::Torch, &mut vec![0; 36], &mut less);
+    assert_eq!(wrong, Err(Error::Length { what: "the sums of columns", got: 5, need: 6 }));
+    let wrong = plain.columns::<35, 6>(&[0; 35], WeightOrder::Torch).err();
+    assert_eq!(wrong, Some(Error::Length { what: "the weights", got: 35, need: 36 }));
 }
 
 #[test]

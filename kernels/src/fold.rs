@@ -3,7 +3,8 @@
 //! **Nearest upsample + convolution** is one transposed convolution. Output `r·a + f` of the pair reads, by tap t of a kernel of k with
 //! padding p, the input at offset `e = floor((f + t − p) / r)` from a; a transposed convolution of stride r and padding
 //! `k − 1 − p` reads it by its tap `f + (k − 1 − p) − r·e`. Taps that share an offset are added up, so the kernel has `k + r − 1`
-//! taps, and the upsampled tensor never exists. Exact, borders and zero points included. Sums of int8 weights need int16.
+//! taps, and the upsampled tensor never exists. Exact, borders and zero points included. Sums of int8 weights need int16; [`Columns`](crate::Columns) leave them in
+//! int8, which is faster with Helium alone.
 //!
 //! **Convolution + pixel shuffle** is a store address: [`SubPixel`] computes each sub-row from its own channels.
 //!

@@ -2,8 +2,8 @@
 
 use super::{CHANNELS, Outcome, Random, VALUES, WEIGHTS, check, group, room};
 use upconv::{
-    Activation, Bound, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding, Shape,
-    SubPixel, Upsample, WeightOrder, Weights,
+    Activation, Bound, Columns, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding,
+    Shape, SubPixel, Upsample, WeightOrder, Weights,
 };
 
 fn input(random: &mut Random<'_>) -> Shape {
@@ -60,6 +60,46 @@ pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
         let quant = quantization(random, room(&mut multipliers, channels)?)?;
         let two = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&conv, quant)?;
         let one = Weights { packed: &*packed_folded, bias: &*bias }.layer::<i8>(&fold.transposed(), quant)?;
+        let mut middle = [0i8; 2 * VALUES];
+        let middle = room(&mut middle, up.output_shape().len())?;
+        check(random, &one, |x, y| {
+            let run = Bound::whole(&up, x, middle).map(|mut b| b.run());
+            let run = run.and_then(|()| Bound::whole(&two, middle, y).map(|mut b| b.run()));
+            debug_assert_eq!(run, Ok(()));
+        })
+    })
+}
+
+/// The same by shared columns, also of so many channels that they are whole vectors.
+pub(super) fn columns(random: Random<'_>, cases: u32) -> Outcome {
+    group(random, cases, |random| {
+        let (mut input, mut g) = (input(random), convolution(random));
+        let mut factor = [random.below(4) + 1, random.below(4) + 1];
+        if random.below(2) == 0 {
+            (factor, g) = ([2, 2], Geometry::square(3).pad(1));
+            (input.w, input.c) = (random.below(6) + 1, *random.pick(&[1, 5, 6, 15, 16, 17, 32]));
+        }
+        let channels = random.below(CHANNELS) + 1;
+        let fold = FoldNearest::plan(input, factor, channels, g)?;
+        let (up, plan) = (Upsample::nearest(input, factor[0], factor[1])?, fold.convolution());
+        let (mut weights, mut packed, mut sums) = ([0i8; WEIGHTS], [[0i8; WEIGHTS]; 2], [0; 5 * CHANNELS]);
+        let weights = room(&mut weights, plan.weight_len())?;
+        weights.fill_with(|| random.element());
+        let order = *random.pick(&[WeightOrder::Torch, WeightOrder::Tflite]);
+        let [packed, plain] = &mut packed;
+        let (packed, plain) = (room(packed, weights.len())?, room(plain, weights.len())?);
+        let sums = room(&mut sums, plan.kernel()[1] * channels)?;
+        plan.pack_into(weights, order, plain)?;
+        fold.columns_into(weights, order, packed, sums)?;
+        let mut bias = [0i32; CHANNELS];
+        let bias = room(&mut bias, channels)?;
+        bias.fill_with(|| random.next() as i32 >> 18);
+        let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+        let rounding = *random.pick(&[Rounding::TfliteDouble, Rounding::TfliteSingle]);
+        let quant = Quantization { rounding, ..quantization(random, room(&mut multipliers, channels)?)? };
+        let two = Weights { packed: &*plain, bias: &*bias }.layer::<i8>(&plan, quant)?;
+        let one = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&plan, quant)?;
+        let one = Columns::new(&fold, one, sums)?;
         let mut middle = [0i8; 2 * VALUES];
         let middle = room(&mut middle, up.output_shape().len())?;
         check(random, &one, |x, y| {

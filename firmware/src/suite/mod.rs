@@ -70,6 +70,7 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("area i8", resize::area::<i8>),
     ("area i16", resize::area::<i16>),
     ("folded nearest + conv", fold::nearest),
+    ("nearest + conv by columns", fold::columns),
     ("conv + pixel shuffle", fold::sub_pixel),
     ("pixel shuffle", rearrange::shuffle),
     ("pixel unshuffle", rearrange::unshuffle),

@@ -82,37 +82,78 @@ pub(crate) fn ready(
     }
 }
 
-/// Values of a strip's pixels, which lie `step` apart, into vectors from place `at` on.
-#[inline(always)]
-pub(crate) fn gather<T: Element>(to: &mut [T; PIXELS * VALUES], at: usize, x: &[T], step: usize, n: usize) {
-    for p in 0..PIXELS {
-        let to = cut_mut(to, p * VALUES + at, n);
-        to.iter_mut().zip(cut(x, p * step, n)).for_each(|(to, x)| {
-            super::small();
-            *to = *x;
-        });
+/// What a strip reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a, T> {
+    /// Tap rows, empty where they lie outside, of so many pixels of so many channels; all values outside are `zero`.
+    pub(crate) lines: &'a [&'a [T]],
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) zero: i32,
+    /// The strip's first pixel, which lies inside.
+    pub(crate) pixel: usize,
+    /// Packed weights of so many columns, and the first of those that are asked for.
+    pub(crate) w: &'a [i8],
+    pub(crate) columns: usize,
+    pub(crate) first: usize,
+}
+
+/// The vectors of a pixel, one of so many values for each of the strip's pixels.
+pub(crate) type Patch<T> = [[T; VALUES]; PIXELS];
+
+impl<T: Element> Source<'_, T> {
+    /// Lays n values of a tap row from channel `from` on into the vectors from place `at` on.
+    #[inline(never)]
+    pub(crate) fn lay(&self, patch: &mut Patch<T>, at: usize, row: usize, from: usize, n: usize) {
+        let line = self.lines.get(row).copied().unwrap_or_default();
+        for (pixel, to) in (self.pixel..).zip(patch) {
+            let x = cut(line, pixel * self.channels + from, if pixel < self.width { n } else { 0 });
+            for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
+                super::small();
+                *to = x.get(i).copied().unwrap_or(T::from_i32(self.zero));
+            }
+        }
     }
 }
 
-/// `sums[c][p] += Σ_i x[p · step + i] · (w[0][c · len + i] + w[1][c · len + i])`; fresh sums are 0 before. There may be no second weights.
-pub(crate) fn products<T: Element>(
-    x: &[T],
-    step: usize,
-    len: usize,
-    w: [&[i8]; 2],
-    fresh: bool,
-    sums: &mut [[i32; PIXELS]],
-) {
-    for (c, sums) in sums.iter_mut().enumerate() {
-        for (p, sum) in sums.iter_mut().enumerate() {
-            let x = cut(x, p * step, len);
-            *sum = if fresh { 0 } else { *sum };
-            for w in w {
-                for (x, w) in x.iter().zip(cut(w, c * len, len)) {
+/// The sums of a strip.
+pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
+    let &Source { lines, channels, mut w, columns, first, .. } = source;
+    sums.fill([0; PIXELS]);
+    let rest = channels % VALUES;
+    let whole = channels - rest;
+    let mut patch = [[T::default(); VALUES]; PIXELS];
+    let mut add = |patch: &Patch<T>, len: usize| {
+        let (these, next) = w.split_at_checked(columns * len).unwrap_or_default();
+        w = next;
+        for (c, sums) in (first..).zip(sums.iter_mut()) {
+            for (sum, x) in sums.iter_mut().zip(patch) {
+                for (x, w) in x.iter().zip(cut(these, c * len, len)) {
                     *sum = sum.wrapping_add(x.to_i32().wrapping_mul((*w).into()));
                 }
             }
         }
+    };
+    for from in (0..whole / VALUES).map(|v| v * VALUES) {
+        for row in 0..lines.len() {
+            source.lay(&mut patch, 0, row, from, VALUES);
+            add(&patch, VALUES);
+        }
+    }
+    // What is left of all rows.
+    let (mut row, mut i, mut left) = (0, 0, rest * lines.len());
+    while left > 0 {
+        let (len, mut at) = (left.min(VALUES), 0);
+        while at < len {
+            let n = (rest - i).min(len - at);
+            source.lay(&mut patch, at, row, whole + i, n);
+            (at, i) = (at + n, i + n);
+            if i == rest {
+                (row, i) = (row + 1, 0);
+            }
+        }
+        add(&patch, len);
+        left -= len;
     }
 }
 

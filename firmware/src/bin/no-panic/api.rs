@@ -73,8 +73,11 @@ fn folds<T: Element>() -> Result<(), Error> {
     fold.weights_into(unknown(), unknown(), unknown())?;
     black_box(fold.weights::<36, 64>(unknown(), unknown())?);
     black_box(fold.transposed().pack::<i16, 64>(unknown(), unknown())?);
-    let plan = SubPixel::plan(unknown(), unknown(), unknown(), unknown())?;
+    fold.columns_into(unknown(), unknown(), unknown(), unknown())?;
+    black_box(fold.columns::<36, 12>(unknown(), unknown())?);
     let weights: Weights<'_> = unknown();
+    layer::<T>(&Columns::new(&fold, weights.layer(&fold.convolution(), unknown())?, unknown())?)?;
+    let plan = SubPixel::plan(unknown(), unknown(), unknown(), unknown())?;
     layer::<T>(&SubPixel::new(weights.layer(&plan, unknown())?, unknown())?)?;
     let norm: BatchNorm<'_> = unknown();
     norm.fold(&plan, unknown(), unknown(), unknown())?;
@@ -190,6 +193,7 @@ fn decoder<T: Element + Sync>() -> Result<(), Error> {
         unknown::<&Pad<T>>().node(unknown()),
         unknown::<&Unpool<'_, T>>().node(unknown()),
         unknown::<&Convolution<'_, T>>().node(unknown()),
+        unknown::<&Columns<'_, T>>().node(unknown()),
         unknown::<&SubPixel<'_, T>>().node(unknown()),
         unknown::<&Sum<T>>().node(unknown()),
         unknown::<&Product<T>>().node(unknown()),

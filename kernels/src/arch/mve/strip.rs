@@ -11,7 +11,8 @@
 //! 24 instructions with the loop for 256 products where two tap rows read one input row, 14 for 128 else. The outputs of a strip of 2x and three columns are
 //! those of two vectors, `S_0(b−1) + S_2(b)` and with it `S_1(b−1)` or `S_1(b)`, scaled by the formulas of the other loops.
 
-use crate::arch::strip::{self, CHANNELS, PIXELS, Scale, Strip, VALUES};
+use crate::arch::strip::{self, CHANNELS, PIXELS, Patch, Scale, Source, Strip, VALUES};
+use crate::arch::{TAP_ROWS, small};
 use crate::quant::Multiplier;
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
@@ -26,44 +27,130 @@ use model::{begin, collect, columns, double, last_double, last_single, single};
 #[allow(unused_imports)] // where another backend is chosen
 pub(crate) use strip::clear;
 
+/// Where the four pixels of a tap row lie, how far it is to the next sixteen values, and whether the next tap row reads them, too.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Group {
+    x: *const i8,
+    step: usize,
+    by: usize,
+    two: usize,
+}
+
 /// Columns of a strip; the loop changes it.
 #[repr(C)]
 struct Columns {
     sums: *mut [i32; PIXELS],
-    /// The weights, and those of another tap row or null.
-    w: [*const i8; 2],
-    x: *const i8,
-    step: usize,
+    /// Behind those of the last pair of columns, and whether there is one more.
+    end: *mut [i32; PIXELS],
+    odd: usize,
+    /// Weights of the first tap row, and bytes to those of the next one.
+    w: *const i8,
+    hop: usize,
+    /// The next group, the first, and behind the last.
+    group: *mut Group,
+    first: *mut Group,
+    last: *mut Group,
+    /// How often they go on.
+    blocks: usize,
+    /// Values of a vector.
     len: usize,
-    /// At least one.
-    count: usize,
     fresh: usize,
 }
 
 /// [`strip::products`]
-#[inline(always)]
-pub(crate) fn products<T: Element>(
-    x: &[T],
-    step: usize,
-    len: usize,
-    w: [&[i8]; 2],
-    fresh: bool,
-    sums: &mut [[i32; PIXELS]],
-) {
-    let [first, second] = w.map(<[i8]>::len);
-    let (count, all) = (sums.len(), sums.len() * len);
-    let fits = size_of::<T>() == 1
+#[inline(never)]
+pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
+    let &Source { lines, width, channels: c, zero, pixel, w, columns: all, first } = source;
+    let (count, rows) = (sums.len(), lines.len());
+    let mut fits = size_of::<T>() == 1
+        && (1..=TAP_ROWS).contains(&rows)
         && count > 0
-        && (PIXELS - 1) * step + VALUES <= x.len()
-        && (len == VALUES && (second == 0 || second >= all) || len < VALUES && second == 0)
-        && first >= all;
-    if !fits {
-        return strip::products(x, step, len, w, fresh, sums);
+        && first + count <= all
+        && all * rows * c <= w.len();
+    for line in lines {
+        small();
+        fits = fits && (line.is_empty() || line.len() >= width * c);
     }
-    let w = [w[0].as_ptr(), if second == 0 { core::ptr::null() } else { w[1].as_ptr() }];
-    let all = Columns { sums: sums.as_mut_ptr(), w, x: x.as_ptr().cast(), step, len, count, fresh: fresh.into() };
-    // SAFETY: just checked: four times sixteen inputs, and weights of all columns.
-    unsafe { columns(&all) };
+    if !fits {
+        return strip::products(source, sums);
+    }
+    let zeros = [T::from_i32(zero); VALUES];
+    let place = |row: usize, from: usize| match lines.get(row) {
+        Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(pixel * c + from).cast::<i8>(), c),
+        _ => (zeros.as_ptr().cast(), 0),
+    };
+    let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
+    let start = groups.as_mut_ptr().cast::<Group>();
+    let (rest, whole) = (c % VALUES, c - c % VALUES);
+    let mut call = Columns {
+        sums: sums.as_mut_ptr(),
+        end: sums.as_mut_ptr().wrapping_add(count & !1),
+        odd: count & 1,
+        w: w.as_ptr().wrapping_add(first * VALUES),
+        hop: all * VALUES,
+        group: start,
+        first: start,
+        last: start,
+        blocks: c / VALUES,
+        len: VALUES,
+        fresh: 1,
+    };
+    let mut patch = MaybeUninit::<Patch<T>>::uninit();
+    let inside = pixel + PIXELS <= width;
+    if !inside {
+        patch.write([zeros; PIXELS]);
+    }
+    let patch = patch.as_mut_ptr();
+    let one = Group { x: patch.cast(), step: VALUES, by: 0, two: 0 };
+    // SAFETY: just checked: rows have the strip's pixels, or one place serves them all, or they are laid into the patch; there are weights of all columns.
+    unsafe {
+        if inside && whole > 0 {
+            let mut row = 0;
+            while row < rows {
+                let (x, step) = place(row, 0);
+                // An upsample's rows are the same ones.
+                let two = row + 1 < rows && place(row + 1, 0).0 == x;
+                call.last.write(Group { x, step, by: if step == 0 { 0 } else { VALUES }, two: two.into() });
+                call.last = call.last.add(1);
+                row += 1 + usize::from(two);
+            }
+            columns(&mut call);
+        } else {
+            (call.last, call.blocks) = (start.add(1), 1);
+            for v in 0..c / VALUES {
+                for row in 0..rows {
+                    source.lay(&mut *patch, 0, row, v * VALUES, VALUES);
+                    start.write(one);
+                    columns(&mut call);
+                    call.blocks = 1;
+                }
+            }
+        }
+        let (mut row, mut i, mut left) = (0, 0, rest * rows);
+        let mut w = w.as_ptr().wrapping_add(all * rows * whole);
+        while left > 0 {
+            let (len, mut at) = (left.min(VALUES), 0);
+            while at < len {
+                let n = (rest - i).min(len - at);
+                if inside {
+                    let (x, step) = place(row, whole + i);
+                    collect(patch.cast::<i8>().wrapping_add(at), x, step, n);
+                } else {
+                    source.lay(&mut *patch, at, row, whole + i, n);
+                }
+                (at, i) = (at + n, i + n);
+                if i == rest {
+                    (row, i) = (row + 1, 0);
+                }
+            }
+            start.write(one);
+            (call.group, call.last, call.blocks) = (start, start.add(1), 1);
+            (call.w, call.len) = (w.wrapping_add(first * len), len);
+            columns(&mut call);
+            (w, left) = (w.wrapping_add(all * len), left - len);
+        }
+    }
 }
 
 /// What [`ready`] works on; a step is 0 where one serves all.
@@ -112,17 +199,6 @@ pub(crate) fn ready(
     };
     // SAFETY: just checked.
     unsafe { begin(&all) };
-}
-
-/// [`strip::gather`]
-#[inline(always)]
-pub(crate) fn gather<T: Element>(to: &mut [T; PIXELS * VALUES], at: usize, x: &[T], step: usize, n: usize) {
-    if size_of::<T>() == 1 && at + n <= VALUES && (PIXELS - 1) * step + n <= x.len() {
-        // SAFETY: just checked.
-        unsafe { collect(to.as_mut_ptr().wrapping_add(at).cast(), x.as_ptr().cast(), step, n) };
-    } else {
-        strip::gather(to, at, x, step, n);
-    }
 }
 
 /// Outputs of a strip.
@@ -206,12 +282,12 @@ pub(crate) fn behind<T: Element>(
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::{Columns, Outputs, Ready, VALUES};
+    use super::{Columns, Group, Outputs, Ready, VALUES};
     use core::arch::naked_asm;
     use core::mem::offset_of;
 
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn columns(all: *const Columns) {
+    pub(super) unsafe extern "C" fn columns(all: *mut Columns) {
         naked_asm!(
             ".cpu cortex-m55",
             // Products of the inputs with the weights of one column or two, added or not.
@@ -225,11 +301,8 @@ mod asm {
             "dots \\acc, q4, r0, r2, r4, r6",
             "dots \\acc, q5, r8, r10, r12, lr",
             ".endm",
-            // All pairs of columns, and the odd one.
-            ".macro walk acc, two",
-            "cmp r1, r7",
-            "beq 3f",
-            "2:",
+            // All pairs of columns, two at a time, and the odd one.
+            ".macro two_columns acc, two",
             ".ifnb \\acc",
             "ldm r1, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
             ".endif",
@@ -242,10 +315,21 @@ mod asm {
             "pair a",
             ".endif",
             "stm r1!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+            ".endm",
+            ".macro walk acc, two",
+            "subs r9, r7, r1",
+            "beq 3f",
+            "lsls r9, r9, #26",
+            "bmi 4f",
+            "2:",
+            "two_columns \\acc, \\two",
+            "4:",
+            "two_columns \\acc, \\two",
             "cmp r1, r7",
             "bne 2b",
             "3:",
-            "lsls r9, r9, #31",
+            "ldr r9, [r11, #{odd}]",
+            "cmp r9, #0",
             "beq 9f",
             ".ifnb \\acc",
             "ldm r1, {{r0, r2, r4, r6}}",
@@ -268,16 +352,17 @@ mod asm {
             ".endif",
             "vpst",
             "vldrbt.u8 q4, [r3]",
-            "add r3, r3, r11",
+            "add r3, r3, r5",
             "vpst",
             "vldrbt.u8 q5, [r3]",
-            "add r3, r3, r11",
+            "add r3, r3, r5",
             "pair \\acc",
             "stm r1!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
             "cmp r1, r7",
             "bne 2b",
             "3:",
-            "lsls r9, r9, #31",
+            "ldr r9, [r11, #{odd}]",
+            "cmp r9, #0",
             "beq 9f",
             ".ifnb \\acc",
             "ldm r1, {{r0, r2, r4, r6}}",
@@ -289,36 +374,50 @@ mod asm {
             ".endm",
             "push {{r4-r11, lr}}",
             "vpush {{d8-d11}}",
-            "mov r12, r0",
-            "ldm r12, {{r1, r3, r5-r10}}", // sums, weights, inputs, step, len, count, fresh
-            "vldrb.u8 q0, [r6]",
-            "add r6, r6, r7",
-            "vldrb.u8 q1, [r6]",
-            "add r6, r6, r7",
-            "vldrb.u8 q2, [r6]",
-            "add r6, r6, r7",
-            "vldrb.u8 q3, [r6]",
-            "bic r7, r9, #1",
-            "add r7, r1, r7, lsl #4", // behind the last pair
-            "mov r11, r8",
-            "cmp r11, #16",
+            "mov r11, r0",
+            "1:", // a tap row, or two of the same inputs
+            "ldr r9, [r11, #{group}]",
+            "ldm r9, {{r2, r4, r6, r8}}", // inputs, step, by, two
+            "add r6, r6, r2",
+            "str r6, [r9], #{size}",
+            "str r9, [r11, #{group}]",
+            "vldrb.u8 q0, [r2]",
+            "add r2, r2, r4",
+            "vldrb.u8 q1, [r2]",
+            "add r2, r2, r4",
+            "vldrb.u8 q2, [r2]",
+            "add r2, r2, r4",
+            "vldrb.u8 q3, [r2]",
+            "ldrd r3, r10, [r11, #{w}]", // and hop
+            "add r5, r3, r10",
+            "mov r6, r5",
+            "cmp r8, #0",
+            "it ne",
+            "addne r6, r6, r10",
+            "str r6, [r11, #{w}]",
+            "ldrd r1, r7, [r11]",
+            "ldrd r6, r9, [r11, #{len}]", // and fresh
+            "movs r10, #0",
+            "str r10, [r11, #{fresh}]",
+            "cmp r6, #16",
             "bne 12f",
-            "cmp r5, #0",
+            "cmp r8, #0",
             "beq 11f",
-            "cmp r10, #0",
+            "cmp r9, #0",
             "bne 10f",
             "walk a, 1",
             "10:",
             "walk , 1",
             "11:",
-            "cmp r10, #0",
+            "cmp r9, #0",
             "bne 10f",
             "walk a, 0",
             "10:",
             "walk , 0",
             "12:",
-            "vctp.8 r11",
-            "cmp r10, #0",
+            "vctp.8 r6",
+            "mov r5, r6",
+            "cmp r9, #0",
             "bne 10f",
             "part a",
             "10:",
@@ -326,12 +425,32 @@ mod asm {
             "8:",
             "stm r1, {{r0, r2, r4, r6}}",
             "9:",
+            "ldr r9, [r11, #{group}]",
+            "ldr r7, [r11, #{last}]",
+            "cmp r9, r7",
+            "bne 1b",
+            "ldr r9, [r11, #{first}]",
+            "str r9, [r11, #{group}]",
+            "ldr r7, [r11, #{blocks}]",
+            "subs r7, r7, #1",
+            "str r7, [r11, #{blocks}]",
+            "bne 1b",
             "vpop {{d8-d11}}",
             "pop {{r4-r11, pc}}",
             ".purgem dots",
             ".purgem pair",
+            ".purgem two_columns",
             ".purgem walk",
             ".purgem part",
+            size = const size_of::<Group>(),
+            odd = const offset_of!(Columns, odd),
+            group = const offset_of!(Columns, group),
+            w = const offset_of!(Columns, w),
+            len = const offset_of!(Columns, len),
+            fresh = const offset_of!(Columns, fresh),
+            last = const offset_of!(Columns, last),
+            first = const offset_of!(Columns, first),
+            blocks = const offset_of!(Columns, blocks),
         )
     }
 
@@ -525,24 +644,36 @@ mod asm {
 #[cfg(not(target_arch = "arm"))]
 mod model {
     use super::super::isa::output;
-    use super::{Columns, Outputs, PIXELS, Ready, Scale, VALUES};
+    use super::{Columns, Group, Outputs, PIXELS, Ready, Scale, VALUES};
 
-    pub(super) unsafe extern "C" fn columns(all: *const Columns) {
+    pub(super) unsafe extern "C" fn columns(all: *mut Columns) {
         // SAFETY: the caller's.
         unsafe {
-            let &Columns { sums, w, x, step, len, count, fresh } = &*all;
-            // A part of a vector has weights of 0 behind it.
-            let x: [[i8; VALUES]; PIXELS] = core::array::from_fn(|p| x.add(p * step).cast::<[i8; VALUES]>().read());
-            for c in 0..count {
-                let sums = &mut *sums.add(c);
-                for (sum, x) in sums.iter_mut().zip(x) {
-                    *sum = if fresh == 0 { *sum } else { 0 };
-                    for w in w.into_iter().filter(|w| !w.is_null()) {
-                        for (i, x) in x.into_iter().enumerate().take(len) {
-                            *sum = sum.wrapping_add(i32::from(x) * i32::from(*w.add(c * len + i)));
+            let all = &mut *all;
+            while all.blocks > 0 {
+                while all.group != all.last {
+                    let Group { x, step, by, two } = *all.group;
+                    (*all.group).x = x.wrapping_add(by);
+                    all.group = all.group.add(1);
+                    let mut to = all.sums;
+                    let mut at = 0;
+                    while to != all.end.wrapping_add(all.odd) {
+                        for (p, sum) in (*to).iter_mut().enumerate() {
+                            *sum = if all.fresh == 0 { *sum } else { 0 };
+                            for row in 0..=two {
+                                let w = all.w.add(row * all.hop + at);
+                                for i in 0..all.len {
+                                    let product = i32::from(*x.add(p * step + i)) * i32::from(*w.add(i));
+                                    *sum = sum.wrapping_add(product);
+                                }
+                            }
                         }
+                        (to, at) = (to.add(1), at + all.len);
                     }
+                    all.w = all.w.wrapping_add((1 + two) * all.hop);
+                    all.fresh = 0;
                 }
+                (all.group, all.blocks) = (all.first, all.blocks - 1);
             }
         }
     }
@@ -629,41 +760,39 @@ mod model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Activation;
-    use crate::Quant;
     use crate::arch::strip::COLUMNS;
     use crate::arch::testing::Random;
     use crate::quant::Requant;
+    use crate::{Activation, Quant};
 
     #[test]
     fn products_are_those_of_the_portable_loop() {
         let mut random = Random(3);
-        for case in 0..if cfg!(miri) { 8 } else { 300 } {
-            let (count, two) = (1 + random.below(COLUMNS), case % 3 == 0);
-            let len = if two || case % 3 == 1 { VALUES } else { 1 + random.below(VALUES) };
-            let step = [0, len, VALUES, VALUES + random.below(20)][case % 4];
-            let x: Vec<i8> = (0..(PIXELS - 1) * step + VALUES).map(|_| random.element()).collect();
-            let [first, second] = [0; 2].map(|_| -> Vec<i8> { (0..count * len).map(|_| random.element()).collect() });
-            let w = [&first[..], if two { &second[..] } else { &[] }];
-            let mut ours: Vec<_> = (0..count).map(|_| [0; PIXELS].map(|_: i32| random.below(1 << 20) as i32)).collect();
+        for case in 0..if cfg!(miri) { 8 } else { 400 } {
+            let (columns, rows) = (1 + random.below(COLUMNS), 1 + random.below(4));
+            let channels = [1 + random.below(16), 16 + 16 * random.below(3), 1 + random.below(40)][case % 3];
+            let width = 1 + random.below(9);
+            let first = random.below(columns);
+            let count = 1 + random.below(columns - first);
+            let memory: Vec<Vec<i8>> =
+                (0..rows).map(|_| (0..width * channels).map(|_| random.element()).collect()).collect();
+            // Rows that are the one before, and rows outside.
+            let mut lines: Vec<&[i8]> = memory.iter().map(|line| &line[..]).collect();
+            for row in 0..rows {
+                match random.below(4) {
+                    0 => lines[row] = &[],
+                    1 | 2 if row > 0 => lines[row] = lines[row - 1],
+                    _ => {}
+                }
+            }
+            let w: Vec<i8> = (0..columns * rows * channels).map(|_| random.element()).collect();
+            let (zero, pixel) = (random.below(256) as i32 - 128, random.below(width));
+            let source = Source { lines: &lines, width, channels, zero, pixel, w: &w, columns, first };
+            let mut ours = vec![[77; PIXELS]; count];
             let mut theirs = ours.clone();
-            products(&x, step, len, w, case % 5 == 0, &mut ours);
-            strip::products(&x, step, len, w, case % 5 == 0, &mut theirs);
+            products(&source, &mut ours);
+            strip::products(&source, &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
-        }
-    }
-
-    #[test]
-    fn values_are_gathered_as_by_the_portable_loop() {
-        let mut random = Random(4);
-        for _ in 0..if cfg!(miri) { 8 } else { 100 } {
-            let (at, step) = (random.below(VALUES), random.below(40));
-            let n = 1 + random.below(VALUES - at);
-            let x: Vec<i8> = (0..(PIXELS - 1) * step + n).map(|_| random.element()).collect();
-            let (mut ours, mut theirs) = ([0; PIXELS * VALUES], [0; PIXELS * VALUES]);
-            gather(&mut ours, at, &x, step, n);
-            strip::gather(&mut theirs, at, &x, step, n);
-            assert_eq!(ours, theirs);
         }
     }
 
@@ -679,7 +808,7 @@ mod tests {
             let (totals, bias) = (numbers(3 * count, &mut random), numbers(count * (case % 2), &mut random));
             let factors = (0..if case % 3 == 0 { 1 } else { count }).map(|_| 0.0001 * (1 + random.below(4000)) as f64);
             let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
-            let mut sums: Vec<[i32; PIXELS]> =
+            let sums: Vec<[i32; PIXELS]> =
                 (0..3 * count).map(|_| numbers(4, &mut random).try_into().unwrap()).collect();
             let zero = random.below(256) as i32 - 128;
             let rounding = if case % 4 < 2 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
@@ -691,15 +820,11 @@ mod tests {
                 let (mut kept, mut y) = (vec![0; 3 * count], vec![0i8; width * channels]);
                 let mut scales = vec![Scale { bias: 0, multiplier: Multiplier::ZERO }; count];
                 let from = (&totals[..], &bias[..], &multipliers[..]);
-                let (ready, outputs, behind) = match ours {
-                    0 => (
-                        ready as fn(_, _, _, &mut _, &mut _),
-                        outputs::<i8> as fn(&_, &_, &mut _, &mut _),
-                        behind::<i8> as fn(&_, _, &_, &mut _, &mut _, &mut _),
-                    ),
-                    _ => (strip::ready as _, strip::outputs::<i8> as _, strip::behind::<i8> as _),
-                };
-                ready([3, 1], zero, from, &mut kept, &mut scales);
+                if ours == 0 {
+                    ready([3, 1], zero, from, &mut kept, &mut scales);
+                } else {
+                    strip::ready([3, 1], zero, from, &mut kept, &mut scales);
+                }
                 let mut strip = Strip {
                     columns: 3,
                     factor: 2,
@@ -713,10 +838,11 @@ mod tests {
                 };
                 let mut sums = sums.clone();
                 while strip.column < width as isize {
-                    if strip.column + 1 < width as isize {
-                        outputs(&strip, &sums, &mut kept, &mut y);
-                    } else {
-                        behind(&strip, zero, &totals, &mut sums, &mut kept, &mut y);
+                    match (strip.column + 1 < width as isize, ours) {
+                        (true, 0) => outputs(&strip, &sums, &mut kept, &mut y),
+                        (true, _) => strip::outputs(&strip, &sums, &mut kept, &mut y),
+                        (_, 0) => behind(&strip, zero, &totals, &mut sums, &mut kept, &mut y),
+                        _ => strip::behind(&strip, zero, &totals, &mut sums, &mut kept, &mut y),
                     }
                     strip.column += 2 * PIXELS as isize;
                     sums.rotate_left(1);
@@ -725,7 +851,6 @@ mod tests {
             });
             let [ours, theirs] = &mut made;
             assert_eq!(ours, theirs, "case {case}");
-            sums.clear();
         }
     }
 }
