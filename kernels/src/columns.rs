@@ -11,8 +11,8 @@
 //! lies outside the input is the zero point: a column there has the sum `zero · Σ w` of its own.
 
 use crate::arch::TAP_ROWS;
-use crate::arch::columns::{behind, outputs, products, ready};
-use crate::arch::strip::{CHANNELS, COLUMNS, PIXELS, Room, Source, Strip, VALUES};
+use crate::arch::columns::{ready, row};
+use crate::arch::strip::{CHANNELS, COLUMNS, Room, Source, Strip, VALUES};
 use crate::phase::{Axis, Reciprocal};
 use crate::plan::{div, length, min, rem};
 use crate::reads::{Rows, Spec, described};
@@ -258,21 +258,12 @@ impl<'a, T: Element> Columns<'a, T> {
             channels: self.input.c,
             zero,
             pixel: 0,
+            pixels: self.pixels,
             w: self.conv.weights.packed,
             columns: self.sums.len(),
             first: first * kw,
         };
-        let y = y.get_mut(first..).unwrap_or_default();
-        while source.pixel < self.pixels {
-            if source.pixel < self.input.w {
-                products(&source, sums);
-                outputs(&strip, sums, kept, y);
-            } else {
-                behind(&strip, zero, totals, sums, kept, y);
-            }
-            source.pixel += PIXELS;
-            strip.column += (PIXELS * self.factor) as isize;
-        }
+        row(&mut source, &mut strip, totals, sums, kept, y.get_mut(first..).unwrap_or_default());
     }
 }
 

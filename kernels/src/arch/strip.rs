@@ -90,8 +90,9 @@ pub(crate) struct Source<'a, T> {
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) zero: i32,
-    /// The strip's first pixel, which lies inside.
+    /// The strip's first pixel, and pixels that are asked for, also behind the input.
     pub(crate) pixel: usize,
+    pub(crate) pixels: usize,
     /// Packed weights of so many columns, and the first of those that are asked for.
     pub(crate) w: &'a [i8],
     pub(crate) columns: usize,
@@ -215,17 +216,31 @@ pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kep
     keep(strip, sums, kept);
 }
 
-/// The outputs of pixels behind the input, whose columns have the sums of those outside, `zero · total`.
-pub(crate) fn behind<T: Element>(
-    strip: &Strip<'_>,
-    zero: i32,
+/// All outputs of so many pixels, a strip at a time, those behind the input, too; `zero · totals` are the sums of columns there.
+#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
+pub(crate) fn row<T: Element>(
+    source: &mut Source<'_, T>,
+    strip: &mut Strip<'_>,
     totals: &[i32],
     sums: &mut [[i32; PIXELS]],
     kept: &mut [i32],
     y: &mut [T],
 ) {
+    while source.pixel < source.pixels {
+        if source.pixel < source.width {
+            products(source, sums);
+        } else {
+            behind(source.zero, totals, sums);
+        }
+        outputs(strip, sums, kept, y);
+        source.pixel += PIXELS;
+        strip.column += (PIXELS * strip.factor) as isize;
+    }
+}
+
+/// The sums of pixels behind the input.
+pub(crate) fn behind(zero: i32, totals: &[i32], sums: &mut [[i32; PIXELS]]) {
     sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
-    super::columns::outputs(strip, sums, kept, y);
 }
 
 /// The sums of the last pixels are the earlier ones of the next strip.
