@@ -59,6 +59,7 @@ pub(crate) unsafe fn clear(to: *mut u8, n: usize) {
 }
 
 /// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`; there may be no bias, and one multiplier for all.
+#[inline(never)]
 pub(crate) fn ready(
     [columns, kept_each]: [usize; 2],
     zero: i32,
@@ -118,6 +119,7 @@ impl<T: Element> Source<'_, T> {
 }
 
 /// The sums of a strip.
+#[inline(never)]
 pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
     let &Source { lines, channels, mut w, columns, first, .. } = source;
     sums.fill([0; PIXELS]);
@@ -187,6 +189,7 @@ pub(crate) struct Strip<'a> {
 /// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; y begins with the first channel.
 ///
 /// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
+#[inline(never)]
 pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
     let &Strip { columns, factor, kept: n, column, width, channels, scales, requant, .. } = strip;
     for (o, scale) in scales.iter().enumerate() {
@@ -239,6 +242,7 @@ pub(crate) fn row<T: Element>(
 }
 
 /// The sums of pixels behind the input.
+#[inline(never)]
 pub(crate) fn behind(zero: i32, totals: &[i32], sums: &mut [[i32; PIXELS]]) {
     sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
 }

@@ -80,6 +80,7 @@ impl<'a, 's, T: Element> Taps<'a, 's, T> {
         let mut taps = Taps { source, groups: [const { MaybeUninit::uninit() }; TAP_ROWS], n: 0, outside };
         let mut row = 0;
         while let Some(line) = lines.get(row) {
+            small();
             fits = fits && (line.is_empty() || line.len() >= width * c);
             let (x, step) = taps.place(row, 0);
             row += 1;
@@ -125,7 +126,7 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
         len: VALUES,
         fresh: 1,
     };
-    let source = Source { pixel, ..*taps.source };
+    let lay = |patch: &mut Patch<T>, at, row, from, n| Source { pixel, ..*taps.source }.lay(patch, at, row, from, n);
     let mut patch = MaybeUninit::<Patch<T>>::uninit();
     let inside = pixel + PIXELS <= width;
     if !inside {
@@ -147,7 +148,7 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
             (call.last, call.blocks) = (start.add(1), 1);
             for v in 0..c / VALUES {
                 for row in 0..rows {
-                    source.lay(&mut *patch, 0, row, v * VALUES, VALUES);
+                    lay(&mut *patch, 0, row, v * VALUES, VALUES);
                     start.write(one);
                     columns(&mut call);
                     call.blocks = 1;
@@ -165,7 +166,7 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
                     let x = if step == 0 { taps.outside.as_ptr().cast() } else { x.wrapping_add(pixel * step) };
                     collect(patch.cast::<i8>().wrapping_add(at), x, step, n);
                 } else {
-                    source.lay(&mut *patch, at, row, whole + i, n);
+                    lay(&mut *patch, at, row, whole + i, n);
                 }
                 (at, i) = (at + n, i + n);
                 if i == rest {
