@@ -117,7 +117,7 @@ const fn whole(groups: usize) -> Result<(), Error> {
 ///
 /// Take it with Helium ([`FoldNearest::BY_COLUMNS`]), where it runs 2x with three columns in half the instructions of the two layers; and where flash
 /// is what is short. Else [`FoldNearest::transposed`] is faster: on Cortex-M4 by 5.9 times (`fold nearest2+conv3x3 16x16x32 c32`). Exact but for the one rounding, which is the
-/// convolution's. A row takes 3.8 KB of stack.
+/// convolution's. A row takes 3.5 KB of stack.
 ///
 /// | upsample + kernel | products of the pair | of [`FoldNearest::transposed`], int16 | of the columns | weights of these |
 /// |-------------------|----------------------|---------------------------------------|----------------|--------------------------------------|
