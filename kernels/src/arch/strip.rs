@@ -59,6 +59,7 @@ pub(crate) unsafe fn clear(to: *mut u8, n: usize) {
 }
 
 /// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`; there may be no bias, and one multiplier for all.
+#[inline(never)]
 pub(crate) fn ready(
     [columns, kept_each]: [usize; 2],
     zero: i32,
@@ -90,8 +91,9 @@ pub(crate) struct Source<'a, T> {
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) zero: i32,
-    /// The strip's first pixel, which lies inside.
+    /// The strip's first pixel, and pixels that are asked for, also behind the input.
     pub(crate) pixel: usize,
+    pub(crate) pixels: usize,
     /// Packed weights of so many columns, and the first of those that are asked for.
     pub(crate) w: &'a [i8],
     pub(crate) columns: usize,
@@ -117,6 +119,7 @@ impl<T: Element> Source<'_, T> {
 }
 
 /// The sums of a strip.
+#[inline(never)]
 pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
     let &Source { lines, channels, mut w, columns, first, .. } = source;
     sums.fill([0; PIXELS]);
@@ -186,6 +189,7 @@ pub(crate) struct Strip<'a> {
 /// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; y begins with the first channel.
 ///
 /// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
+#[inline(never)]
 pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
     let &Strip { columns, factor, kept: n, column, width, channels, scales, requant, .. } = strip;
     for (o, scale) in scales.iter().enumerate() {
@@ -215,17 +219,32 @@ pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kep
     keep(strip, sums, kept);
 }
 
-/// The outputs of pixels behind the input, whose columns have the sums of those outside, `zero · total`.
-pub(crate) fn behind<T: Element>(
-    strip: &Strip<'_>,
-    zero: i32,
+/// All outputs of so many pixels, a strip at a time, those behind the input, too; `zero · totals` are the sums of columns there.
+#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
+pub(crate) fn row<T: Element>(
+    source: &mut Source<'_, T>,
+    strip: &mut Strip<'_>,
     totals: &[i32],
     sums: &mut [[i32; PIXELS]],
     kept: &mut [i32],
     y: &mut [T],
 ) {
+    while source.pixel < source.pixels {
+        if source.pixel < source.width {
+            products(source, sums);
+        } else {
+            behind(source.zero, totals, sums);
+        }
+        outputs(strip, sums, kept, y);
+        source.pixel += PIXELS;
+        strip.column += (PIXELS * strip.factor) as isize;
+    }
+}
+
+/// The sums of pixels behind the input.
+#[inline(never)]
+pub(crate) fn behind(zero: i32, totals: &[i32], sums: &mut [[i32; PIXELS]]) {
     sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
-    super::columns::outputs(strip, sums, kept, y);
 }
 
 /// The sums of the last pixels are the earlier ones of the next strip.

@@ -58,28 +58,58 @@ struct Columns {
     fresh: usize,
 }
 
+/// What all strips of a row share: tap rows that have been checked, and groups of them that begin at pixel 0.
+struct Taps<'a, 's, T> {
+    source: &'a Source<'s, T>,
+    groups: [MaybeUninit<Group>; TAP_ROWS],
+    n: usize,
+    outside: &'a [T; VALUES],
+}
+
+impl<'a, 's, T: Element> Taps<'a, 's, T> {
+    /// Unless the loop does not hold.
+    #[inline(always)]
+    fn new(source: &'a Source<'s, T>, count: usize, outside: &'a [T; VALUES]) -> Option<Self> {
+        let &Source { lines, width, channels: c, w, columns: all, first, .. } = source;
+        let rows = lines.len();
+        let mut fits = size_of::<T>() == 1
+            && (1..=TAP_ROWS).contains(&rows)
+            && count > 0
+            && first + count <= all
+            && all * rows * c <= w.len();
+        let mut taps = Taps { source, groups: [const { MaybeUninit::uninit() }; TAP_ROWS], n: 0, outside };
+        let mut row = 0;
+        while let Some(line) = lines.get(row) {
+            small();
+            fits = fits && (line.is_empty() || line.len() >= width * c);
+            let (x, step) = taps.place(row, 0);
+            row += 1;
+            // Rows of an upsample are the same ones.
+            let two = row < rows && taps.place(row, 0).0 == x;
+            row += usize::from(two);
+            if let Some(group) = taps.groups.get_mut(taps.n) {
+                group.write(Group { x, step, by: if step == 0 { 0 } else { VALUES }, two: two.into() });
+            }
+            taps.n += 1;
+        }
+        fits.then_some(taps)
+    }
+
+    /// Where a tap row's channels from this one of pixel 0 on lie, and how far it is to the next pixel's.
+    #[inline(always)]
+    fn place(&self, row: usize, from: usize) -> (*const i8, usize) {
+        match self.source.lines.get(row) {
+            Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(from).cast(), self.source.channels),
+            _ => (self.outside.as_ptr().cast(), 0),
+        }
+    }
+}
+
 /// [`strip::products`]
-#[inline(never)]
-pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
-    let &Source { lines, width, channels: c, zero, pixel, w, columns: all, first } = source;
+#[inline(always)]
+fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; PIXELS]]) {
+    let &Source { lines, width, channels: c, w, columns: all, first, .. } = taps.source;
     let (count, rows) = (sums.len(), lines.len());
-    let mut fits = size_of::<T>() == 1
-        && (1..=TAP_ROWS).contains(&rows)
-        && count > 0
-        && first + count <= all
-        && all * rows * c <= w.len();
-    for line in lines {
-        small();
-        fits = fits && (line.is_empty() || line.len() >= width * c);
-    }
-    if !fits {
-        return strip::products(source, sums);
-    }
-    let zeros = [T::from_i32(zero); VALUES];
-    let place = |row: usize, from: usize| match lines.get(row) {
-        Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(pixel * c + from).cast::<i8>(), c),
-        _ => (zeros.as_ptr().cast(), 0),
-    };
     let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
     let start = groups.as_mut_ptr().cast::<Group>();
     let (rest, whole) = (c % VALUES, c - c % VALUES);
@@ -96,31 +126,29 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
         len: VALUES,
         fresh: 1,
     };
+    let lay = |patch: &mut Patch<T>, at, row, from, n| Source { pixel, ..*taps.source }.lay(patch, at, row, from, n);
     let mut patch = MaybeUninit::<Patch<T>>::uninit();
     let inside = pixel + PIXELS <= width;
     if !inside {
-        patch.write([zeros; PIXELS]);
+        patch.write([*taps.outside; PIXELS]);
     }
     let patch = patch.as_mut_ptr();
     let one = Group { x: patch.cast(), step: VALUES, by: 0, two: 0 };
     // SAFETY: just checked: rows have the strip's pixels, or one place serves them all, or they are laid into the patch; there are weights of all columns.
     unsafe {
         if inside && whole > 0 {
-            let mut row = 0;
-            while row < rows {
-                let (x, step) = place(row, 0);
-                // An upsample's rows are the same ones.
-                let two = row + 1 < rows && place(row + 1, 0).0 == x;
-                call.last.write(Group { x, step, by: if step == 0 { 0 } else { VALUES }, two: two.into() });
+            for group in taps.groups.iter().take(taps.n) {
+                small();
+                let group = group.assume_init();
+                call.last.write(Group { x: group.x.wrapping_add(pixel * group.step), ..group });
                 call.last = call.last.add(1);
-                row += 1 + usize::from(two);
             }
             columns(&mut call);
         } else {
             (call.last, call.blocks) = (start.add(1), 1);
             for v in 0..c / VALUES {
                 for row in 0..rows {
-                    source.lay(&mut *patch, 0, row, v * VALUES, VALUES);
+                    lay(&mut *patch, 0, row, v * VALUES, VALUES);
                     start.write(one);
                     columns(&mut call);
                     call.blocks = 1;
@@ -134,10 +162,11 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
             while at < len {
                 let n = (rest - i).min(len - at);
                 if inside {
-                    let (x, step) = place(row, whole + i);
+                    let (x, step) = taps.place(row, whole + i);
+                    let x = if step == 0 { taps.outside.as_ptr().cast() } else { x.wrapping_add(pixel * step) };
                     collect(patch.cast::<i8>().wrapping_add(at), x, step, n);
                 } else {
-                    source.lay(&mut *patch, at, row, whole + i, n);
+                    lay(&mut *patch, at, row, whole + i, n);
                 }
                 (at, i) = (at + n, i + n);
                 if i == rest {
@@ -248,36 +277,49 @@ impl Outputs {
     }
 }
 
-/// [`strip::outputs`]
-#[inline(never)]
-pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
-    let Some(mut all) = Outputs::new(strip, sums, kept, y) else { return strip::outputs(strip, sums, kept, y) };
-    let mut own = [const { MaybeUninit::<i8>::uninit() }; CHANNELS];
-    all.own = own.as_mut_ptr().cast();
-    let run = if strip.requant.rounding == Rounding::TfliteDouble { double } else { single };
-    // SAFETY: just checked: sums, scales and room of all channels; the formulas hold for these factors.
-    unsafe { run(&all) };
-}
-
-/// [`strip::behind`]: mostly a single output, the one before twice the width of the input.
+/// [`strip::row`]
 #[inline(always)]
-pub(crate) fn behind<T: Element>(
-    strip: &Strip<'_>,
-    zero: i32,
+pub(crate) fn row<T: Element>(
+    source: &mut Source<'_, T>,
+    strip: &mut Strip<'_>,
     totals: &[i32],
     sums: &mut [[i32; PIXELS]],
     kept: &mut [i32],
     y: &mut [T],
 ) {
-    match Outputs::new(strip, sums, kept, y) {
-        Some(all) if strip.column >= 0 && strip.column as usize + 1 == strip.width => {
-            let run = if strip.requant.rounding == Rounding::TfliteDouble { last_double } else { last_single };
-            // SAFETY: just checked.
-            unsafe { run(&all) };
+    let (outside, mut own) = ([T::from_i32(source.zero); VALUES], [const { MaybeUninit::<i8>::uninit() }; CHANNELS]);
+    let whole = *source;
+    let taps = Taps::new(&whole, sums.len(), &outside);
+    let mut made = Outputs::new(strip, sums, kept, y);
+    let twice = strip.requant.rounding == Rounding::TfliteDouble;
+    let (run, last) = if twice { (double as Run, last_double as Run) } else { (single as Run, last_single as Run) };
+    if let Some(made) = &mut made {
+        made.own = own.as_mut_ptr().cast();
+    }
+    while source.pixel < source.pixels {
+        let ends = source.pixel >= source.width;
+        // Behind the input there is mostly a single output, the one before twice its width.
+        let single = ends && strip.column >= 0 && strip.column as usize + 1 == strip.width;
+        match &taps {
+            _ if single && made.is_some() => {}
+            _ if ends => strip::behind(source.zero, totals, sums),
+            Some(taps) => products(taps, source.pixel, sums),
+            None => strip::products(source, sums),
         }
-        _ => strip::behind(strip, zero, totals, sums, kept, y),
+        match &mut made {
+            Some(all) => {
+                all.column = strip.column;
+                // SAFETY: `new` has checked: sums, scales and room of all channels; the formulas hold for these factors.
+                unsafe { if single { last(all) } else { run(all) } };
+            }
+            None => strip::outputs(strip, sums, kept, y),
+        }
+        source.pixel += PIXELS;
+        strip.column += (PIXELS * strip.factor) as isize;
     }
 }
+
+type Run = unsafe extern "C" fn(*const Outputs);
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -787,69 +829,67 @@ mod tests {
             }
             let w: Vec<i8> = (0..columns * rows * channels).map(|_| random.element()).collect();
             let (zero, pixel) = (random.below(256) as i32 - 128, random.below(width));
-            let source = Source { lines: &lines, width, channels, zero, pixel, w: &w, columns, first };
+            let source = Source { lines: &lines, width, channels, zero, pixel, pixels: width, w: &w, columns, first };
             let mut ours = vec![[77; PIXELS]; count];
             let mut theirs = ours.clone();
-            products(&source, &mut ours);
+            let outside = [zero as i8; VALUES];
+            products(&Taps::new(&source, count, &outside).unwrap(), pixel, &mut ours);
             strip::products(&source, &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
         }
     }
 
     #[test]
-    fn outputs_are_those_of_the_portable_loop() {
+    fn rows_are_those_of_the_portable_loop() {
         let mut random = Random(5);
-        for case in 0..if cfg!(miri) { 8 } else { 300 } {
-            let (count, width, channels) =
-                (1 + random.below(CHANNELS), 1 + random.below(30), CHANNELS + random.below(9));
+        for case in 0..if cfg!(miri) { 8 } else { 400 } {
+            let (count, pad, width) = (1 + random.below(CHANNELS), case % 3, 1 + random.below(14));
+            let (columns, channels) = (3 * count, 1 + random.below(20));
             let numbers = |n: usize, random: &mut Random| -> Vec<i32> {
                 (0..n).map(|_| random.below(1 << 16) as i32 - (1 << 15)).collect()
             };
-            let (totals, bias) = (numbers(3 * count, &mut random), numbers(count * (case % 2), &mut random));
-            let factors = (0..if case % 3 == 0 { 1 } else { count }).map(|_| 0.0001 * (1 + random.below(4000)) as f64);
+            let (totals, bias) = (numbers(columns, &mut random), numbers(count * (case % 2), &mut random));
+            let most = if case % 7 == 0 { 0.9 } else { 0.4 };
+            let factors =
+                (0..if case % 3 == 0 { 1 } else { count }).map(|_| most * (1 + random.below(100)) as f64 / 1e4);
             let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
-            let sums: Vec<[i32; PIXELS]> =
-                (0..3 * count).map(|_| numbers(4, &mut random).try_into().unwrap()).collect();
+            let line: Vec<i8> = (0..width * channels).map(|_| random.element()).collect();
+            let w: Vec<i8> = (0..2 * columns * channels).map(|_| random.element()).collect();
             let zero = random.below(256) as i32 - 128;
             let rounding = if case % 4 < 2 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
             let activation = if case % 5 == 0 { Activation::Relu } else { Activation::None };
             let y = Quant::new(1.0, random.below(256) as i32 - 128);
             let requant = Requant::new(rounding, y.zero, activation.range::<i8>(y));
-            // All strips of a row from the one before the output on, and what is behind it.
-            let mut made = [0, 1].map(|ours| {
-                let (mut kept, mut y) = (vec![0; 3 * count], vec![0i8; width * channels]);
+            // One output more or less at the end.
+            let out = (2 * width + pad + case % 2).saturating_sub(1).max(1);
+            let pitch = count + random.below(9);
+            let lines: [&[i8]; 2] = if case % 2 == 0 { [&line, &line] } else { [&[], &line] };
+            let [ours, theirs] = [0, 1].map(|which| {
+                let (mut sums, mut kept, mut y) =
+                    (vec![[0; PIXELS]; columns], vec![0; columns], vec![0i8; out * pitch]);
                 let mut scales = vec![Scale { bias: 0, multiplier: Multiplier::ZERO }; count];
                 let from = (&totals[..], &bias[..], &multipliers[..]);
-                if ours == 0 {
-                    ready([3, 1], zero, from, &mut kept, &mut scales);
-                } else {
-                    strip::ready([3, 1], zero, from, &mut kept, &mut scales);
-                }
+                let begin = [strip::ready, ready][1 - which];
+                begin([3, 1], zero, from, &mut kept, &mut scales);
+                let (pixels, w) = ((out + 1 - pad.min(1)).div_ceil(2) + 1, &w[..]);
+                let mut source =
+                    Source { lines: &lines, width, channels, zero, pixel: 0, pixels, w, columns, first: 0 };
+                let (column, channels) = (-(pad as isize), pitch);
                 let mut strip = Strip {
                     columns: 3,
                     factor: 2,
                     kept: 1,
-                    column: -(case as isize % 3),
-                    width,
+                    column,
+                    width: out,
                     channels,
                     scales: &scales,
                     requant: &requant,
                     small: true,
                 };
-                let mut sums = sums.clone();
-                while strip.column < width as isize {
-                    match (strip.column + 1 < width as isize, ours) {
-                        (true, 0) => outputs(&strip, &sums, &mut kept, &mut y),
-                        (true, _) => strip::outputs(&strip, &sums, &mut kept, &mut y),
-                        (_, 0) => behind(&strip, zero, &totals, &mut sums, &mut kept, &mut y),
-                        _ => strip::behind(&strip, zero, &totals, &mut sums, &mut kept, &mut y),
-                    }
-                    strip.column += 2 * PIXELS as isize;
-                    sums.rotate_left(1);
-                }
+                let run = [row::<i8>, strip::row::<i8>][which];
+                run(&mut source, &mut strip, &totals, &mut sums, &mut kept, &mut y);
                 y
             });
-            let [ours, theirs] = &mut made;
             assert_eq!(ours, theirs, "case {case}");
         }
     }
