@@ -470,8 +470,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         let (ring, now) = (rings.last()?, state.last_mut()?);
         let State { next, to, .. } = *now;
         now.row_made(ring.row_len, 0..self.y.len());
-        let x = ring.x.window(self.memory, state.get(ring.reach.from)?);
         let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
+        let x = ring.x.window(self.memory, state.get(ring.reach.from)?);
         ring.layer.row(next, &x, y);
         if next + 1 >= self.way.turn {
             self.way.shift(state);
