@@ -470,8 +470,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         let (ring, now) = (rings.last()?, state.last_mut()?);
         let State { next, to, .. } = *now;
         now.row_made(ring.row_len, 0..self.y.len());
-        let x = ring.x.window(self.memory, state.get(ring.reach.from)?);
         let y = self.y.get_mut(to..)?.get_mut(..ring.row_len)?;
+        let x = ring.x.window(self.memory, state.get(ring.reach.from)?);
         ring.layer.row(next, &x, y);
         if next + 1 >= self.way.turn {
             self.way.shift(state);
@@ -571,7 +571,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
             // A source that has given all its rows is not asked for more: nothing reads them.
             Some(Input::Rows(source)) => source.next_row(y),
             Some(Input::Pushed) => {
-                let Some(values) = pushed.get_mut(pushed_before(self.inputs, ring.input)) else { return false };
+                let before = if ring.input > 0 { pushed_before(self.inputs, ring.input) } else { 0 };
+                let Some(values) = pushed.get_mut(before) else { return false };
                 let count = (ring.row_len - now.want.min(ring.row_len)).min(values.len());
                 let Some((taken, rest)) = values.split_at_checked(count) else { return false };
                 for (y, x) in cut_mut(y, now.want, count).iter_mut().zip(taken) {
@@ -685,6 +686,7 @@ impl<T: Element> Way<'_, T> {
 }
 
 /// How many of the inputs before input `i` are pushed.
+#[inline(never)]
 fn pushed_before<T>(inputs: &[Input<'_, T>], i: usize) -> usize {
     inputs.iter().take(i).filter(|input| matches!(input, Input::Pushed)).count()
 }
