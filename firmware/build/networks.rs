@@ -217,10 +217,24 @@ struct Tensor<'a> {
     quant: &'a Value,
 }
 
-/// A node: the static that it is, whether that is a join, and what it reads.
+/// A node: the static that it is, and what it reads.
 struct Node {
     name: String,
     from: Vec<usize>,
+    /// The fold that chooses between this static and another one, where there is a choice.
+    or: Option<[String; 2]>,
+}
+
+impl Node {
+    /// The expression that is made of its static.
+    fn choice(&self, make: impl Fn(&str) -> String) -> String {
+        match &self.or {
+            Some([fold, other]) => {
+                format!("if {fold}.by_columns() {{ {} }} else {{ {} }}", make(other), make(&self.name))
+            }
+            None => make(&self.name),
+        }
+    }
 }
 
 impl Model {
@@ -339,7 +353,7 @@ impl Model {
         }
         let mut networks = Vec::new();
         for (f, flash) in FORMATS.iter().zip(flash) {
-            let node = |(i, layer)| Node { name: layer_name(i, layer, f), from: from(layer) };
+            let node = |(i, layer)| Node { name: layer_name(i, layer, f), from: from(layer), or: None };
             let nodes: Vec<_> = layers.iter().enumerate().map(node).collect();
             networks.push(self.network(to, name, f, &nodes, tensors[0], flash));
         }
@@ -361,6 +375,7 @@ impl Model {
                 continue;
             }
             let before = from(layer)[0].checked_sub(1).map(|b| &layers[b]).filter(|b| op(b) == "upsample_nearest");
+            let mut or = None;
             let names = match before {
                 Some(up) => {
                     let site = Site { i, layer, x: tensors[from(up)[0]], y: tensors[i + 1] };
@@ -380,16 +395,35 @@ impl Model {
                         self.convolution(to, &site, &f, "F", "i16");
                         *flash += 2 * n - weights.len();
                     }
+                    or = Some(self.columns(to, &site));
                     FORMATS.map(|f| format!("FL{i}_{}", f.id))
                 }
                 None => FORMATS.map(|f| layer_name(i, layer, &f)),
             };
-            for (nodes, name) in nodes.iter_mut().zip(names) {
-                nodes.push(Node { name, from: reads.clone() });
+            // Columns are int8's alone.
+            for ((nodes, name), or) in nodes.iter_mut().zip(names).zip([or, None]) {
+                nodes.push(Node { name, from: reads.clone(), or });
             }
             made_by.push(nodes[0].len());
         }
         [0, 1].map(|f| self.network(to, "folded", &FORMATS[f], &nodes[f], tensors[0], flash[f]))
+    }
+
+    /// The form of a fold whose outputs share columns: the fold, and the layer.
+    fn columns(&self, to: &mut Target, &Site { i, layer, x, y }: &Site<'_>) -> [String; 2] {
+        let (weights, kernel, channels) = (range(&layer["weight"]), self.pair(&layer["kernel"]), y.shape[2]);
+        let (n, sums) = (weights.len(), kernel[1] * channels);
+        let source = format!("&signed::<{n}>(BYTES, {})", weights.start);
+        to.planned(
+            &format!("CW{i}"),
+            &format!("([i8; {n}], [i32; {sums}])"),
+            &format!("F{i}.columns({source}, WeightOrder::Torch)"),
+        );
+        let site = Site { i, layer, x, y };
+        let conv = to.value(&self.weights(&site, &INT8, &format!("CW{i}.0"), &format!("F{i}.convolution()")));
+        let name = format!("CL{i}");
+        to.planned(&name, "Columns<'static, i8>", &format!("Columns::new(&F{i}, {conv}, &CW{i}.1)"));
+        [format!("F{i}"), name]
     }
 
     fn geometry(&self, layer: &Value) -> String {
@@ -415,22 +449,28 @@ impl Model {
 
     /// The layer; the names of a folded one's statics begin with `F`.
     fn convolution(&self, to: &mut Target, site: &Site<'_>, f: &Format, folded: &str, weight: &str) {
+        let i = site.i;
+        let kind = format!("Convolution<'static, {}, {weight}, {}>", f.value, f.bias);
+        let layer = self.weights(site, f, &format!("{folded}W{i}"), &format!("{folded}P{i}"));
+        to.planned(&format!("{folded}L{i}_{}", f.id), &kind, &layer);
+    }
+
+    /// ... of such weights and plan.
+    fn weights(&self, site: &Site<'_>, f: &Format, packed: &str, plan: &str) -> String {
         let Site { i, layer, x, y } = site;
         let activation = match &layer["activation"] {
             Value::String(a) if a == "relu" => "Activation::Relu".into(),
             Value::String(a) if a == "none" => "Activation::None".into(),
             a => format!("Activation::Clamp {{ min: {:?}, max: {:?} }}", float(&a["clamp"][0]), float(&a["clamp"][1])),
         };
-        let Format { id, value, bias, rounding, .. } = f;
-        let kind = format!("Convolution<'static, {value}, {weight}, {bias}>");
-        let layer = format!(
-            "Weights {{ packed: &{folded}W{i}, bias: &B{i}_{id} }}.layer(&{folded}P{i}, Quantization {{
+        let Format { id, rounding, .. } = f;
+        format!(
+            "Weights {{ packed: &{packed}, bias: &B{i}_{id} }}.layer(&{plan}, Quantization {{
                 x: {}, y: {}, multipliers: &M{i}_{id}, activation: {activation}, rounding: Rounding::{rounding}
             }})",
             quant(*x, f),
             quant(*y, f)
-        );
-        to.planned(&format!("{folded}L{i}_{id}"), &kind, &layer);
+        )
     }
 
     /// A network of these nodes; node 0 is the input.
@@ -443,9 +483,11 @@ impl Model {
         input: Tensor<'_>,
         flash: usize,
     ) -> String {
-        let node = |Node { name, from }: &Node| match &from[..] {
-            [one] => format!("{name}.node({one})"),
-            many => format!("{name}.node(&{many:?})"),
+        let node = |node: &Node| {
+            node.choice(|name| match &node.from[..] {
+                [one] => format!("{name}.node({one})"),
+                many => format!("{name}.node(&{many:?})"),
+            })
         };
         let list: Vec<_> = nodes.iter().map(node).collect();
         let list = format!("[Node::rows({}), {}]", shape(input), list.join(", "));
@@ -454,7 +496,8 @@ impl Model {
         let decoder = format!("D_{}", id.to_uppercase());
         to.planned(&decoder, &kind, &format!("Decoder::{plan}({list})"));
         let whole = to.value(&format!("Decoder::layer_by_layer({list})"));
-        let layers = nodes.iter().filter(|n| n.from.len() == 1).map(|n| format!("{} as _", to.borrow(&n.name)));
+        let layers = nodes.iter().filter(|n| n.from.len() == 1);
+        let layers = layers.map(|n| n.choice(|name| format!("{} as _", to.borrow(name))));
         let layers: Vec<_> = layers.collect();
         let (form, decoder_at, layers) = (f.layers, to.borrow(&decoder), to.list(&layers));
         let value = format!(

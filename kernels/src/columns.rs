@@ -21,8 +21,12 @@ use crate::{Convolution, Element, Error, FoldNearest, Layer, Plan, Shape, Weight
 use core::ops::Range;
 
 impl FoldNearest {
-    /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed): with Helium.
-    pub const BY_COLUMNS: bool = cfg!(upconv_backend = "mve");
+    /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed): with Helium, where outputs of a row share
+    /// columns that [`Columns::new`] takes.
+    pub const fn by_columns(&self) -> bool {
+        let [kh, kw] = self.conv.kernel();
+        cfg!(upconv_backend = "mve") && self.factor[1] > 1 && self.conv.groups == 1 && kh <= TAP_ROWS && kw <= TAP_ROWS
+    }
 
     /// The convolution as it is, on the upsampled input: the plan of the weights of [`Columns`].
     pub const fn convolution(&self) -> Plan {
@@ -115,7 +119,7 @@ const fn whole(groups: usize) -> Result<(), Error> {
 
 /// A nearest upsample and a convolution in one layer that keeps the weights as trained, in int8.
 ///
-/// Take it with Helium ([`FoldNearest::BY_COLUMNS`]), where it runs 2x with three columns in half the instructions of the two layers; and where flash
+/// Take it with Helium ([`FoldNearest::by_columns`]), where it runs 2x with three columns in half the instructions of the two layers; and where flash
 /// is what is short. Else [`FoldNearest::transposed`] is faster: on Cortex-M4 by 5.9 times (`fold nearest2+conv3x3 16x16x32 c32`). Exact but for the one rounding, which is the
 /// convolution's. A row takes 3.5 KB of stack.
 ///

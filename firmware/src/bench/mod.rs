@@ -366,7 +366,7 @@ fn folded(
     let x = seeded_input::<i8>(spec.input, arena)?;
     let deviation = deviation::<i8>(conv);
 
-    let mut folded = if FoldNearest::BY_COLUMNS {
+    let mut folded = if fold.by_columns() {
         let mut arena = Arena(&mut *arena.0);
         let packed = arena.tensor::<i8>(weights.len())?;
         let sums = arena.tensor(conv.kernel()[1] * conv.output().c)?;
