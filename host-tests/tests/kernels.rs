@@ -1,6 +1,6 @@
 //! The kernels against the exact integer model, on many more seeds than a board runs, and their tables against the reference.
 
-use firmware::suite::{GROUPS, HOST_GROUPS, Outcome, Random};
+use firmware::suite::{GROUPS, HOST_GROUPS, MORE_GROUPS, Outcome, Random};
 use host_tests::reference::{Axis, Interpolation};
 use upconv::{Coordinates, tflite_nearest, torch_nearest, torch_nearest_exact};
 
@@ -15,7 +15,7 @@ fn seed() -> u64 {
 fn every_kernel_equals_the_exact_integer_model() {
     let seed = seed();
     // Under Miri not the other type of what has no assembly.
-    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS.iter().filter(|_| !cfg!(miri))) {
+    for &(name, group) in GROUPS.iter().chain(MORE_GROUPS).chain(HOST_GROUPS.iter().filter(|_| !cfg!(miri))) {
         println!("{name}");
         let outcome = group(Random::new(seed), if cfg!(miri) { 3 } else { 3000 });
         assert_eq!(outcome.failed, 0, "{name}: {outcome:?} with seed {seed}");
@@ -26,7 +26,7 @@ fn every_kernel_equals_the_exact_integer_model() {
 #[test]
 #[cfg_attr(miri, ignore = "the same code once more")]
 fn the_suite_repeats_itself_and_depends_on_its_seed() {
-    for &(name, group) in GROUPS.iter().chain(HOST_GROUPS) {
+    for &(name, group) in GROUPS.iter().chain(MORE_GROUPS).chain(HOST_GROUPS) {
         let run = |seed| -> Outcome { group(Random::new(seed), 40) };
         let (a, b, c) = (run(5), run(5), run(6));
         assert_eq!(a, b, "{name}");
