@@ -845,3 +845,21 @@ const fn same(a: Shape, b: Shape) -> bool {
 const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Decoder, Nearest, Node, Shape, Upsample};
+
+    /// Placed the largest first, and yet what a layer reads lies before it, as the run's formulas want it.
+    #[test]
+    fn rows_of_a_growing_picture_lie_in_the_order_of_its_layers() {
+        let up: [Nearest; 4] = [2, 4, 8, 16].map(|side| Upsample::nearest(Shape::new(side, side, 1), 2, 2).unwrap());
+        let first = Node::rows(Shape::new(2, 2, 1));
+        let nodes = [first, up[0].node(0), up[1].node(1), up[2].node(2), up[3].node(3)];
+        let decoder = Decoder::<i8, 5>::plan(nodes).unwrap();
+        assert_eq!(
+            decoder.rings.map(|ring| (ring.at, ring.looks)),
+            [(0, true), (2, false), (6, false), (14, false), (0, false)]
+        );
+    }
+}
