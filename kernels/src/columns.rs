@@ -22,10 +22,11 @@ use core::ops::Range;
 
 impl FoldNearest {
     /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed): with Helium, where outputs of a row share
-    /// columns that [`Columns::new`] takes.
+    /// columns, [`Columns::new`] takes them, and there are so many channels that the set-up of a strip is little beside its products.
     pub const fn by_columns(&self) -> bool {
-        let [kh, kw] = self.conv.kernel();
-        cfg!(upconv_backend = "mve") && self.factor[1] > 1 && self.conv.groups == 1 && kh <= TAP_ROWS && kw <= TAP_ROWS
+        let ([kh, kw], plan) = (self.conv.kernel(), &self.conv);
+        let taken = self.factor[1] > 1 && plan.groups == 1 && kh <= TAP_ROWS && kw <= TAP_ROWS;
+        cfg!(upconv_backend = "mve") && taken && (plan.input.c >= VALUES || plan.output.c > 4)
     }
 
     /// The convolution as it is, on the upsampled input: the plan of the weights of [`Columns`].
@@ -121,7 +122,7 @@ const fn whole(groups: usize) -> Result<(), Error> {
 ///
 /// Take it with Helium ([`FoldNearest::by_columns`]), where it runs 2x with three columns in half the instructions of the two layers; and where flash
 /// is what is short. Else [`FoldNearest::transposed`] is faster: on Cortex-M4 by 5.9 times (`fold nearest2+conv3x3 16x16x32 c32`). Exact but for the one rounding, which is the
-/// convolution's. A row takes 3.5 KB of stack.
+/// convolution's. A row takes 3.7 KB of stack.
 ///
 /// | upsample + kernel | products of the pair | of [`FoldNearest::transposed`], int16 | of the columns | weights of these |
 /// |-------------------|----------------------|---------------------------------------|----------------|--------------------------------------|

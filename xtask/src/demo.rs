@@ -51,7 +51,7 @@ const NOTES: [&str; 3] = [
     "weights in flash: with biases and multipliers",
     "instructions: mean of one input, sending not counted",
 ];
-const FOLDED: &str = "folded: the network `nearest` with each upsample folded into the convolution after it; its weights are int16, its outputs the same";
+const FOLDED: &str = "folded: the network `nearest` with each upsample folded into the convolution after it; its weights are int16, in int8 with Helium those of `nearest`, its outputs the same";
 
 /// Runs a task's networks on an emulated board and shows what came out.
 ///

@@ -63,13 +63,33 @@ struct Taps<'a, 's, T> {
     source: &'a Source<'s, T>,
     groups: [MaybeUninit<Group>; TAP_ROWS],
     n: usize,
+    /// What is left of their channels, laid side by side.
+    pieces: [MaybeUninit<Piece>; 2 * TAP_ROWS],
     outside: &'a [T; VALUES],
 }
 
+/// Values of a tap row from pixel 0 on, how far it is to the next pixel's, and where in a vector they lie.
+#[derive(Clone, Copy)]
+struct Piece {
+    x: *const i8,
+    step: usize,
+    at: usize,
+    n: usize,
+}
+
 impl<'a, 's, T: Element> Taps<'a, 's, T> {
-    /// Unless the loop does not hold.
+    /// To be [found](Self::find).
     #[inline(always)]
-    fn new(source: &'a Source<'s, T>, count: usize, outside: &'a [T; VALUES]) -> Option<Self> {
+    fn new(source: &'a Source<'s, T>, outside: &'a [T; VALUES]) -> Self {
+        let (groups, pieces) =
+            ([const { MaybeUninit::uninit() }; TAP_ROWS], [const { MaybeUninit::uninit() }; 2 * TAP_ROWS]);
+        Taps { source, groups, n: 0, pieces, outside }
+    }
+
+    /// Finds them; false where the loop does not hold.
+    #[inline(always)]
+    fn find(&mut self, count: usize) -> bool {
+        let &mut Taps { source, outside, .. } = self;
         let &Source { lines, width, channels: c, w, columns: all, first, .. } = source;
         let rows = lines.len();
         let mut fits = size_of::<T>() == 1
@@ -77,30 +97,45 @@ impl<'a, 's, T: Element> Taps<'a, 's, T> {
             && count > 0
             && first + count <= all
             && all * rows * c <= w.len();
-        let mut taps = Taps { source, groups: [const { MaybeUninit::uninit() }; TAP_ROWS], n: 0, outside };
         let mut row = 0;
         while let Some(line) = lines.get(row) {
             small();
             fits = fits && (line.is_empty() || line.len() >= width * c);
-            let (x, step) = taps.place(row, 0);
+            let (x, step) = Self::place(source, outside, row, 0);
             row += 1;
             // Rows of an upsample are the same ones.
-            let two = row < rows && taps.place(row, 0).0 == x;
+            let two = row < rows && Self::place(source, outside, row, 0).0 == x;
             row += usize::from(two);
-            if let Some(group) = taps.groups.get_mut(taps.n) {
+            if let Some(group) = self.groups.get_mut(self.n) {
                 group.write(Group { x, step, by: if step == 0 { 0 } else { VALUES }, two: two.into() });
             }
-            taps.n += 1;
+            self.n += 1;
         }
-        fits.then_some(taps)
+        // A row ends one piece, and a vector another.
+        let (rest, whole) = (c % VALUES, c - c % VALUES);
+        let (mut row, mut i, mut at) = (0, 0, 0);
+        for piece in &mut self.pieces {
+            small();
+            if row == rows || rest == 0 {
+                break;
+            }
+            let n = (rest - i).min(VALUES - at);
+            let (x, step) = Self::place(source, outside, row, whole + i);
+            piece.write(Piece { x, step, at, n });
+            (i, at) = (i + n, (at + n) % VALUES);
+            if i == rest {
+                (row, i) = (row + 1, 0);
+            }
+        }
+        fits
     }
 
     /// Where a tap row's channels from this one of pixel 0 on lie, and how far it is to the next pixel's.
     #[inline(always)]
-    fn place(&self, row: usize, from: usize) -> (*const i8, usize) {
-        match self.source.lines.get(row) {
-            Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(from).cast(), self.source.channels),
-            _ => (self.outside.as_ptr().cast(), 0),
+    fn place(source: &Source<'_, T>, outside: &[T; VALUES], row: usize, from: usize) -> (*const i8, usize) {
+        match source.lines.get(row) {
+            Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(from).cast(), source.channels),
+            _ => (outside.as_ptr().cast(), 0),
         }
     }
 }
@@ -126,17 +161,28 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
         len: VALUES,
         fresh: 1,
     };
-    let lay = |patch: &mut Patch<T>, at, row, from, n| Source { pixel, ..*taps.source }.lay(patch, at, row, from, n);
-    let mut patch = MaybeUninit::<Patch<T>>::uninit();
-    let inside = pixel + PIXELS <= width;
-    if !inside {
-        patch.write([*taps.outside; PIXELS]);
-    }
-    let patch = patch.as_mut_ptr();
-    let one = Group { x: patch.cast(), step: VALUES, by: 0, two: 0 };
-    // SAFETY: just checked: rows have the strip's pixels, or one place serves them all, or they are laid into the patch; there are weights of all columns.
+    // The last four pixels, where the strip has fewer; those behind them are outside.
+    let from = pixel.min(width.saturating_sub(PIXELS));
+    let behind = pixel - from;
+    let mut patch = MaybeUninit::<[Patch<T>; 2]>::uninit();
+    let patch = patch.as_mut_ptr().cast::<i8>();
+    let outside = taps.outside.as_ptr().cast::<i8>();
+    let one = Group { x: patch.wrapping_add(behind * VALUES), step: VALUES, by: 0, two: 0 };
+    // SAFETY: `find` has checked: rows have these pixels, or one place serves them all; there are weights of all columns, and pieces of all that is left.
     unsafe {
-        if inside && whole > 0 {
+        let lay = |at: usize, x: *const i8, step: usize, n: usize| {
+            let to = patch.wrapping_add(at);
+            if width >= PIXELS {
+                return collect(to, x.wrapping_add(from * step), step, n);
+            }
+            // One by one, each over what the one before it has left.
+            (0..width).for_each(|p| collect(to.wrapping_add(p * VALUES), x.wrapping_add(p * step), 0, n));
+            collect(to.wrapping_add(width * VALUES), outside, 0, n);
+        };
+        if behind > 0 {
+            collect(patch.wrapping_add(PIXELS * VALUES), outside, 0, VALUES);
+        }
+        if behind == 0 && width >= PIXELS && whole > 0 {
             for group in taps.groups.iter().take(taps.n) {
                 small();
                 let group = group.assume_init();
@@ -145,39 +191,34 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
             }
             columns(&mut call);
         } else {
-            (call.last, call.blocks) = (start.add(1), 1);
-            for v in 0..c / VALUES {
-                for row in 0..rows {
-                    lay(&mut *patch, 0, row, v * VALUES, VALUES);
-                    start.write(one);
-                    columns(&mut call);
-                    call.blocks = 1;
-                }
+            call.last = start.add(1);
+            for (v, row) in (0..whole).step_by(VALUES).flat_map(|v| (0..rows).map(move |row| (v, row))) {
+                let (x, step) = Taps::place(taps.source, taps.outside, row, v);
+                lay(0, x, step, VALUES);
+                start.write(one);
+                call.blocks = 1;
+                columns(&mut call);
             }
         }
-        let (mut row, mut i, mut left) = (0, 0, rest * rows);
-        let mut w = w.as_ptr().wrapping_add(all * rows * whole);
+        let (mut pieces, mut left) = (taps.pieces.iter(), rest * rows);
+        call.w = w.as_ptr().wrapping_add(all * rows * whole);
         while left > 0 {
-            let (len, mut at) = (left.min(VALUES), 0);
-            while at < len {
-                let n = (rest - i).min(len - at);
-                if inside {
-                    let (x, step) = taps.place(row, whole + i);
-                    let x = if step == 0 { taps.outside.as_ptr().cast() } else { x.wrapping_add(pixel * step) };
-                    collect(patch.cast::<i8>().wrapping_add(at), x, step, n);
-                } else {
-                    lay(&mut *patch, at, row, whole + i, n);
-                }
-                (at, i) = (at + n, i + n);
-                if i == rest {
-                    (row, i) = (row + 1, 0);
+            call.len = left.min(VALUES);
+            left -= call.len;
+            let next = call.w.wrapping_add(all * call.len);
+            for piece in pieces.by_ref() {
+                small();
+                let Piece { x, step, at, n } = piece.assume_init();
+                lay(at, x, step, n);
+                if at + n == call.len {
+                    break;
                 }
             }
             start.write(one);
+            call.w = call.w.wrapping_add(first * call.len);
             (call.group, call.last, call.blocks) = (start, start.add(1), 1);
-            (call.w, call.len) = (w.wrapping_add(first * len), len);
             columns(&mut call);
-            (w, left) = (w.wrapping_add(all * len), left - len);
+            call.w = next;
         }
     }
 }
@@ -289,7 +330,8 @@ pub(crate) fn row<T: Element>(
 ) {
     let (outside, mut own) = ([T::from_i32(source.zero); VALUES], [const { MaybeUninit::<i8>::uninit() }; CHANNELS]);
     let whole = *source;
-    let taps = Taps::new(&whole, sums.len(), &outside);
+    let mut taps = Taps::new(&whole, &outside);
+    let fits = taps.find(sums.len());
     let mut made = Outputs::new(strip, sums, kept, y);
     let twice = strip.requant.rounding == Rounding::TfliteDouble;
     let (run, last) = if twice { (double as Run, last_double as Run) } else { (single as Run, last_single as Run) };
@@ -300,11 +342,11 @@ pub(crate) fn row<T: Element>(
         let ends = source.pixel >= source.width;
         // Behind the input there is mostly a single output, the one before twice its width.
         let single = ends && strip.column >= 0 && strip.column as usize + 1 == strip.width;
-        match &taps {
+        match fits {
             _ if single && made.is_some() => {}
             _ if ends => strip::behind(source.zero, totals, sums),
-            Some(taps) => products(taps, source.pixel, sums),
-            None => strip::products(source, sums),
+            true => products(&taps, source.pixel, sums),
+            false => strip::products(source, sums),
         }
         match &mut made {
             Some(all) => {
@@ -833,7 +875,9 @@ mod tests {
             let mut ours = vec![[77; PIXELS]; count];
             let mut theirs = ours.clone();
             let outside = [zero as i8; VALUES];
-            products(&Taps::new(&source, count, &outside).unwrap(), pixel, &mut ours);
+            let mut taps = Taps::new(&source, &outside);
+            assert!(taps.find(count));
+            products(&taps, pixel, &mut ours);
             strip::products(&source, &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
         }
