@@ -89,7 +89,7 @@ pub fn run(input: &str, channels: usize) -> Result<()> {
 const NOTES: [&str; 3] = [
     "- weights in flash: bytes, with biases and multipliers; RAM: bytes of activations, streamed (rings) and whole (layer by layer, input included), the output leaving row by row in both",
     "- MACs: the interpolation's multiplications too",
-    "- m0 ... rv32: instructions on each core, whole tensors, weights from a seed",
+    "- m0 ... rv32: instructions on each core, whole tensors, weights from a seed; with Helium (m55) a fold of int8 takes the weights of the pair it replaces",
 ];
 
 const FEWER: &str = "two smaller heights (and, where that is not enough, two smaller numbers of output channels) was counted and continued as a straight line, exact over rows and within 5 % over channels where both were counted";
