@@ -8,11 +8,12 @@ use object::{Object, ObjectSection};
 use std::fs;
 
 /// The values of `--cfg operator`: those of `firmware/src/bin/size`.
-const OPERATORS: [&str; 10] = [
+const OPERATORS: [&str; 11] = [
     "conv_transpose",
     "conv",
     "conv i16x8",
     "fold",
+    "columns",
     "sub_pixel",
     "nearest",
     "bilinear",

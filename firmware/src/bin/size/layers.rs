@@ -61,6 +61,16 @@ mod operator {
     pub static OPERATOR: Convolution<i8, i16> = must!(WEIGHTS.layer(&PLAN, quantization(Rounding::TfliteDouble)));
 }
 
+#[cfg(operator = "columns")]
+mod operator {
+    use super::*;
+    const FOLD: FoldNearest = must!(FoldNearest::plan(INPUT, [2, 2], 4, Geometry::square(3).pad(1)));
+    static PACKED: ([i8; 144], [i32; 12]) = must!(FOLD.columns(&[1; 144], WeightOrder::Torch));
+    static WEIGHTS: Weights = Weights { packed: &PACKED.0, bias: &[1; 4] };
+    const CONV: Convolution<i8> = must!(WEIGHTS.layer(&FOLD.convolution(), quantization(Rounding::TfliteDouble)));
+    pub static OPERATOR: Columns<i8> = must!(Columns::new(&FOLD, CONV, &PACKED.1));
+}
+
 #[cfg(operator = "sub_pixel")]
 mod operator {
     use super::*;
