@@ -601,6 +601,7 @@ impl Patch {
 ///
 /// # Safety
 /// The inputs can be read.
+#[inline(never)]
 pub(super) unsafe fn fill<T: Element>(
     patch: &mut Patch,
     at: usize,
