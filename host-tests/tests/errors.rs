@@ -282,8 +282,27 @@ fn columns_name_what_they_do_not_share() {
     for other in [fold(3, same), fold(2, Geometry::new(3, 2)), fold(2, Geometry::square(3))] {
         assert_eq!(columns(&plain, &other, &[0; 6]), refused);
     }
-    let moved = Padding { top: 1, bottom: 1, left: 2, right: 0 };
-    assert_eq!(columns(&plain, &fold(2, Geometry::square(3).padding(moved)), &[0; 6]), refused);
+    for (top, left) in [(1, 2), (2, 1)] {
+        let moved = Padding { top, bottom: 2 - top, left, right: 2 - left };
+        assert_eq!(columns(&plain, &fold(2, Geometry::square(3).padding(moved)), &[0; 6]), refused);
+    }
+    // Of groups, transposed, or of a stride, to the same shape.
+    let up = plain.convolution().input();
+    let others = [
+        Conv::plan(up, 2, same.groups(2)),
+        ConvTranspose::plan(up, 2, same),
+        Conv::plan(Shape::new(2 * up.h, 2 * up.w, up.c), 2, same.stride(2, 2)),
+        Conv::plan(Shape::new(up.h + 1, up.w, up.c), 2, same.padding(Padding { top: 1, bottom: 0, left: 1, right: 1 })),
+    ];
+    for plan in others.map(Result::unwrap) {
+        let packed = vec![0i8; plan.weight_len()];
+        let conv = Weights { packed: &packed[..], bias: &[0i32; 0] }.layer::<i8>(&plan, quant).unwrap();
+        assert_eq!(Columns::new(&plain, conv, &[0; 6]).err(), refused);
+    }
+    assert_eq!(
+        columns(&plain, &plain, &[0, 0, 1, 0, 0, 0]),
+        Some(Error::Unsupported { what: "columns of weights in another order, or of other sums" })
+    );
     let what = "the kernel of shared columns";
     let nine = FoldNearest::plan(Shape::new(2, 9, 1), [1, 1], 2, Geometry::new(1, 9)).unwrap();
     assert_eq!(columns(&nine, &nine, &[0; 18]), Some(Error::Range { what, got: 9, min: 1, max: 8 }));

@@ -21,12 +21,17 @@ use crate::{Convolution, Element, Error, FoldNearest, Layer, Plan, Shape, Weight
 use core::ops::Range;
 
 impl FoldNearest {
-    /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed): with Helium, where outputs of a row share
-    /// columns, [`Columns::new`] takes them, and there are so many channels that the set-up of a strip is little beside its products.
+    /// Whether [`Columns`] take fewer instructions in this build than [`transposed`](Self::transposed), of int8 values and factors below 1/2: with Helium, at
+    /// 2x and three columns along the width, of more than one pixel, where there are 16 input channels or more than 4 output channels.
     pub const fn by_columns(&self) -> bool {
+        cfg!(upconv_backend = "mve") && self.has_loops()
+    }
+
+    /// The part of this that does not depend on the build.
+    const fn has_loops(&self) -> bool {
         let ([kh, kw], plan) = (self.conv.kernel(), &self.conv);
-        let taken = self.factor[1] > 1 && plan.groups == 1 && kh <= TAP_ROWS && kw <= TAP_ROWS;
-        cfg!(upconv_backend = "mve") && taken && (plan.input.c >= VALUES || plan.output.c > 4)
+        let taken = self.factor[1] == 2 && kw == 3 && kh <= TAP_ROWS && plan.groups == 1;
+        taken && self.transposed.input.w > 1 && (plan.input.c >= VALUES || plan.output.c > 4)
     }
 
     /// The convolution as it is, on the upsampled input: the plan of the weights of [`Columns`].
@@ -34,7 +39,7 @@ impl FoldNearest {
         self.conv
     }
 
-    /// N weights in the order of [`Columns`], which no other layer reads, and the M = `kernel width · C_out` sums of each column of each channel.
+    /// N weights in the order of [`Columns`], with which another layer computes something else, and the M = `kernel width · C_out` sums of each column of each channel.
     ///
     /// # Errors
     /// Those of [`columns_into`](Self::columns_into).
@@ -114,14 +119,31 @@ impl FoldNearest {
     }
 }
 
+/// The sum of one of so many columns of packed weights, of tap rows and channels.
+const fn sum(packed: &[i8], [column, columns]: [usize; 2], [rows, channels]: [usize; 2]) -> i32 {
+    let (end, whole) = (rows * channels, rows * (channels - rem(channels, VALUES)));
+    let (mut sum, mut at) = (0, 0);
+    while at < end {
+        let len = if at < whole { VALUES } else { min(end - at, VALUES) };
+        let mut i = columns * at + column * len;
+        let to = i + len;
+        while i < to && i < packed.len() {
+            sum += packed[i] as i32;
+            i += 1;
+        }
+        at += len;
+    }
+    sum
+}
+
 const fn whole(groups: usize) -> Result<(), Error> {
     if groups == 1 { Ok(()) } else { Err(Error::Unsupported { what: "shared columns of groups" }) }
 }
 
 /// A nearest upsample and a convolution in one layer that keeps the weights as trained, in int8.
 ///
-/// Take it with Helium ([`FoldNearest::by_columns`]), where it runs 2x with three columns in half the instructions of the two layers; and where flash
-/// is what is short. Else [`FoldNearest::transposed`] is faster: on Cortex-M4 by 5.9 times (`fold nearest2+conv3x3 16x16x32 c32`). Exact but for the one rounding, which is the
+/// Take it with Helium where [`FoldNearest::by_columns`] says so: 2x with three columns takes half the instructions of the two layers there, anything else (other
+/// factors or columns along the width, int16, factors from 1/2 on) runs without Helium's loops and is slow; and where flash is what is short. Else [`FoldNearest::transposed`] is faster: on Cortex-M4 by 5.9 times (`fold nearest2+conv3x3 16x16x32 c32`). Exact but for the one rounding, which is the
 /// convolution's. A row takes 3.7 KB of stack.
 ///
 /// | upsample + kernel | products of the pair | of [`FoldNearest::transposed`], int16 | of the columns | weights of these |
@@ -173,13 +195,11 @@ impl<'a, T: Element> Columns<'a, T> {
     /// The convolution is one of [`FoldNearest::convolution`], with packed weights of [`FoldNearest::columns`], from where the sums are, too.
     ///
     /// # Errors
-    /// [`Error::Length`] when there are not as many sums; [`Error::Unsupported`] for groups, or when the convolution was planned otherwise;
-    /// [`Error::Range`] for a kernel with a side above 8; [`Error::Overflow`] when `|bias| + 128 · max|x − zero|` for each weight could reach 2³¹.
+    /// [`Error::Length`] when there are not as many sums; [`Error::Unsupported`] for groups, when the convolution was planned otherwise, or when the sums are
+    /// not those of the weights in that order; [`Error::Range`] for a kernel with a side above 8; [`Error::Overflow`] when `|bias| + 128 · max|x − zero|` for each weight could reach 2³¹.
     pub const fn new(fold: &FoldNearest, conv: Convolution<'a, T>, sums: &'a [i32]) -> Result<Self, Error> {
-        let (plan, [kh, kw]) = (&fold.conv, fold.conv.kernel());
-        let (a, b, [h, w]) = (&plan.output, &conv.plan.output, conv.plan.kernel());
-        let same = a.h == b.h && a.w == b.w && a.c == b.c && h == kh && w == kw && conv.plan.input.c == plan.input.c;
-        if !same || conv.plan.y.at(0).first != plan.y.at(0).first || conv.plan.x.at(0).first != plan.x.at(0).first {
+        let (plan, [kh, kw], a) = (&fold.conv, fold.conv.kernel(), &fold.conv.output);
+        if !plan.is(&conv.plan) {
             return Err(Error::Unsupported { what: "columns of another convolution" });
         }
         let max = if kh > kw { kh } else { kw };
@@ -195,18 +215,25 @@ impl<'a, T: Element> Columns<'a, T> {
             }
             i += 1;
         }
+        let mut column = 0;
+        while column < sums.len() {
+            if sums[column] != sum(conv.weights.packed, [column, sums.len()], [kh, plan.input.c]) {
+                return Err(Error::Unsupported { what: "columns of weights in another order, or of other sums" });
+            }
+            column += 1;
+        }
         // The sums of single channels take their weights in another order.
         let (up, down) = (T::MAX as i64 - conv.x_zero as i64, conv.x_zero as i64 - T::MIN as i64);
         let far = if up > down { up } else { down } as u64;
-        let (mut bound, max) = (0, i32::MAX as u64);
-        i = 0;
-        while i < conv.weights.bias.len() {
-            bound = crate::plan::max(bound, conv.weights.bias[i].unsigned_abs() as u64);
-            i += 1;
-        }
-        bound += plan.channel_weights() as u64 * far * 128;
-        if bound > max {
-            return Err(Error::Overflow { channel: 0, bound, max });
+        let (products, max) = (plan.channel_weights() as u64 * far * 128, i32::MAX as u64);
+        let mut channel = 0;
+        while channel < a.c {
+            let biases = conv.weights.bias;
+            let bias = if channel < biases.len() { biases[channel].unsigned_abs() as u64 } else { 0 };
+            if bias + products > max {
+                return Err(Error::Overflow { channel, bound: bias + products, max });
+            }
+            channel += 1;
         }
         let mut small = true;
         i = 0;
@@ -277,7 +304,8 @@ impl<T: Element> Layer<T> for Columns<'_, T> {
 
     fn macs(&self) -> u64 {
         let plan = &self.conv.plan;
-        plan.y.pairs() * (self.input.w * plan.kernel()[1] * plan.group_in * plan.output.c) as u64
+        let [all, columns] = [plan.group_in * plan.output.c, self.input.w * plan.kernel()[1]].map(|n| n as u64);
+        plan.y.pairs() * all * columns
     }
 
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
@@ -297,5 +325,24 @@ impl<T: Element> Layer<T> for Columns<'_, T> {
             self.channels(lines, o..end, y);
             o = end;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Geometry;
+
+    #[test]
+    fn loops_are_those_of_2x_and_three_columns() {
+        let has = |[w, c, channels]: [usize; 3], factor: [usize; 2], g: Geometry| {
+            FoldNearest::plan(Shape::new(8, w, c), factor, channels, g).unwrap().has_loops()
+        };
+        let three = Geometry::square(3).pad(1);
+        assert!(has([8, 16, 1], [2, 2], three) && has([2, 1, 5], [2, 2], three));
+        assert!(has([8, 16, 16], [3, 2], Geometry::new(5, 3)));
+        assert!(!has([8, 15, 4], [2, 2], three) && !has([1, 16, 16], [2, 2], three));
+        assert!(!has([8, 16, 16], [2, 4], three) && !has([8, 16, 16], [2, 2], Geometry::square(5)));
+        assert!(!has([8, 16, 16], [2, 2], three.groups(2)));
     }
 }

@@ -35,6 +35,21 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it is the same as another one.
+    pub(crate) const fn is(&self, other: &Self) -> bool {
+        const fn all(plan: &Plan) -> [usize; 15] {
+            let (a, b, y, x) = (&plan.input, &plan.output, &plan.y, &plan.x);
+            let ([kh, kw], kind) = (plan.kernel(), plan.groups * 2 + plan.transposed as usize);
+            let (top, left) = (y.at(0).first as usize, x.at(0).first as usize);
+            [a.h, a.w, a.c, b.h, b.w, b.c, kh, kw, kind, top, left, y.in_step, y.tap_step, x.in_step, x.tap_step]
+        }
+        let (these, those, mut i) = (all(self), all(other), 0);
+        while i < these.len() && these[i] == those[i] {
+            i += 1;
+        }
+        i == these.len()
+    }
+
     pub(crate) const fn new(input: Shape, out_channels: usize, g: Geometry, transposed: bool) -> Result<Self, Error> {
         if let Err(e) = input.check(&INPUT) {
             return Err(e);

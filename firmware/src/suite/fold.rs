@@ -70,16 +70,24 @@ pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
     })
 }
 
-/// The same by shared columns, also of so many channels that they are whole vectors.
+/// The same by shared columns, also of so many channels that they are whole vectors, or too many for one call.
 pub(super) fn columns(random: Random<'_>, cases: u32) -> Outcome {
+    const CHANNELS: usize = 40;
+    const WEIGHTS: usize = 3840;
     group(random, cases, |random| {
         let (mut input, mut g) = (input(random), convolution(random));
         let mut factor = [random.below(4) + 1, random.below(4) + 1];
-        if random.below(2) == 0 {
+        let mut channels = random.below(12) + 1;
+        if random.below(4) > 0 {
             (factor, g) = ([2, 2], Geometry::square(3).pad(1));
             (input.w, input.c) = (random.below(6) + 1, *random.pick(&[1, 5, 6, 15, 16, 17, 32]));
         }
-        let channels = random.below(CHANNELS) + 1;
+        let wide = Padding { left: 1, right: 1, ..Padding::default() };
+        match random.below(8) {
+            0 => (input, factor, channels) = (Shape::new(1, 5, 17), [1, 2], 12 + channels),
+            1 => (input, factor, g, channels) = (Shape::new(2, 2, 32), [1, 2], Geometry::new(1, 3).padding(wide), 40),
+            _ => {}
+        }
         let fold = FoldNearest::plan(input, factor, channels, g)?;
         let (up, plan) = (Upsample::nearest(input, factor[0], factor[1])?, fold.convolution());
         let (mut weights, mut packed, mut sums) = ([0i8; WEIGHTS], [[0i8; WEIGHTS]; 2], [0; 5 * CHANNELS]);
@@ -92,11 +100,17 @@ pub(super) fn columns(random: Random<'_>, cases: u32) -> Outcome {
         plan.pack_into(weights, order, plain)?;
         fold.columns_into(weights, order, packed, sums)?;
         let mut bias = [0i32; CHANNELS];
-        let bias = room(&mut bias, channels)?;
+        let bias = room(&mut bias, *random.pick(&[0, channels, channels]))?;
         bias.fill_with(|| random.next() as i32 >> 18);
         let mut multipliers = [Multiplier::from_real(0.0)?; CHANNELS];
+        let multipliers = room(&mut multipliers, *random.pick(&[1, channels, channels]))?;
         let rounding = *random.pick(&[Rounding::TfliteDouble, Rounding::TfliteSingle]);
-        let quant = Quantization { rounding, ..quantization(random, room(&mut multipliers, channels)?)? };
+        let mut quant = Quantization { rounding, ..quantization(random, multipliers)? };
+        // Factors from 1/2 on have no loops.
+        let large = [Multiplier::from_real(0.6)?];
+        if random.below(8) == 0 {
+            quant.multipliers = &large;
+        }
         let two = Weights { packed: &*plain, bias: &*bias }.layer::<i8>(&plan, quant)?;
         let one = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&plan, quant)?;
         let one = Columns::new(&fold, one, sums)?;

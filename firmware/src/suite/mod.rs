@@ -70,7 +70,6 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("area i8", resize::area::<i8>),
     ("area i16", resize::area::<i16>),
     ("folded nearest + conv", fold::nearest),
-    ("nearest + conv by columns", fold::columns),
     ("conv + pixel shuffle", fold::sub_pixel),
     ("pixel shuffle", rearrange::shuffle),
     ("pixel unshuffle", rearrange::unshuffle),
@@ -94,8 +93,11 @@ pub const GROUPS: &[(&str, Group)] = &[
 ];
 
 /// Groups that a host and the boards without a HAL crate run besides: the others have no flash for them.
-pub const MORE_GROUPS: &[(&str, Group)] =
-    if cfg!(any(not(target_os = "none"), feature = "emulator")) { &[("conv 16x16", conv_16x16)] } else { &[] };
+pub const MORE_GROUPS: &[(&str, Group)] = if cfg!(any(not(target_os = "none"), feature = "emulator")) {
+    &[("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
+} else {
+    &[]
+};
 
 /// Groups that a host alone runs: together with the others they are more than the flash of the smallest board. The decoders' driver is the same for
 /// both types, and neither it nor a bicubic row of int16 has any assembly.

@@ -148,9 +148,10 @@ fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; 
     let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
     let start = groups.as_mut_ptr().cast::<Group>();
     let (rest, whole) = (c % VALUES, c - c % VALUES);
+    let to = sums.as_mut_ptr();
     let mut call = Columns {
-        sums: sums.as_mut_ptr(),
-        end: sums.as_mut_ptr().wrapping_add(count & !1),
+        sums: to,
+        end: to.wrapping_add(count & !1),
         odd: count & 1,
         w: w.as_ptr().wrapping_add(first * VALUES),
         hop: all * VALUES,
@@ -350,7 +351,7 @@ pub(crate) fn row<T: Element>(
         }
         match &mut made {
             Some(all) => {
-                all.column = strip.column;
+                (all.column, all.sums) = (strip.column, sums.as_ptr());
                 // SAFETY: `new` has checked: sums, scales and room of all channels; the formulas hold for these factors.
                 unsafe { if single { last(all) } else { run(all) } };
             }
