@@ -309,8 +309,8 @@ fn columns_name_what_they_do_not_share() {
     // Each weight counts as the largest.
     let deep = fold(7400, same);
     assert!(matches!(columns(&deep, &deep, &[0; 6]), Some(Error::Overflow { .. })));
-    let (mut less, more) = (vec![0; 5], vec![0; 36]);
-    let wrong = plain.columns_into(&more, WeightOrder::Torch, &mut vec![0; 36], &mut less);
+    let (mut less, more) = ([0; 5], [0; 36]);
+    let wrong = plain.columns_into(&more, WeightOrder::Torch, &mut [0; 36], &mut less);
     assert_eq!(wrong, Err(Error::Length { what: "the sums of columns", got: 5, need: 6 }));
     let wrong = plain.columns::<35, 6>(&[0; 35], WeightOrder::Torch).err();
     assert_eq!(wrong, Some(Error::Length { what: "the weights", got: 35, need: 36 }));
