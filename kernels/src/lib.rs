@@ -35,7 +35,7 @@
 //! ```
 //!
 //! The map, in the order to read it: `shape` and `element` are plain data, `quant` turns scales into integers, `phase` and `coords`
-//! hold all index arithmetic. `plan` orders weights, `conv`, `single` (rows of one pixel), `depthwise`, `conv_transpose`, `fold`, `upsample`, `pixel_shuffle`, `unpool`, `pad`,
+//! hold all index arithmetic. `plan` orders weights, `conv`, `single` (rows of one pixel), `depthwise`, `conv_transpose`, `fold`, `columns` (a fold of int8 weights), `upsample`, `pixel_shuffle`, `unpool`, `pad`,
 //! `join` and `activation` are the operators, `rows` drives one of them, `decoder` chains them on static memory, `reads` tells plans which rows
 //! each reads, `arch` holds the inner loops, `sink` sends rows to buses.
 //!

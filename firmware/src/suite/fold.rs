@@ -2,8 +2,8 @@
 
 use super::{CHANNELS, Outcome, Random, VALUES, WEIGHTS, check, group, room};
 use upconv::{
-    Activation, Bound, Columns, Conv, Error, FoldNearest, Geometry, Multiplier, Padding, Quant, Quantization, Rounding,
-    Shape, SubPixel, Upsample, WeightOrder, Weights,
+    Activation, Bound, Columns, Conv, Error, FoldNearest, Geometry, Layer, Multiplier, Padding, Quant, Quantization,
+    Rounding, Shape, SubPixel, Upsample, WeightOrder, Weights,
 };
 
 fn input(random: &mut Random<'_>) -> Shape {
@@ -26,6 +26,17 @@ fn quantization<'a>(random: &mut Random<'_>, multipliers: &'a mut [Multiplier]) 
         multipliers,
         activation: *random.pick(&[Activation::None, Activation::Relu]),
         rounding: Rounding::TfliteDouble,
+    })
+}
+
+/// Whether a layer equals two, run one after the other.
+fn equals(random: &mut Random<'_>, one: &dyn Layer<i8>, [up, two]: [&dyn Layer<i8>; 2]) -> Result<(bool, u32), Error> {
+    let mut middle = [0i8; 2 * VALUES];
+    let middle = room(&mut middle, up.output().len())?;
+    check(random, one, |x, y| {
+        let run = Bound::whole(up, x, middle).map(|mut b| b.run());
+        let run = run.and_then(|()| Bound::whole(two, middle, y).map(|mut b| b.run()));
+        debug_assert_eq!(run, Ok(()));
     })
 }
 
@@ -60,13 +71,7 @@ pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
         let quant = quantization(random, room(&mut multipliers, channels)?)?;
         let two = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&conv, quant)?;
         let one = Weights { packed: &*packed_folded, bias: &*bias }.layer::<i8>(&fold.transposed(), quant)?;
-        let mut middle = [0i8; 2 * VALUES];
-        let middle = room(&mut middle, up.output_shape().len())?;
-        check(random, &one, |x, y| {
-            let run = Bound::whole(&up, x, middle).map(|mut b| b.run());
-            let run = run.and_then(|()| Bound::whole(&two, middle, y).map(|mut b| b.run()));
-            debug_assert_eq!(run, Ok(()));
-        })
+        equals(random, &one, [&up, &two])
     })
 }
 
@@ -114,13 +119,7 @@ pub(super) fn columns(random: Random<'_>, cases: u32) -> Outcome {
         let two = Weights { packed: &*plain, bias: &*bias }.layer::<i8>(&plan, quant)?;
         let one = Weights { packed: &*packed, bias: &*bias }.layer::<i8>(&plan, quant)?;
         let one = Columns::new(&fold, one, sums)?;
-        let mut middle = [0i8; 2 * VALUES];
-        let middle = room(&mut middle, up.output_shape().len())?;
-        check(random, &one, |x, y| {
-            let run = Bound::whole(&up, x, middle).map(|mut b| b.run());
-            let run = run.and_then(|()| Bound::whole(&two, middle, y).map(|mut b| b.run()));
-            debug_assert_eq!(run, Ok(()));
-        })
+        equals(random, &one, [&up, &two])
     })
 }
 

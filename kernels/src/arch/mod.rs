@@ -14,6 +14,7 @@
 //! | `depth`: depthwise sums       | four pixels         | int8 weights, i32 sums: Armv6-M, Armv7-M and up, RV32IM      |
 //! | `vectors`: depthwise outputs  | -                   | int8 weights, i32 sums: mve, sixteen channels                |
 //! | `Places`: a row of one pixel  | -                   | the same: mve, four channels                                 |
+//! | `columns`: shared by outputs  | strips of four      | int8, 2x and three columns: mve                              |
 //! | `copy`: pixels                | blocks in Rust      | LDM and STM, or words or bytes anywhere: every Cortex-M; runs, and bytes: RV32IM |
 
 #[allow(unsafe_code)]
