@@ -29,8 +29,10 @@ mod terminal;
 mod tests;
 mod uf2;
 
+use anyhow::{Context, Result};
 use boards::Board;
 use clap::Parser;
+use std::fs::{File, TryLockError};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -96,7 +98,32 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let done = match Task::parse() {
+    let task = Task::parse();
+    match alone().and_then(|_lock| run(task)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits until no other run uses this target directory: it would build over a binary between this one's build and its run.
+fn alone() -> Result<File> {
+    let path = cargo::target_dir()?.join("xtask.lock");
+    let lock = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("Waiting for another `cargo xtask` to end that builds in the same target directory.");
+            lock.lock()?;
+        }
+        locked => locked?,
+    }
+    Ok(lock)
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
         Task::Demo { demo: demo::Demo::Of(task), board, write_docs } => demo::run(task, board, write_docs),
         Task::Demo { demo: demo::Demo::Live, write_docs: true, .. } => {
             Err(anyhow::anyhow!("live has no page in docs/: leave --write-docs out"))
@@ -114,12 +141,5 @@ fn main() -> ExitCode {
         Task::Deep { seconds } => deep::all(seconds),
         Task::Mutate { part } => deep::mutate(&part),
         Task::Ci => ci::all(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error:#}.");
-            ExitCode::FAILURE
-        }
     }
 }
