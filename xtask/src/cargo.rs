@@ -62,16 +62,16 @@ pub fn board(board: &Board, demos: &[&str]) -> Result<()> {
 
 /// Builds a package of `firmware/hal`, which is a workspace of its own, with features of the firmware's library.
 pub fn hal(name: &str, target: &str, profile: &str, features: &[&str]) -> Result<()> {
-    run(hal_command("build", name, target, features)?.args(["--profile", profile]))
+    run(hal_command("build", name, target, features, &target_dir()?).args(["--profile", profile]))
 }
 
-/// A cargo command that compiles such a package.
-pub fn hal_command(subcommand: &str, name: &str, target: &str, features: &[&str]) -> Result<Command> {
+/// A cargo command that compiles such a package, into a directory.
+pub fn hal_command(subcommand: &str, name: &str, target: &str, features: &[&str], directory: &Path) -> Command {
     let mut command = in_hal(subcommand, name);
     let features: Vec<_> = features.iter().map(|feature| format!("firmware/{feature}")).collect();
     command.args(["--target", target, "--no-default-features", "--features", &features.join(",")]);
-    command.arg("--target-dir").arg(target_dir()?);
-    Ok(command)
+    command.arg("--target-dir").arg(directory);
+    command
 }
 
 /// Any cargo command in its folder.

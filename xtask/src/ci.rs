@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: formatting, lints, documentation, then all tests.
 
 use crate::boards::{self, BOARDS, CORES, SILICON};
-use crate::cargo::{cargo, for_cpu, hal_command, in_hal, run};
+use crate::cargo::{cargo, for_cpu, hal_command, in_hal, run, target_dir};
 use crate::{setup, tests};
 use anyhow::{Result, anyhow, ensure};
 use std::process::Command;
@@ -34,7 +34,7 @@ fn lints() -> Result<()> {
     quiet(cargo("clippy").args(["--workspace", "--all-targets"]).args(warnings))?;
     for board in BOARDS {
         if board.hal {
-            quiet(hal_command("clippy", board.name, board.target, &["semihosting"])?.args(warnings))?;
+            quiet(hal_command("clippy", board.name, board.target, &["semihosting"], &target_dir()?).args(warnings))?;
             continue;
         }
         let firmware = ["--package", "firmware", "--lib", "--bin", "no-panic", "--bin", "panics", "--bin", board.name];
@@ -52,7 +52,7 @@ fn lints() -> Result<()> {
         quiet(for_cpu(cargo("clippy").args(library), cpu)?.args(warnings))?;
     }
     for board in SILICON {
-        quiet(hal_command("clippy", board.name, board.target, &["rtt"])?.args(warnings))?;
+        quiet(hal_command("clippy", board.name, board.target, &["rtt"], &target_dir()?).args(warnings))?;
     }
     quiet(cargo("doc").args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }

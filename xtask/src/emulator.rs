@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 /// A device that neither logs nor reports for this long hangs.
-pub const SILENCE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_secs(180);
 
 enum Output {
     Reports(Vec<u8>),

@@ -67,10 +67,12 @@ fn build_with(board: &Silicon, feature: &str, environment: &[(&str, String)]) ->
     setup::target(board.target)?;
     // The micro:bit's flash has no room for the networks at full speed, emulated or not.
     let profile = boards::find(board.name).map_or("release", |board| board.profile);
-    let mut build = cargo::hal_command("build", board.name, board.target, &["rtt", feature])?;
+    // Apart: a board that is emulated too has a binary of the same name for that.
+    let directory = cargo::target_dir()?.join("silicon");
+    let mut build = cargo::hal_command("build", board.name, board.target, &["rtt", feature], &directory);
     build.envs(environment.iter().map(|(name, value)| (name, value)));
     cargo::run(build.args(["--profile", profile]))?;
-    Ok(cargo::target_dir()?.join(board.target).join(profile).join(board.name))
+    Ok(directory.join(board.target).join(profile).join(board.name))
 }
 
 /// The address of a symbol of a program.

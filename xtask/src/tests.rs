@@ -33,25 +33,34 @@ pub fn run() -> Result<()> {
     for ((_, cpu), side_by_side) in families {
         cargo::run(&mut cargo::firmware("release", &side_by_side, cpu, &[])?)?;
     }
-    // First, because a board that is emulated too has one binary for both.
-    let (mut trials, table) = silicon_boards();
-    BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
-
+    // Two builds at once, because what takes the longest in each, linking, keeps one core busy.
+    let (mut trials, table) = thread::scope(|scope| -> Result<_> {
+        let aside = scope.spawn(|| {
+            let (trials, table) = silicon_boards();
+            ([trials, budgets()].into_iter().flatten(), table)
+        });
+        let emulated = emulated();
+        let (aside, table) =
+            aside.join().map_err(|_| anyhow!("a build for silicon or the bench ended with a panic"))?;
+        Ok((aside.chain(emulated?).collect::<Vec<_>>(), table))
+    })?;
     for [target, cpu] in targets {
         let on = if cpu.is_empty() { target } else { cpu };
         trials.push(trial(on, "no_panic_can_be_reached", move || no_panic_can_be_reached(target, cpu)));
         trials.push(trial(on, "a_panic_does_not_link", move || a_panic_does_not_link(target, cpu)));
     }
-    trials.extend(kernels()?);
-    trials.extend(budgets());
-    trials.extend(demos());
-    trials.extend(capi::trials()?);
     trials.extend(package::trials());
     println!("\nBuilt for silicon, not run:\n\n{table}");
     let devices = libtest_mimic::run(&Arguments::default(), trials);
     host?;
     ensure!(!devices.has_failed(), "tests on the boards failed");
     Ok(())
+}
+
+/// What runs on the emulated boards: the suite, the demos, and the programs in C.
+fn emulated() -> Result<Vec<Trial>> {
+    BOARDS.iter().try_for_each(|board| cargo::board(board, &[]))?;
+    Ok([kernels()?, demos(), capi::trials()?].into_iter().flatten().collect())
 }
 
 /// Builds the digits for every board with a HAL crate; each is a test. And what they take of flash and RAM.
