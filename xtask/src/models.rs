@@ -130,7 +130,7 @@ impl Task {
                 "One encoder and its four decoders are trained together: within a seed all decoders read the same codes."
             }
             Task::Nuclei => {
-                "Each network is trained apart, its encoder with it, from the same start and on the same tiles: within a seed the encoders differ too, and so may be the reason of a difference."
+                "One encoder and its four decoders are trained together: within a seed all decoders read the same features, skips included."
             }
             Task::Bigpicture => {
                 "The network was trained on exactly these four pictures and knows them by heart: the 12 numbers choose one of them."
