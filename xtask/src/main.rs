@@ -99,7 +99,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let task = Task::parse();
-    match alone().and_then(|_lock| run(task)) {
+    // Make and CMake ask for a model within a run that builds them.
+    let lock = if matches!(task, Task::C { what: capi::What::Model { .. } }) { Ok(None) } else { alone().map(Some) };
+    match lock.and_then(|_lock| run(task)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error:#}.");
