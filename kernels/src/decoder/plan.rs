@@ -43,9 +43,10 @@ pub(super) struct Ring<'a, T> {
     pub(super) at: usize,
     /// ... and that layer; else nothing, and the run looks for itself.
     pub(super) layer: &'a (dyn Layer<T> + Sync),
-    /// When there is enough to read for the next row.
+    /// When there is enough to read for the next row, unless the run asks the layer.
     pub(super) reach: Reach,
     pub(super) looks: bool,
+    pub(super) asks: bool,
     /// A join whose row `oy` reads row `oy` of every input.
     pub(super) each: bool,
     /// All rows are kept, and are there before any is read.
@@ -427,6 +428,7 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             layer: &Nothing,
             x: Source { row_len: 0, rows: 0, end: 0 },
             looks: true,
+            asks: true,
         };
         let mut d = Draft { nodes, rings: [nothing; N], len, inputs: 0, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
@@ -487,14 +489,13 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
                         Some(reach) if !late => Some(Reach { from, ..reach }),
                         _ => None,
                     };
-                    if let Some(reach) = reach
-                        && there
-                        && input.rows > 0
-                        && (n + 1 == len || input.end <= self.rings[n].at)
-                    {
+                    if let Some(reach) = reach {
                         let ring = &mut self.rings[n];
-                        ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
-                        (ring.layer, ring.reach, ring.looks) = (layer, reach, false);
+                        (ring.reach, ring.asks) = (reach, false);
+                        if there && input.rows > 0 && (n + 1 == len || input.end <= ring.at) {
+                            ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
+                            (ring.layer, ring.looks) = (layer, false);
+                        }
                     }
                 }
                 _ => {}

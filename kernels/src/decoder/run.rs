@@ -643,7 +643,7 @@ impl<T: Element> Way<'_, T> {
         let (Some(op), Some(ring)) = (self.ops.get(n), self.rings.get(n)) else { return 0 };
         match op {
             Op::Join(..) => oy + 1,
-            Op::Layer(layer, _) if oy < ring.height && ring.looks => {
+            Op::Layer(layer, _) if oy < ring.height && ring.asks => {
                 let end = layer.reads(oy).end;
                 if self.open { end.max(ring.known(oy)) } else { end }
             }
