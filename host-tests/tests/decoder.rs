@@ -447,6 +447,33 @@ fn joined<R>(
     }
 }
 
+/// However far the counters are in the pattern of 24 rows by then.
+#[test]
+fn a_signal_may_end_while_values_are_left() {
+    let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
+    let (x, twice) = (Shape::new(24, 1, 1), Shape::new(48, 1, 1));
+    let (up, add) = (Upsample::nearest(x, 2, 1).unwrap(), Add::plan(twice, twice, operands).unwrap());
+    let decoder = Decoder::endless([Node::rows(x), up.node(0), Node::rows(twice), add.node(&[1, 2])]).unwrap();
+    let [a, b]: [Vec<i8>; 2] = [60, 120].map(|n| (0..n).map(|i| (i * 7 % 61) as i8).collect());
+    let expected: Vec<i8> = (0..120).map(|i| a[i / 2] + b[i]).collect();
+    for cut in 40..60 {
+        let (mut memory, mut row) = (vec![0; decoder.need()], [0]);
+        let mut inputs = [Input::Pushed, Input::Pushed];
+        let mut stream = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
+        let mut y = vec![];
+        for part in [[0..cut, 0..2 * cut], [cut..60, 2 * cut..120]] {
+            let mut values = [&a[part[0].clone()], &b[part[1].clone()]];
+            if part[0].end == 60 {
+                stream.finish_each(&values).unwrap();
+            }
+            while let Some(row) = stream.push_each(&mut values) {
+                y.extend_from_slice(row);
+            }
+        }
+        assert_eq!((&y, stream.complete()), (&expected, Ok(())), "{cut}");
+    }
+}
+
 #[test]
 fn several_signals_are_pushed_side_by_side() {
     let mut state = 1u32;

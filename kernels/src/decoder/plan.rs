@@ -12,50 +12,55 @@ use core::ops::Range;
 /// The most rows of a cycle of a signal without end whose order is planned.
 const ORDER: usize = 64;
 
-/// The nodes whose rows follow each other in a signal without end, again and again once counters have gone back so many times. Empty where there are
-/// too many.
+/// The nodes whose rows follow each other in a signal without end, again and again once counters have gone back `after` times. Empty where there are too many.
 #[derive(Clone, Copy)]
 pub(super) struct Order {
     nodes: [u8; ORDER],
     len: usize,
     pub(super) after: usize,
+    /// How often, before a node would come near the end of its pattern.
+    pub(super) laps: usize,
 }
 
 impl Order {
-    const NONE: Self = Order { nodes: [0; ORDER], len: 0, after: 0 };
+    const NONE: Self = Order { nodes: [0; ORDER], len: 0, after: 0, laps: 0 };
 
     pub(super) fn nodes(&self) -> &[u8] {
         self.nodes.get(..self.len).unwrap_or_default()
     }
 }
 
-/// What is kept of a node's tensor, and how the run computes its rows.
+/// What is kept of a node's tensor, and how the run computes its rows. In this order, so that what every row asks is loaded by few instructions.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(super) struct Ring<'a, T> {
-    /// Rows of the tensor, rows kept, and values in a row.
-    pub(super) height: usize,
-    pub(super) rows: usize,
+    /// The ring that a layer reads whose formula `reach` is, ...
+    pub(super) x: Source,
+    /// Values in a row.
     pub(super) row_len: usize,
-    /// Where they lie, up to `end`; inputs that are whole and the output lie elsewhere.
-    pub(super) at: usize,
+    /// Where the rows lie, up to `end`; inputs that are whole and the output lie elsewhere.
     pub(super) end: usize,
+    pub(super) at: usize,
+    /// ... and that layer; else nothing, and the run looks for itself.
+    pub(super) layer: &'a (dyn Layer<T> + Sync),
+    /// When there is enough to read for the next row, unless the run asks the layer.
+    pub(super) reach: Reach,
+    pub(super) looks: bool,
+    pub(super) asks: bool,
+    /// A join whose row `oy` reads row `oy` of every input.
+    pub(super) each: bool,
     /// All rows are kept, and are there before any is read.
     pub(super) whole: bool,
     /// Which input it is.
     pub(super) input: usize,
+    /// Rows of the tensor, and rows kept.
+    pub(super) height: usize,
+    pub(super) rows: usize,
     /// In a signal without end: rows from `first` on are away from the beginning, and repeat after `period` rows.
     pub(super) first: usize,
     pub(super) period: usize,
     /// ... and some rows read less than what shows that the signal is long enough to have them.
     pub(super) late: Option<Late>,
-    /// A join whose row `oy` reads row `oy` of every input.
-    pub(super) each: bool,
-    /// When there is enough to read for the next row.
-    pub(super) reach: Reach,
-    /// A layer whose formula that is, and the ring that it reads; else nothing, and the run looks for itself.
-    pub(super) layer: &'a (dyn Layer<T> + Sync),
-    pub(super) x: Source,
-    pub(super) looks: bool,
 }
 
 /// Row `oy` can be made once `(rows + 1)·q > c + oy·p` for the rows that there are of node `from`, or once it has all.
@@ -423,6 +428,7 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             layer: &Nothing,
             x: Source { row_len: 0, rows: 0, end: 0 },
             looks: true,
+            asks: true,
         };
         let mut d = Draft { nodes, rings: [nothing; N], len, inputs: 0, order: Order::NONE, need: 0 };
         let (len, mut n) = (d.len(), 0);
@@ -483,14 +489,13 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
                         Some(reach) if !late => Some(Reach { from, ..reach }),
                         _ => None,
                     };
-                    if let Some(reach) = reach
-                        && there
-                        && input.rows > 0
-                        && (n + 1 == len || input.end <= self.rings[n].at)
-                    {
+                    if let Some(reach) = reach {
                         let ring = &mut self.rings[n];
-                        ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
-                        (ring.layer, ring.reach, ring.looks) = (layer, reach, false);
+                        (ring.reach, ring.asks) = (reach, false);
+                        if there && input.rows > 0 && (n + 1 == len || input.end <= ring.at) {
+                            ring.x = Source { row_len: input.row_len, rows: input.rows, end: input.end };
+                            (ring.layer, ring.looks) = (layer, false);
+                        }
                     }
                 }
                 _ => {}
@@ -653,6 +658,13 @@ impl<'a, T: Element, const N: usize> Draft<'a, T, N> {
             back = n + 1 == len && play.shift(self) && play.is_at(&seen, len);
         }
         self.order.len = if back { steps } else { 0 };
+        // Each time all nodes are a period further.
+        (self.order.laps, n) = (usize::MAX, 0);
+        while n < len {
+            let room = div(last[n].saturating_sub(play.next[n]), max(self.rings[n].period, 1));
+            self.order.laps = if room < self.order.laps { room } else { self.order.laps };
+            n += 1;
+        }
         // All live at once: in the order of the nodes, so that each lies behind what it reads.
         (self.need, n) = (0, 0);
         while n + 1 < len {

@@ -2,11 +2,12 @@
 
 use super::Decoder;
 use super::node::Op;
-use super::plan::{Reach, Ring, Source};
+use super::plan::{Order, Reach, Ring, Source};
 use crate::plan::{div, length, rem};
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Error, Join, Layer, Shape, Window};
 use core::fmt;
+use core::mem;
 use core::ops::Range;
 use core::slice;
 
@@ -151,14 +152,14 @@ struct Way<'a, T> {
     /// The plan repeats, and the signal has not ended.
     endless: bool,
     open: bool,
-    /// The output row before which counters go back by a period.
+    /// The output row before which the order begins again, or counters go back.
     turn: usize,
     /// Nodes whose rows follow each other, again and again, from then on when counters have gone back `after` more times; those that are still to come, if
-    /// that time has come.
-    order: &'a [u8],
-    settle: usize,
+    /// that time has come, and how often they have come.
+    order: &'a Order,
     after: usize,
     rest: slice::Iter<'a, u8>,
+    laps: usize,
 }
 
 impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
@@ -198,17 +199,8 @@ impl<'a, T: Element, const N: usize> Decoder<'a, T, N> {
         }
         let len = self.len();
         let (ops, rings, endless) = (&self.ops[..len], &self.rings[..len], self.endless);
-        let way = Way {
-            ops,
-            rings,
-            endless,
-            open: endless,
-            turn: 0,
-            order: self.order.nodes(),
-            settle: self.order.after,
-            after: 0,
-            rest: [].iter(),
-        };
+        let way =
+            Way { ops, rings, endless, open: endless, turn: 0, order: &self.order, after: 0, rest: [].iter(), laps: 0 };
         let parts = Parts { way, inputs, memory, y };
         let mut bound = BoundDecoder { parts, state: [State::default(); N] };
         bound.restart();
@@ -492,7 +484,8 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
                 // Comes again; no order ends with an input.
                 let rest = self.way.rest.len();
                 let coming = rest + usize::from(rest > 0);
-                self.way.rest = self.way.order.get(self.way.order.len().checked_sub(coming)?..)?.iter();
+                let order = self.way.order.nodes();
+                self.way.rest = order.get(order.len().checked_sub(coming)?..)?.iter();
                 return None;
             }
             Op::Rows | Op::Whole => None,
@@ -590,6 +583,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
         if !self.way.open {
             return Ok(());
         }
+        self.way.back(state);
         let (mut laps, mut first) = (0, None);
         for ((now, ring), _) in state.iter().zip(self.way.rings).zip(self.way.ops).filter(|(_, op)| op.is_input()) {
             let values = now.want + left.get(pushed_before(self.inputs, ring.input)).map_or(0, |x| x.len());
@@ -632,7 +626,7 @@ impl<'i, T: Element> Parts<'_, 'i, T> {
 impl<T: Element> Way<'_, T> {
     fn start(&mut self, state: &mut [State]) {
         self.open = self.endless;
-        (self.after, self.rest) = (self.settle, [].iter());
+        (self.after, self.rest, self.laps) = (self.order.after, [].iter(), 0);
         self.turn = self.rings.last().map_or(0, |r| if self.open { r.first + r.period } else { usize::MAX });
         for (n, (op, ring)) in self.ops.iter().zip(self.rings).enumerate() {
             let next = if let Op::Whole = op { ring.height } else { 0 };
@@ -649,7 +643,7 @@ impl<T: Element> Way<'_, T> {
         let (Some(op), Some(ring)) = (self.ops.get(n), self.rings.get(n)) else { return 0 };
         match op {
             Op::Join(..) => oy + 1,
-            Op::Layer(layer, _) if oy < ring.height && ring.looks => {
+            Op::Layer(layer, _) if oy < ring.height && ring.asks => {
                 let end = layer.reads(oy).end;
                 if self.open { end.max(ring.known(oy)) } else { end }
             }
@@ -657,26 +651,41 @@ impl<T: Element> Way<'_, T> {
         }
     }
 
-    /// Goes back by a period where every node has left the beginning by more than that; rows stay where they are.
+    /// Ends a lap, which is a period of rows: counters go back where every node has left the beginning by more than that, in the order only after as many laps
+    /// as the pattern has room for.
     #[inline(never)]
     fn shift(&mut self, state: &mut [State]) {
-        // At the end of an order they have.
-        let sure = self.after == 0 && self.rest.len() == 0 && !self.order.is_empty();
-        if !self.open || !(sure || state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period)) {
+        let (order, Some(ring), Some(now)) = (self.order.nodes(), self.rings.last(), state.last()) else { return };
+        let runs = self.after == 0 && !order.is_empty();
+        let ends = self.open && now.next >= self.turn;
+        if !ends || !(runs || state.iter().zip(self.rings).all(|(s, r)| s.next >= r.first + r.period)) {
             return;
         }
-        for ((s, ring), op) in state.iter_mut().zip(self.rings).zip(self.ops) {
-            s.next -= ring.period;
-            if ring.looks {
-                // A row that reads nothing wants none.
-                s.want = s.want.saturating_sub(self.input_period(op));
-            }
-        }
-        // The order begins, or begins again.
-        if self.after <= 1 && self.rest.len() == 0 {
-            self.rest = self.order.iter();
+        (self.laps, self.turn) = (self.laps + 1, self.turn + ring.period);
+        if !runs || self.laps >= self.order.laps {
+            self.back(state);
         }
         self.after = self.after.saturating_sub(1);
+        // The order begins, or begins again.
+        if self.after == 0
+            && !order.is_empty()
+            && let Some(now) = state.last()
+        {
+            (self.turn, self.rest) = (now.next + ring.period, order.iter());
+        }
+    }
+
+    /// Counters go back by all laps; rows stay where they are.
+    fn back(&mut self, state: &mut [State]) {
+        let laps = mem::take(&mut self.laps);
+        self.turn -= laps * self.rings.last().map_or(0, |ring| ring.period);
+        for ((s, ring), op) in state.iter_mut().zip(self.rings).zip(self.ops) {
+            s.next -= laps * ring.period;
+            if ring.looks {
+                // A row that reads nothing wants none.
+                s.want = s.want.saturating_sub(laps * self.input_period(op));
+            }
+        }
     }
 
     /// The period of what a node reads; all inputs of a join have the same.
