@@ -303,8 +303,8 @@ mod asm {
                     "stmia r0!, {{r4-r11}}",
                     "6:",
                     "ldrd r10, r11, [sp]",
-                    "cmp r1, r10",
-                    "bls 2b",
+                    "subs r10, r10, r1", // a distance: addresses may lie about 0
+                    "bpl 2b",
                     "subs r10, r11, r1",
                     "beq 5f",
                     "ands r10, r10, #2",
