@@ -224,6 +224,11 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     if random.below(12) == 0 {
         channels = columns(&mut geometry, &mut input, transposed);
     }
+    // Pixels of a single tap that stay in registers.
+    if random.below(12) == 0 {
+        let side = if transposed { random.below(3) + 1 } else { 1 };
+        (geometry, input.c) = (Geometry::square(side).stride(side, side), 16);
+    }
     // Whole groups of pixels, with any number of values.
     if size_of::<T>() + size_of::<W>() == 4 && random.below(2) == 0 {
         (geometry, input.w) = (Geometry::new(random.below(2) + 1, random.below(3) + 1), 6 + random.below(4));

@@ -12,6 +12,7 @@
 
 mod alone;
 mod few;
+pub(super) mod points;
 
 use super::isa;
 use crate::arch::depth::Sums;
