@@ -27,6 +27,8 @@ pub(crate) use words::{Patch, SUMS};
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
 pub(crate) const CHUNK: usize = 32;
 
+/// No loops of three pixels.
+pub(super) const THREE: Option<&[Loop; 3]> = None;
 /// No pixels in registers.
 pub(super) const POINTS: Option<[Points; 2]> = None;
 

@@ -24,6 +24,8 @@ pub(crate) const DIRECT: usize = 2;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
 
+/// No loops of three pixels.
+pub(super) const THREE: Option<&[Loop; 3]> = None;
 /// No pixels in registers.
 pub(super) const POINTS: Option<[Points; 2]> = None;
 

@@ -22,10 +22,12 @@ use super::quad::{Call, Channel, Columns, Halves, Loop, PIXELS, Spread, Strip, S
 use crate::Element;
 use crate::arch::portable;
 #[cfg(target_arch = "arm")]
-use asm::{COLUMN_LOOPS, POINT_LOOPS, SPREAD, halves};
+use asm::{COLUMN_LOOPS, POINT_LOOPS, SPREAD, THREE_I8, halves};
 #[cfg(target_arch = "arm")]
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 use core::mem::MaybeUninit;
+#[cfg(not(target_arch = "arm"))]
+use model::THREE_I8;
 #[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen as widen_i16};
 
@@ -93,6 +95,9 @@ pub(super) const HALVES: Option<Halves> = Some(halves);
 /// Two channels of two taps that neighbouring pixels share.
 pub(super) const COLUMNS: Option<Columns> =
     Some(Columns { words: 2, spread: Some(SPREAD), most: 32, loops: COLUMN_LOOPS });
+
+/// The last three pixels of a group.
+pub(super) const THREE: Option<&[Loop; 3]> = Some(&THREE_I8);
 
 /// Pixels in registers, rounded twice and once.
 pub(super) const POINTS: Option<[Points; 2]> = Some(POINT_LOOPS);
@@ -617,11 +622,12 @@ mod asm {
         )
     }
 
-    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
+    /// Stamps the loop over channels: pixels, bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
+    /// Of three pixels, the last ones of a group, y is the first one's.
     ///
     /// On the stack: x, n - 4, where the loop over 32 values is entered, `next`, `end`, y, pitch, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
-        ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
+        ($name:ident, $pixels:literal, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
@@ -629,7 +635,9 @@ mod asm {
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                     ".macro pairs w",
                     "ldmia r0!, {{r8-r11}}",
+                    concat!(".if ", $pixels, " == 4"),
                     "smlad r4, r8, \\w, r4",
+                    ".endif",
                     "smlad r5, r9, \\w, r5",
                     "smlad r6, r10, \\w, r6",
                     "smlad r7, r11, \\w, r7",
@@ -642,7 +650,9 @@ mod asm {
                     // One value, in one half of the registers.
                     ".macro one half, at",
                     concat!($one, " r12, [r2, #\\at*", $size, "]"),
+                    concat!(".if ", $pixels, " == 4"),
                     "smla\\half\\()b r4, r8, r12, r4",
+                    ".endif",
                     "smla\\half\\()b r5, r9, r12, r5",
                     "smla\\half\\()b r6, r10, r12, r6",
                     "smla\\half\\()b r7, r11, r12, r7",
@@ -650,16 +660,22 @@ mod asm {
                     rounding!(),
                     ".macro outputs round",
                     "ldmia r3!, {{r8-r11}}",
-                    "\\round r4, r11",
                     "\\round r5, r11",
                     "\\round r6, r11",
                     "\\round r7, r11",
                     "ldrd r0, r1, [sp, #20]",
+                    concat!(".if ", $pixels, " == 4"),
+                    "\\round r4, r11",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
+                    ".else",
+                    "strb r6, [r0, r1]",
+                    "strb r7, [r0, r1, lsl #1]",
+                    "strb r5, [r0], #1",
+                    ".endif",
                     "str r0, [sp, #20]",
                     ".endm",
                     ".macro next end:vararg",
@@ -766,9 +782,11 @@ mod asm {
         };
     }
     weights!(I8: channels_i8 sums_i8 "4", double_i8 "5", single_i8 "6";
-        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+        "4", "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+    weights!(THREE_I8: three_i8 three_sums "4", three_double "5", three_single "6";
+        "3", "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
     weights!(I16: channels_i16 sums_i16 "4", double_i16 "5", single_i16 "6";
-        "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
+        "4", "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
 
     /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
     /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how
