@@ -261,13 +261,15 @@ const fn alike(plan: &Plan) -> Option<Alike> {
     }
 }
 
-/// Whether outputs have a single tap each, inside the input, of FEW's points.
+/// Whether outputs have a single tap each, inside the input, of FEW's points, and are many enough, or no whole groups, to pay for weights that are widened first.
 const fn points(plan: &Plan) -> bool {
     let steps = match alike(plan) {
         Some(Alike { skip, last, .. }) => skip == 0 && last == plan.x.out_step,
         None => true,
     };
-    plan.input.c == FEW.points && plan.x.single_tap() && plan.y.single_tap() && steps
+    let pixels = plan.x.len(0);
+    let pays = pixels > 2 * PIXELS || pixels % PIXELS > 1;
+    pays && plan.input.c == FEW.points && plan.x.single_tap() && plan.y.single_tap() && steps
 }
 
 /// FEW's channels where the loops for them hold: for factors from 2^-23 to below 1/2.

@@ -367,7 +367,7 @@ impl Axis {
     }
 
     /// Outputs of phase `r`, which exists.
-    pub(crate) fn len(&self, r: usize) -> usize {
+    pub(crate) const fn len(&self, r: usize) -> usize {
         self.step(self.output - 1 - r).0 + 1
     }
 
