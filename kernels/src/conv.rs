@@ -261,6 +261,17 @@ const fn alike(plan: &Plan) -> Option<Alike> {
     }
 }
 
+/// Whether outputs have a single tap each, inside the input, of FEW's points, and are many enough, or no whole groups, to pay for weights that are widened first.
+const fn points(plan: &Plan) -> bool {
+    let steps = match alike(plan) {
+        Some(Alike { skip, last, .. }) => skip == 0 && last == plan.x.out_step,
+        None => true,
+    };
+    let pixels = plan.x.len(0);
+    let pays = pixels > 2 * PIXELS || pixels % PIXELS > 1;
+    pays && plan.input.c == FEW.points && plan.x.single_tap() && plan.y.single_tap() && steps
+}
+
 /// FEW's channels where the loops for them hold: for factors from 2^-23 to below 1/2.
 const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
     let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
@@ -270,7 +281,11 @@ const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
         holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
         i += 1;
     }
-    if holds { FEW.channels } else { 0 }
+    match holds {
+        true if points(plan) => usize::MAX,
+        true => FEW.channels,
+        false => 0,
+    }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {

@@ -302,6 +302,17 @@ impl Axis {
         Some(Alike { taps, first, skip: class, count: steps + 1, last: last + 1 })
     }
 
+    /// Whether each output has a single tap, which reads an input.
+    pub(crate) const fn single_tap(&self) -> bool {
+        let [first, last] = [self.at(0), self.at(self.output - 1)];
+        self.gcd == 1
+            && self.tap_step == 1
+            && self.full == 1
+            && self.extra == 0
+            && first.first >= 0
+            && last.first < self.input as isize
+    }
+
     /// The phase of a cursor.
     const fn phase(&self, cursor: Cursor) -> Phase {
         let taps = if cursor.wait == 0 { self.taps(cursor.class) } else { 0 };
@@ -356,7 +367,7 @@ impl Axis {
     }
 
     /// Outputs of phase `r`, which exists.
-    pub(crate) fn len(&self, r: usize) -> usize {
+    pub(crate) const fn len(&self, r: usize) -> usize {
         self.step(self.output - 1 - r).0 + 1
     }
 
@@ -466,6 +477,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_single_tap_lies_inside() {
+        let conv = |kernel, pad| {
+            let geometry = AxisGeometry { input: 5, kernel, stride: 2, dilation: 1, pad, output_padding: 0 };
+            Axis::conv(geometry, &HEIGHT).unwrap().single_tap()
+        };
+        assert!(conv(1, [0, 0]));
+        assert!(![conv(2, [0, 0]), conv(1, [1, 0]), conv(1, [0, 2])].contains(&true));
+    }
+
     /// The taps that land on each output, straight from `o = i * s - p + d * k`.
     fn by_scatter(a: &Axis, s: usize, dilation: usize, pad: usize) -> Vec<Vec<(isize, usize)>> {
         let mut hits = vec![Vec::new(); a.output];
@@ -482,7 +503,7 @@ mod tests {
 
     #[test]
     fn phases_hold_exactly_the_taps_that_scatter_hits() {
-        let mut cases = 0;
+        let (mut cases, mut single) = (0, 0);
         for (input, kernel, stride, dilation) in (1..6)
             .flat_map(|i| (1..7).flat_map(move |k| (1..7).flat_map(move |s| (1..7).map(move |d| (i, k, s, d)))))
             .step_by(if cfg!(miri) { 7 } else { 1 })
@@ -493,6 +514,8 @@ mod tests {
                         AxisGeometry { input, kernel, stride, dilation, pad: [pad, pad / 2], output_padding };
                     let Ok(a) = Axis::conv_transpose(geometry, &HEIGHT) else { continue };
                     let hits = by_scatter(&a, stride, dilation, pad);
+                    single += usize::from(a.single_tap());
+                    assert!(!a.single_tap() || hits.iter().all(|hit| hit.len() == 1), "{a:?}");
                     let lens = (0..stride.min(a.output)).map(|r| a.len(r));
                     assert_eq!(lens.sum::<usize>(), a.output);
                     let walked: Vec<_> = a.phases().collect();
@@ -515,6 +538,6 @@ mod tests {
                 }
             }
         }
-        assert!(cfg!(miri) || cases > 5000, "{cases}");
+        assert!(cfg!(miri) || cases > 5000 && single > 20, "{cases}, {single}");
     }
 }

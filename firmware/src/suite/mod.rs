@@ -224,6 +224,15 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     if random.below(12) == 0 {
         channels = columns(&mut geometry, &mut input, transposed);
     }
+    // Pixels of a single tap that stay in registers.
+    if random.below(12) == 0 {
+        let side = if transposed { random.below(3) + 1 } else { 1 };
+        (geometry, input.c) = (Geometry::square(side).stride(side, side), 16);
+    }
+    // Whole groups of pixels, with any number of values.
+    if size_of::<T>() + size_of::<W>() == 4 && random.below(2) == 0 {
+        (geometry, input.w) = (Geometry::new(random.below(2) + 1, random.below(3) + 1), 6 + random.below(4));
+    }
     let plan = if transposed { upconv::ConvTranspose::plan } else { upconv::Conv::plan }(input, channels, geometry)?;
 
     let (mut weights, mut packed) = ([W::default(); WEIGHTS], [W::default(); WEIGHTS]);
@@ -243,8 +252,8 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     let bias = room(&mut bias, *random.pick(&[0, channels, channels, channels]))?;
     bias.fill_with(|| A::from_i64(random.next() as i64 >> (right + random.below(12))));
 
-    // Multipliers from 0.3 down to 0.0002: some outputs clamp, most do not.
-    let (sx, sy) = (0.25, (2 << random.below(8)) as f32);
+    // Multipliers from 0.3 down to 0.0002, of int16 inputs 2^-7 of that: some outputs clamp, most do not.
+    let (sx, sy) = (0.25, (2 << (random.below(8) + if T::MAX > 127 { 7 } else { 0 })) as f32);
     let mut multipliers = [Multiplier::from_real(0.0)?; DEEP];
     let multipliers = room(&mut multipliers, *random.pick(&[1, channels]))?;
     for m in multipliers.iter_mut() {

@@ -113,6 +113,8 @@ pub(crate) struct Few {
     pub(crate) totals: usize,
     /// Whether it takes what is left of many channels, too.
     pub(crate) left: bool,
+    /// It takes any channels of pixels of so many values, a single tap inside the input, which stay in registers; 0 where it does not.
+    pub(crate) points: usize,
 }
 
 /// Whether there are the DSP instructions of Armv7E-M and Armv8-M.

@@ -18,7 +18,7 @@ pub(crate) const SUMS: usize = 16;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
 /// No channels take [`few`].
-pub(crate) const FEW: Few = Few { channels: 0, values: 1, weight: 0, totals: 0, left: false };
+pub(crate) const FEW: Few = Few { channels: 0, values: 1, weight: 0, totals: 0, left: false, points: 0 };
 /// Up to so many channels, column phases are channels where they are alike. Where groups make up all
 /// pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];

@@ -106,14 +106,19 @@ macro_rules! few_is_exact {
             let (channels, taps) = if columns { (2, 2) } else { (channels, taps) };
             let c = if case % 2 == 0 { 4 * (1 + random.below(10)) } else { 1 + random.below(20) };
             let c = c.min((FEW.values - 1) / (rows * taps).max(1));
-            let most = if case % 8 == 1 && !cfg!(miri) { 80 } else { 20 };
-            let (count, step) = (1 + random.below(most), c * if columns { 1 } else { 1 + random.below(8) / 7 });
+            let points = FEW.points > 0 && case % 8 == 2;
+            let most = if cfg!(miri) { 3 } else { 40 };
+            let [channels, rows, taps, c] =
+                if points { [FEW.channels + random.below(most), 1, 1, FEW.points] } else { [channels, rows, taps, c] };
+            let pixels = if case % 8 == 1 && !cfg!(miri) { 80 } else { 20 };
+            let (count, step) = (1 + random.below(pixels), c * if columns { 1 } else { 1 + random.below(8) / 7 });
             let len = taps * c;
-            let (skip, behind) = (random.below(5), random.below(5));
+            let clipped = usize::from(!points || case % 64 == 2);
+            let (skip, behind) = (random.below(5) * clipped, random.below(5) * clipped);
             let run = Run { n: rows * len, len: skip + rows * len + behind, skip };
-            let from = -((random.below(taps + 1) * c) as isize);
+            let from = points as isize - (random.below(taps + 1) * c * clipped) as isize;
             let width = ((from + ((count - 1) * step + len) as isize).max(1) as usize)
-                .saturating_sub(random.below(taps + 1) * c)
+                .saturating_sub(random.below(taps + 1) * c * clipped)
                 .max(c);
             let x: std::vec::Vec<i8> = (0..rows * width).map(|_| random.element()).collect();
             let w: std::vec::Vec<$w> = (0..channels * run.len).map(|_| random.element()).collect();
@@ -131,8 +136,8 @@ macro_rules! few_is_exact {
             let block = Block { channels, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
             let lines: std::vec::Vec<_> = x.chunks(width).collect();
             let (pitch, zero) = (channels + random.below(3), random.below(256) as i32 - 128);
-            let last = 1 + random.below(channels);
-            let lacking = random.below(if count == 1 { last } else { channels });
+            let last = if clipped > 0 { 1 + random.below(channels) } else { channels };
+            let lacking = random.below(if count == 1 { last } else { channels }) * clipped;
             let to = lacking + random.below(3);
             let pixels = Pixels { count, rows: &lines, from, step, len, zero, to, pitch };
             let vector = |c: usize| w.iter().skip(c * run.len + skip).take(run.n).map(|&w| i32::from(w));

@@ -63,7 +63,7 @@ const CHUNK: usize = 80;
 
 /// What takes [`few`]: all channels of one call, of pixels of which two have room in a patch, and whose pieces have room, too.
 pub(crate) const FEW: Few =
-    Few { channels: SUMS, values: size_of::<Patch>() / 2 + 1, weight: 2, totals: 0, left: false };
+    Few { channels: SUMS, values: size_of::<Patch>() / 2 + 1, weight: 2, totals: 0, left: false, points: 0 };
 
 /// All outputs of pixels, as [`Job::row`] makes them.
 #[inline(always)]

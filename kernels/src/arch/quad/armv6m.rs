@@ -15,6 +15,7 @@
 mod model;
 mod words;
 
+use super::quad::points::Points;
 use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 #[cfg(target_arch = "arm")]
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
@@ -25,6 +26,11 @@ pub(crate) use words::{Patch, SUMS};
 
 /// Values of a patch, a multiple of 4; few, for these cores have little memory.
 pub(crate) const CHUNK: usize = 32;
+
+/// No loops of three pixels.
+pub(super) const THREE: Option<&[Loop; 3]> = None;
+/// No pixels in registers.
+pub(super) const POINTS: Option<[Points; 2]> = None;
 
 /// Output channels whose inputs are read where they are; a patch that more of them share costs less.
 pub(crate) const DIRECT: usize = 4;

@@ -15,14 +15,19 @@
 #[cfg(not(target_arch = "arm"))]
 mod model;
 
+#[cfg(not(target_arch = "arm"))]
+use super::quad::points::Point;
+use super::quad::points::{Points, Row};
 use super::quad::{Call, Channel, Columns, Halves, Loop, PIXELS, Spread, Strip, Strips};
 use crate::Element;
 use crate::arch::portable;
 #[cfg(target_arch = "arm")]
-use asm::{COLUMN_LOOPS, SPREAD, halves};
+use asm::{COLUMN_LOOPS, POINT_LOOPS, SPREAD, THREE_I8, halves};
 #[cfg(target_arch = "arm")]
 pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
 use core::mem::MaybeUninit;
+#[cfg(not(target_arch = "arm"))]
+use model::THREE_I8;
 #[cfg(not(target_arch = "arm"))]
 pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen as widen_i16};
 
@@ -91,6 +96,12 @@ pub(super) const HALVES: Option<Halves> = Some(halves);
 pub(super) const COLUMNS: Option<Columns> =
     Some(Columns { words: 2, spread: Some(SPREAD), most: 32, loops: COLUMN_LOOPS });
 
+/// The last three pixels of a group.
+pub(super) const THREE: Option<&[Loop; 3]> = Some(&THREE_I8);
+
+/// Pixels in registers, rounded twice and once.
+pub(super) const POINTS: Option<[Points; 2]> = Some(POINT_LOOPS);
+
 /// By `SMMLAR`, or `SMMLA` once: the upper word of `h · 2^32 + 2 acc · q`, rounded or cut off.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
@@ -132,6 +143,41 @@ impl model::Order for Weights {
 const COLUMN_LOOPS: [Strips; 2] = [model::columns::<Weights, false>, model::columns::<Weights, true>];
 #[cfg(not(target_arch = "arm"))]
 const SPREAD: Spread = model::spread::<Weights>;
+#[cfg(not(target_arch = "arm"))]
+const POINT_LOOPS: [Points; 2] = [points::<false>, points::<true>];
+
+#[cfg(not(target_arch = "arm"))]
+unsafe extern "C" fn points<const SINGLE: bool>(row: *mut Row) {
+    // SAFETY: the caller's.
+    unsafe {
+        let &mut Row { points, end, mut w, mut y, mut x, zero, step, next, count } = &mut *row;
+        let mut point = points;
+        while point != end {
+            for i in 0..16 {
+                let [pair, half] = place(i, false);
+                (*point).w[i / 4 * 2 + pair].as_mut_ptr().cast::<i16>().add(half).write(2 * i16::from(*w.add(i)));
+            }
+            (point, w) = (point.add(1), w.add(16));
+        }
+        for _ in 0..count {
+            let mut point = points;
+            loop {
+                let Point { bias, w, q, h, e } = *point;
+                let sum = (0..16).fold(bias, |sum, i| {
+                    let [pair, half] = place(i, false);
+                    let w = w[i / 4 * 2 + pair].assume_init()[half];
+                    sum.wrapping_add((i32::from(*x.add(i)) - zero) * i32::from(w))
+                });
+                y.write((scaled(sum / 2, q, h, SINGLE) >> (e & 0xFF)).clamp(i8::MIN.into(), i8::MAX.into()) as i8);
+                (point, y) = (point.add(1), y.add(1));
+                if e < 0 {
+                    break;
+                }
+            }
+            (x, y) = (x.add(step), y.add(next));
+        }
+    }
+}
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -303,8 +349,8 @@ mod asm {
                     "stmia r0!, {{r4-r11}}",
                     "6:",
                     "ldrd r10, r11, [sp]",
-                    "cmp r1, r10",
-                    "bls 2b",
+                    "subs r10, r10, r1", // a distance: addresses may lie about 0
+                    "bpl 2b",
                     "subs r10, r11, r1",
                     "beq 5f",
                     "ands r10, r10, #2",
@@ -436,6 +482,111 @@ mod asm {
         };
     }
 
+    /// Pixels in registers: r4 to r11 hold one, r0 is the channel, r1 the output; r2 says how it is rounded.
+    ///
+    /// On the stack: x, minus the zero point twice, the step, what is added to y after a pixel, the channels, pixels that are left.
+    #[unsafe(naked)]
+    unsafe extern "C" fn points(row: *mut Row, _: u32, single: u32) {
+        naked_asm!(
+            ".cpu cortex-m33",
+            ".macro quad at, a, b",
+            "ldr \\b, [r0, #\\at]",
+            "sxtab16 \\a, r12, \\b",
+            "sxtab16 \\b, r12, \\b, ror #8",
+            ".endm",
+            ".macro twice a, b",
+            "ldr r12, [r3], #4",
+            "sxtb16 \\a, r12",
+            "sxtb16 \\b, r12, ror #8",
+            "sxtab16 \\a, \\a, r12",
+            "sxtab16 \\b, \\b, r12, ror #8",
+            ".endm",
+            ".macro pixel sign:vararg",
+            "3:",
+            "ldrd r0, r12, [sp]",
+            "quad 0, r4, r5",
+            "quad 4, r6, r7",
+            "quad 8, r8, r9",
+            "quad 12, r10, r11",
+            "ldr r2, [sp, #8]",
+            "add r0, r0, r2",
+            "str r0, [sp]",
+            "ldr r0, [sp, #16]",
+            "4:", // a channel
+            "ldmia r0!, {{r2, r3, r12, lr}}",
+            "smlad r2, r4, r3, r2",
+            "smlad r2, r5, r12, r2",
+            "smlad r2, r6, lr, r2",
+            "ldmia r0!, {{r3, r12, lr}}",
+            "smlad r2, r7, r3, r2",
+            "smlad r2, r8, r12, r2",
+            "smlad r2, r9, lr, r2",
+            "ldmia r0!, {{r3, r12, lr}}",
+            "smlad r2, r10, r3, r2",
+            "smlad r2, r11, r12, r2",
+            "ldrd r3, r12, [r0], #8",
+            "\\sign",
+            "asr r2, r2, r12", // its lowest byte
+            "ssat r2, #8, r2",
+            "strb r2, [r1], #1",
+            "cmp r12, #0",
+            "bge 4b",
+            "ldr r3, [sp, #12]",
+            "ldr r2, [sp, #20]",
+            "add r1, r1, r3",
+            "subs r2, r2, #1",
+            "str r2, [sp, #20]",
+            "bne 3b",
+            "add sp, sp, #24",
+            "pop {{r4-r11, pc}}",
+            ".endm",
+            ".macro double",
+            "add r3, r3, r2, asr #31",
+            "smmlar r2, r2, lr, r3",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "ldmia r0, {{r3-r11}}",
+            "rsb r7, r7, #0",
+            "pkhbt r7, r7, r7, lsl #16",
+            "push {{r6-r11}}",
+            "mov lr, r4",
+            "mov r0, r5",
+            "mov r1, r10",
+            "2:", // the weights of a channel
+            "twice r4, r5",
+            "twice r6, r7",
+            "twice r8, r9",
+            "twice r10, r11",
+            "adds r1, r1, #4",
+            "stmia r1!, {{r4-r11}}",
+            "adds r1, r1, #12",
+            "cmp r1, r0",
+            "bne 2b",
+            "mov r1, lr",
+            "cmp r2, #0",
+            "bne 5f",
+            "pixel double",
+            "5:",
+            "pixel smmla r2, r2, lr, r3",
+            ".purgem quad",
+            ".purgem twice",
+            ".purgem pixel",
+            ".purgem double",
+        )
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn points_double(row: *mut Row) {
+        naked_asm!("mov r2, #0", "b {}", sym points)
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn points_single(row: *mut Row) {
+        naked_asm!("mov r2, #1", "b {}", sym points)
+    }
+    /// The loops over pixels in registers that end with outputs rounded twice and once.
+    pub(super) const POINT_LOOPS: [Points; 2] = [points_double, points_single];
+
     pub(super) const SPREAD: Spread = spread_weights;
 
     #[unsafe(naked)]
@@ -471,11 +622,12 @@ mod asm {
         )
     }
 
-    /// Stamps the loop over channels: bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
+    /// Stamps the loop over channels: pixels, bytes of a weight, how four are brought to r12 and lr, how one is loaded. r12 says what becomes of the sums.
+    /// Of three pixels, the last ones of a group, y is the first one's.
     ///
     /// On the stack: x, n - 4, where the loop over 32 values is entered, `next`, `end`, y, pitch, where it goes on with the last ones, and where they end.
     macro_rules! stamp {
-        ($name:ident, $size:literal; $($load:literal),+; $one:literal) => {
+        ($name:ident, $pixels:literal, $size:literal; $($load:literal),+; $one:literal) => {
             #[unsafe(naked)]
             unsafe extern "C" fn $name(call: *const Call) {
                 naked_asm!(
@@ -483,7 +635,9 @@ mod asm {
                     // Sums of four pixels in r4 ..= r7, their values in r8 ..= r11.
                     ".macro pairs w",
                     "ldmia r0!, {{r8-r11}}",
+                    concat!(".if ", $pixels, " == 4"),
                     "smlad r4, r8, \\w, r4",
+                    ".endif",
                     "smlad r5, r9, \\w, r5",
                     "smlad r6, r10, \\w, r6",
                     "smlad r7, r11, \\w, r7",
@@ -496,7 +650,9 @@ mod asm {
                     // One value, in one half of the registers.
                     ".macro one half, at",
                     concat!($one, " r12, [r2, #\\at*", $size, "]"),
+                    concat!(".if ", $pixels, " == 4"),
                     "smla\\half\\()b r4, r8, r12, r4",
+                    ".endif",
                     "smla\\half\\()b r5, r9, r12, r5",
                     "smla\\half\\()b r6, r10, r12, r6",
                     "smla\\half\\()b r7, r11, r12, r7",
@@ -504,16 +660,22 @@ mod asm {
                     rounding!(),
                     ".macro outputs round",
                     "ldmia r3!, {{r8-r11}}",
-                    "\\round r4, r11",
                     "\\round r5, r11",
                     "\\round r6, r11",
                     "\\round r7, r11",
                     "ldrd r0, r1, [sp, #20]",
+                    concat!(".if ", $pixels, " == 4"),
+                    "\\round r4, r11",
                     "add r8, r0, r1",
                     "strb r5, [r0, r1]",
                     "strb r6, [r0, r1, lsl #1]",
                     "strb r7, [r8, r1, lsl #1]",
                     "strb r4, [r0], #1",
+                    ".else",
+                    "strb r6, [r0, r1]",
+                    "strb r7, [r0, r1, lsl #1]",
+                    "strb r5, [r0], #1",
+                    ".endif",
                     "str r0, [sp, #20]",
                     ".endm",
                     ".macro next end:vararg",
@@ -620,9 +782,11 @@ mod asm {
         };
     }
     weights!(I8: channels_i8 sums_i8 "4", double_i8 "5", single_i8 "6";
-        "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+        "4", "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
+    weights!(THREE_I8: three_i8 three_sums "4", three_double "5", three_single "6";
+        "3", "1"; "ldr lr, [r2], #4", "sxtb16 r12, lr", "sxtb16 lr, lr, ror #8"; "ldrsb");
     weights!(I16: channels_i16 sums_i16 "4", double_i16 "5", single_i16 "6";
-        "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
+        "4", "2"; "ldr r12, [r2], #4", "ldr lr, [r2], #4"; "ldrsh");
 
     /// Stamps a loop over a [`Strip`]. Its four dot products share x, and their weights move on, or the other way round: how the pair is
     /// loaded to r0, shared, and r1, and where in it the other one lies; four shared values to r8 and r9, and a single one to r8; size of the others, how

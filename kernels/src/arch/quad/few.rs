@@ -1,5 +1,6 @@
 //! Few channels, whose inputs are read where they are: of the channels nothing is made but what the loops read.
 
+use super::points::{self, POINT};
 use super::portable::{Block, Pixels, Run};
 use super::{COLUMNS, Channel, Columns, End, PIXELS, Piece, Strip, Strips, in_turn, isa};
 use crate::arch::{Few, TAP_ROWS, small};
@@ -16,6 +17,10 @@ pub(crate) const FEW: Few = Few {
     weight: 1,
     totals: if isa::RAW { 2 * isa::DIRECT } else { 0 },
     left: true,
+    points: match isa::POINTS {
+        Some(_) => POINT,
+        None => 0,
+    },
 };
 
 /// All outputs of pixels, which may be fewer than PIXELS, and of which the first one lacks some channels and the last one has some, the first
@@ -31,7 +36,7 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     [skip, last]: [usize; 2],
     y: &mut [T],
 ) {
-    let &Pixels { count, rows, step, len, to, pitch, .. } = pixels;
+    let &Pixels { count, rows, from, step, len, to, pitch, .. } = pixels;
     let width = pixels.width();
     let bytes = (size_of::<T>(), size_of::<W>(), size_of::<A>()) == (1, 1, 4);
     let (n, channels) = (rows.len() * len, block.channels);
@@ -42,13 +47,21 @@ pub(crate) fn few<T: Element, W: Element, A: Accumulator>(
     }
     let (w, outputs) = (w.as_ptr().wrapping_add(run.skip).cast(), y.as_mut_ptr().wrapping_add(to).wrapping_sub(skip));
     // SAFETY: just checked.
-    let done = COLUMNS.is_some()
-        && channels == 2
-        && len == 2 * step
-        && unsafe { columns(block, (w, run.len), pixels, [skip, last, width], outputs.cast()) };
-    if !done {
+    let outputs = outputs.cast();
+    let point = isa::POINTS.filter(|_| channels > isa::DIRECT && rows.len() == 1 && [len, run.len] == [POINT; 2]);
+    let whole = || skip == 0 && last == channels && from >= 0 && from as usize + (count - 1) * step + len <= width;
+    if let Some(loops) = point.filter(|_| whole()) {
+        let each = loops[usize::from(block.requant.rounding == Rounding::TfliteSingle)];
+        // SAFETY: just checked.
+        unsafe { points::points(each, block, w, pixels, outputs) };
+    } else {
+        let ends = [skip, last, width];
+        let shared = COLUMNS.is_some() && channels == 2 && len == 2 * step;
         // SAFETY: the same.
-        unsafe { one_by_one(block, (w, run.len), totals, pixels, [skip, last, width], outputs.cast()) };
+        if !(shared && unsafe { columns(block, (w, run.len), pixels, ends, outputs) }) {
+            // SAFETY: the same.
+            unsafe { one_by_one(block, (w, run.len), totals, pixels, ends, outputs) };
+        }
     }
     if block.requant.clamps::<T>() {
         for p in 0..count {

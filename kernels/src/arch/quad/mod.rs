@@ -12,6 +12,7 @@
 
 mod alone;
 mod few;
+pub(super) mod points;
 
 use super::isa;
 use crate::arch::depth::Sums;
@@ -246,7 +247,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
         if size_of::<S>() == 4 {
             let each = call.each;
             call.part(&mut self.channels, w, run);
-            call.each = End::Sums.of(Call::loops::<W>());
+            call.each = End::Sums.of(*call.loops);
             // SAFETY: S has 32 bits.
             unsafe { call.run() };
             call.each = each;
@@ -269,7 +270,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
     #[inline(never)]
     fn mac_wide<W: Element>(&mut self, call: &mut Call, w: &[W], run: Run) {
         let (each, end) = (call.each, call.end);
-        call.each = End::Sums.of(Call::loops::<W>());
+        call.each = End::Sums.of(*call.loops);
         for (i, channel) in self.channels.iter_mut().enumerate() {
             let mut part = [Channel { sums: [0i32; PIXELS], q: 0, h: 0, e: 0, start: 0 }];
             call.part(&mut part, w, Run { skip: i * run.len + run.skip, ..run });
@@ -370,8 +371,15 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             let pixels = anew(pixels);
             let &Pixels { count, rows, step, len, zero, to, pitch, .. } = pixels;
             let offset = Patch::offset::<T>(zero);
+            // The first pixel of the last group may be there already.
+            let three = isa::THREE.filter(|_| size_of::<W>() == 1 && self.end != End::Sums && i + PIXELS == count + 1);
+            let at = i;
             i = i.min(count.wrapping_sub(PIXELS)); // at least PIXELS
-            let (first, y_at) = (pixels.first(i), to + i * pitch);
+            let mut y_at = to + i * pitch;
+            if let Some(three) = three {
+                (call.loops, call.each, y_at) = (three, self.end.of(*three), to + at * pitch);
+            }
+            let first = pixels.first(i);
             if plain.contains(&first) {
                 let mut at = 0;
                 for row in rows {
@@ -436,7 +444,7 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
             }
             i += PIXELS;
         }
-        self.clamp(y.get_mut(to..).unwrap_or_default(), count, pitch);
+        self.clamp(y.get_mut(pixels.to..).unwrap_or_default(), count, pitch);
     }
 
     /// [`portable::Job::row`]: [`few`] does what there is.
@@ -634,6 +642,7 @@ pub(super) struct Call {
     pub(super) y: *mut i8,
     pub(super) pitch: usize,
     pub(super) each: Loop,
+    loops: &'static [Loop; 3],
 }
 
 impl Call {
@@ -643,16 +652,17 @@ impl Call {
         let size = size_of::<W>();
         let fits = run.skip + run.n <= run.len && channels.len() * run.len <= w.len() && !channels.is_empty();
         let w = w.get(run.skip..)?.as_ptr().cast();
-        let each = end.of(Call::loops::<W>());
+        let loops = Call::loops::<W>();
+        let each = end.of(*loops);
         let (n, next) = (run.n, (run.len - run.n) * size);
         let channels = channels.as_mut_ptr_range();
         let (channels, end) = (channels.start.cast(), channels.end.cast_const().cast());
-        fits.then_some(Call { x: patch, n, w, channels, next, end, y: null_mut(), pitch: 0, each })
+        fits.then_some(Call { x: patch, n, w, channels, next, end, y: null_mut(), pitch: 0, each, loops })
     }
 
     #[inline(always)]
-    fn loops<W>() -> [Loop; 3] {
-        if size_of::<W>() == 1 { isa::I8 } else { isa::I16 }
+    fn loops<W>() -> &'static [Loop; 3] {
+        if size_of::<W>() == 1 { &isa::I8 } else { &isa::I16 }
     }
 
     /// Only some of the products that have been checked.

@@ -26,8 +26,8 @@ unsafe fn output(acc: i32, channel: *const Channel<i32>, single: bool) -> i8 {
     (scaled(acc, q, h, single) >> e).clamp(i8::MIN.into(), i8::MAX.into()) as i8
 }
 
-/// END: 0 sums, 1 outputs rounded twice, 2 once.
-unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
+/// END: 0 sums, 1 outputs rounded twice, 2 once; FIRST: the first pixel.
+unsafe extern "C" fn run<W: Element, const FIRST: usize, const END: u8>(call: *const Call) {
     // SAFETY: the caller's.
     unsafe {
         let &Call { x, n, w, channels, next, end, y, pitch, .. } = &*call;
@@ -36,21 +36,23 @@ unsafe extern "C" fn run<W: Element, const END: u8>(call: *const Call) {
             let mut sums = (*channel).sums;
             for i in 0..n {
                 let w = (*w.add(i)).to_i32();
-                for (p, sum) in sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate().skip(FIRST) {
                     *sum = sum.wrapping_add((*x).get(p, i, size_of::<W>() == 2).wrapping_mul(w));
                 }
             }
             match END {
                 0 => (*channel).sums = sums,
-                _ => (0..PIXELS).for_each(|p| *y.add(p * pitch + c) = output(sums[p], channel, END == 2)),
+                _ => (FIRST..PIXELS).for_each(|p| *y.add((p - FIRST) * pitch + c) = output(sums[p], channel, END == 2)),
             }
             (w, channel, c) = (w.wrapping_add(n).wrapping_byte_add(next), channel.add(1), c + 1);
         }
     }
 }
 
-pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0>, run::<i8, 1>, run::<i8, 2>];
-pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0>, run::<i16, 1>, run::<i16, 2>];
+pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0, 0>, run::<i8, 0, 1>, run::<i8, 0, 2>];
+#[allow(dead_code)] // not all cores have it
+pub(super) const THREE_I8: [Loop; 3] = [run::<i8, 1, 0>, run::<i8, 1, 1>, run::<i8, 1, 2>];
+pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0, 0>, run::<i16, 0, 1>, run::<i16, 0, 2>];
 
 /// The products of a group: of four x or w, `step` apart, with what they share.
 ///

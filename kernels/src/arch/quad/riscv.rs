@@ -9,6 +9,7 @@
 mod model;
 mod words;
 
+use super::quad::points::Points;
 use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 #[cfg(target_arch = "riscv32")]
 use asm::COLUMN_LOOPS;
@@ -26,6 +27,11 @@ pub(crate) const CHUNK: usize = 64;
 pub(crate) const DIRECT: usize = 3;
 /// Whether these inputs are taken as they are, and the zero point comes off the sums.
 pub(super) const RAW: bool = true;
+
+/// No loops of three pixels.
+pub(super) const THREE: Option<&[Loop; 3]> = None;
+/// No pixels in registers.
+pub(super) const POINTS: Option<[Points; 2]> = None;
 
 /// Two channels of two taps that neighbouring pixels share.
 pub(super) const COLUMNS: Option<Columns> =
