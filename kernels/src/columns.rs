@@ -10,9 +10,9 @@
 //! which at 2x and three columns is `S_0(b−1) + S_1(b−1) + S_2(b)` and `S_0(b−1) + S_1(b) + S_2(b)`. Zero points come off a whole output, `zero · Σ w`, so what
 //! lies outside the input is the zero point: a column there has the sum `zero · Σ w` of its own.
 
-use crate::arch::TAP_ROWS;
-use crate::arch::columns::{ready, row};
-use crate::arch::strip::{CHANNELS, COLUMNS, Room, Source, Strip, VALUES};
+use crate::arch::columns::row;
+use crate::arch::strip::{CHANNELS, COLUMNS, Source, Strip, VALUES};
+use crate::arch::{TAP_ROWS, small};
 use crate::phase::{Axis, Reciprocal};
 use crate::plan::{div, length, min, rem};
 use crate::reads::{Rows, Spec, described};
@@ -178,6 +178,8 @@ pub struct Columns<'a, T> {
     sums: &'a [i32],
     input: Shape,
     rows: Axis,
+    /// Tap rows that read the same row, and one by that.
+    by: u32,
     by_r: Reciprocal,
     top: usize,
     factor: usize,
@@ -248,6 +250,7 @@ impl<'a, T: Element> Columns<'a, T> {
             sums,
             input: fold.transposed.input,
             rows: fold.transposed.y,
+            by: fold.factor[0] as u32,
             by_r: Reciprocal::new(fold.factor[0] as u32),
             top: fold.pad[0],
             factor: r,
@@ -266,36 +269,34 @@ impl<'a, T: Element> Columns<'a, T> {
     /// Some channels of a row, of inputs in these tap rows.
     #[inline(never)]
     fn channels(&self, lines: &[&[T]], channels: Range<usize>, y: &mut [T]) {
-        let (plan, first, n) = (&self.conv.plan, channels.start, channels.len());
-        let (kw, zero) = (plan.kernel()[1], self.conv.x_zero);
-        let mut room = Room::new();
-        let (sums, kept, scales) = room.take([n * kw, n * kw * self.kept, n]);
-        let totals = cut(self.sums, first * kw, n * kw);
-        let (bias, multipliers) = self.conv.scales(first, n);
-        ready([kw, self.kept], zero, (totals, bias, multipliers), kept, scales);
-        let mut strip = Strip {
-            columns: kw,
+        let (plan, first, count) = (&self.conv.plan, channels.start, channels.len());
+        let columns = plan.kernel()[1];
+        let (bias, multipliers) = self.conv.scales(first, count);
+        let strip = Strip {
+            columns,
             factor: self.factor,
             kept: self.kept,
-            column: -(self.behind as isize),
+            behind: self.behind,
             width: plan.output.w,
             channels: plan.output.c,
-            scales,
+            count,
+            totals: cut(self.sums, first * columns, count * columns),
+            bias,
+            multipliers,
             requant: &self.conv.requant,
             small: self.small,
         };
-        let mut source = Source {
+        let source = Source {
             lines,
             width: self.input.w,
             channels: self.input.c,
-            zero,
-            pixel: 0,
+            zero: self.conv.x_zero,
             pixels: self.pixels,
             w: self.conv.weights.packed,
             columns: self.sums.len(),
-            first: first * kw,
+            first: first * columns,
         };
-        row(&mut source, &mut strip, totals, sums, kept, y.get_mut(first..).unwrap_or_default());
+        row(source, strip, y.get_mut(first..).unwrap_or_default());
     }
 }
 
@@ -313,10 +314,19 @@ impl<T: Element> Layer<T> for Columns<'_, T> {
         let [kh, _] = plan.kernel();
         let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
         let lines = cut_mut(&mut lines, 0, kh);
-        for (t, line) in lines.iter_mut().enumerate() {
-            let up = (oy + t).wrapping_sub(self.top);
-            if up < plan.input.h {
-                *line = x.row(self.by_r.div_rem(up as u64).0 as usize);
+        // Rows above the input, then each row of it as often as the upsample repeats it.
+        let above = self.top.saturating_sub(oy);
+        let (first, mut phase) = self.by_r.div_rem((oy + above - self.top) as u64);
+        let (mut row, mut same) = (first as usize, None);
+        for line in lines.iter_mut().skip(above) {
+            small();
+            if row >= self.input.h {
+                break;
+            }
+            *line = *same.get_or_insert_with(|| x.row(row));
+            phase += 1;
+            if phase == self.by {
+                (row, phase, same) = (row + 1, 0, None);
             }
         }
         let mut o = 0;

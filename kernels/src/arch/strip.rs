@@ -3,7 +3,6 @@
 use crate::Element;
 use crate::quant::{Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
-use core::mem::MaybeUninit;
 
 /// Pixels of a strip.
 pub(crate) const PIXELS: usize = 4;
@@ -13,76 +12,6 @@ pub(crate) const VALUES: usize = 16;
 pub(crate) const COLUMNS: usize = 96;
 pub(crate) const CHANNELS: usize = 32;
 
-/// The sums of a strip, what is kept of those before, and how outputs are made of them; not initialised beyond what is [taken](Self::take).
-pub(crate) struct Room {
-    sums: [MaybeUninit<[i32; PIXELS]>; COLUMNS],
-    kept: [MaybeUninit<i32>; COLUMNS],
-    scales: [MaybeUninit<Scale>; CHANNELS],
-}
-
-impl Room {
-    #[inline(always)]
-    pub(crate) fn new() -> Self {
-        let (sums, kept) = ([const { MaybeUninit::uninit() }; COLUMNS], [const { MaybeUninit::uninit() }; COLUMNS]);
-        Room { sums, kept, scales: [const { MaybeUninit::uninit() }; CHANNELS] }
-    }
-
-    /// Room for so many of each, no more than there are; zeros.
-    #[inline(always)]
-    pub(crate) fn take(
-        &mut self,
-        [sums, kept, scales]: [usize; 3],
-    ) -> (&mut [[i32; PIXELS]], &mut [i32], &mut [Scale]) {
-        /// # Safety
-        /// Zeros are a value of V.
-        #[inline(always)]
-        unsafe fn zeros<V>(all: &mut [MaybeUninit<V>], n: usize) -> &mut [V] {
-            let all = cut_mut(all, 0, n);
-            // SAFETY: they lie there.
-            unsafe { super::columns::clear(all.as_mut_ptr().cast(), size_of_val(all)) };
-            // SAFETY: all bytes are 0.
-            unsafe { core::slice::from_raw_parts_mut(all.as_mut_ptr().cast(), all.len()) }
-        }
-        // SAFETY: they are numbers.
-        unsafe { (zeros(&mut self.sums, sums), zeros(&mut self.kept, kept), zeros(&mut self.scales, scales)) }
-    }
-}
-
-/// Makes n bytes 0.
-///
-/// # Safety
-/// They can be written.
-#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
-pub(crate) unsafe fn clear(to: *mut u8, n: usize) {
-    // SAFETY: the caller's.
-    unsafe { to.write_bytes(0, n) }
-}
-
-/// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`; there may be no bias, and one multiplier for all.
-#[inline(never)]
-pub(crate) fn ready(
-    [columns, kept_each]: [usize; 2],
-    zero: i32,
-    (mut totals, bias, multipliers): (&[i32], &[i32], &[Multiplier]),
-    mut kept: &mut [i32],
-    scales: &mut [Scale],
-) {
-    for (o, scale) in scales.iter_mut().enumerate() {
-        let (these, next) = totals.split_at_checked(columns).unwrap_or_default();
-        scale.bias = bias.get(o).copied().unwrap_or_default();
-        for total in these {
-            let outside = zero.wrapping_mul(*total);
-            scale.bias = scale.bias.wrapping_sub(outside);
-            let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(kept_each).unwrap_or_default();
-            these.fill(outside);
-            kept = next;
-        }
-        let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
-        scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
-        totals = next;
-    }
-}
-
 /// What a strip reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a, T> {
@@ -91,8 +20,7 @@ pub(crate) struct Source<'a, T> {
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) zero: i32,
-    /// The strip's first pixel, and pixels that are asked for, also behind the input.
-    pub(crate) pixel: usize,
+    /// Pixels that are asked for, also behind the input.
     pub(crate) pixels: usize,
     /// Packed weights of so many columns, and the first of those that are asked for.
     pub(crate) w: &'a [i8],
@@ -100,15 +28,15 @@ pub(crate) struct Source<'a, T> {
     pub(crate) first: usize,
 }
 
-/// The vectors of a pixel, one of so many values for each of the strip's pixels.
-pub(crate) type Patch<T> = [[T; VALUES]; PIXELS];
+/// The vectors of a strip, one of so many values for each of its pixels.
+type Patch<T> = [[T; VALUES]; PIXELS];
 
 impl<T: Element> Source<'_, T> {
-    /// Lays n values of a tap row from channel `from` on into the vectors from place `at` on.
+    /// Lays n values of the strip's pixels, of a tap row from channel `from` on, into the vectors from place `at` on.
     #[inline(never)]
-    pub(crate) fn lay(&self, patch: &mut Patch<T>, at: usize, row: usize, from: usize, n: usize) {
+    fn lay(&self, patch: &mut Patch<T>, at: usize, [pixel, row, from]: [usize; 3], n: usize) {
         let line = self.lines.get(row).copied().unwrap_or_default();
-        for (pixel, to) in (self.pixel..).zip(patch) {
+        for (pixel, to) in (pixel..).zip(patch) {
             let x = cut(line, pixel * self.channels + from, if pixel < self.width { n } else { 0 });
             for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
                 super::small();
@@ -118,9 +46,9 @@ impl<T: Element> Source<'_, T> {
     }
 }
 
-/// The sums of a strip.
+/// The sums of a strip from a pixel on.
 #[inline(never)]
-pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
+pub(crate) fn products<T: Element>(source: &Source<'_, T>, pixel: usize, sums: &mut [[i32; PIXELS]]) {
     let &Source { lines, channels, mut w, columns, first, .. } = source;
     sums.fill([0; PIXELS]);
     let rest = channels % VALUES;
@@ -139,7 +67,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
     };
     for from in (0..whole / VALUES).map(|v| v * VALUES) {
         for row in 0..lines.len() {
-            source.lay(&mut patch, 0, row, from, VALUES);
+            source.lay(&mut patch, 0, [pixel, row, from], VALUES);
             add(&patch, VALUES);
         }
     }
@@ -149,7 +77,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
         let (len, mut at) = (left.min(VALUES), 0);
         while at < len {
             let n = (rest - i).min(len - at);
-            source.lay(&mut patch, at, row, whole + i, n);
+            source.lay(&mut patch, at, [pixel, row, whole + i], n);
             (at, i) = (at + n, i + n);
             if i == rest {
                 (row, i) = (row + 1, 0);
@@ -168,30 +96,60 @@ pub(crate) struct Scale {
     pub(crate) multiplier: Multiplier,
 }
 
-/// What a strip's outputs are made of, and where they go.
+/// What a row's outputs are made of, and where they go.
 #[derive(Clone, Copy)]
 pub(crate) struct Strip<'a> {
     /// Columns of the kernel, outputs to each pixel, and earlier pixels whose sums are kept.
     pub(crate) columns: usize,
     pub(crate) factor: usize,
     pub(crate) kept: usize,
-    /// The column and channels of the output where the first pixel's first output goes, which may not exist, and how many there are.
-    pub(crate) column: isize,
+    /// Output columns that the last tap's pixel is behind, how many there are, and their channels.
+    pub(crate) behind: usize,
     pub(crate) width: usize,
     pub(crate) channels: usize,
-    pub(crate) scales: &'a [Scale],
+    /// So many channels, each column's Σ w, biases or none, and a multiplier for each or all.
+    pub(crate) count: usize,
+    pub(crate) totals: &'a [i32],
+    pub(crate) bias: &'a [i32],
+    pub(crate) multipliers: &'a [Multiplier],
     pub(crate) requant: &'a Requant,
     /// Whether all factors are above 0 and below 1/2.
     #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
     pub(crate) small: bool,
 }
 
-/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; y begins with the first channel.
+/// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`.
+fn ready(strip: &Strip<'_>, zero: i32, mut kept: &mut [i32], scales: &mut [Scale]) {
+    let &Strip { columns, kept: each, mut totals, bias, multipliers, .. } = strip;
+    for (o, scale) in scales.iter_mut().enumerate() {
+        let (these, next) = totals.split_at_checked(columns).unwrap_or_default();
+        scale.bias = bias.get(o).copied().unwrap_or_default();
+        for total in these {
+            let outside = zero.wrapping_mul(*total);
+            scale.bias = scale.bias.wrapping_sub(outside);
+            let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(each).unwrap_or_default();
+            these.fill(outside);
+            kept = next;
+        }
+        let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
+        scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
+        totals = next;
+    }
+}
+
+/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; the first one goes to this column, which may not exist.
 ///
 /// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
 #[inline(never)]
-pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
-    let &Strip { columns, factor, kept: n, column, width, channels, scales, requant, .. } = strip;
+fn outputs<T: Element>(
+    strip: &Strip<'_>,
+    column: isize,
+    scales: &[Scale],
+    sums: &[[i32; PIXELS]],
+    kept: &mut [i32],
+    y: &mut [T],
+) {
+    let &Strip { columns, factor, kept: n, width, channels, requant, .. } = strip;
     for (o, scale) in scales.iter().enumerate() {
         for i in 0..factor {
             for p in 0..PIXELS {
@@ -219,32 +177,26 @@ pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kep
     keep(strip, sums, kept);
 }
 
-/// All outputs of so many pixels, a strip at a time, those behind the input, too; `zero · totals` are the sums of columns there.
-#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
-pub(crate) fn row<T: Element>(
-    source: &mut Source<'_, T>,
-    strip: &mut Strip<'_>,
-    totals: &[i32],
-    sums: &mut [[i32; PIXELS]],
-    kept: &mut [i32],
-    y: &mut [T],
-) {
-    while source.pixel < source.pixels {
-        if source.pixel < source.width {
-            products(source, sums);
-        } else {
-            behind(source.zero, totals, sums);
-        }
-        outputs(strip, sums, kept, y);
-        source.pixel += PIXELS;
-        strip.column += (PIXELS * strip.factor) as isize;
-    }
-}
-
-/// The sums of pixels behind the input.
+/// A row of outputs, a strip at a time, also of pixels behind the input, where `zero · totals` are the sums of columns; y begins with the first channel.
 #[inline(never)]
-pub(crate) fn behind(zero: i32, totals: &[i32], sums: &mut [[i32; PIXELS]]) {
-    sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
+pub(crate) fn row<T: Element>(source: Source<'_, T>, strip: Strip<'_>, y: &mut [T]) {
+    let Strip { columns, kept, count, totals, .. } = strip;
+    let (mut all_sums, mut all_kept) = ([[0; PIXELS]; COLUMNS], [0; COLUMNS]);
+    let mut all_scales = [Scale { bias: 0, multiplier: Multiplier::ZERO }; CHANNELS];
+    let (sums, scales) = (cut_mut(&mut all_sums, 0, count * columns), cut_mut(&mut all_scales, 0, count));
+    let kept = cut_mut(&mut all_kept, 0, count * columns * kept);
+    ready(&strip, source.zero, kept, scales);
+    let (mut pixel, mut column) = (0, -(strip.behind as isize));
+    while pixel < source.pixels {
+        if pixel < source.width {
+            products(&source, pixel, sums);
+        } else {
+            sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [source.zero.wrapping_mul(*total); PIXELS]);
+        }
+        outputs(&strip, column, scales, sums, kept, y);
+        pixel += PIXELS;
+        column += (PIXELS * strip.factor) as isize;
+    }
 }
 
 /// The sums of the last pixels are the earlier ones of the next strip.
