@@ -10,14 +10,14 @@
 //! which at 2x and three columns is `S_0(b−1) + S_1(b−1) + S_2(b)` and `S_0(b−1) + S_1(b) + S_2(b)`. Zero points come off a whole output, `zero · Σ w`, so what
 //! lies outside the input is the zero point: a column there has the sum `zero · Σ w` of its own.
 
+use crate::arch::TAP_ROWS;
 use crate::arch::columns::row;
-use crate::arch::strip::{CHANNELS, COLUMNS, Source, Strip, VALUES};
-use crate::arch::{TAP_ROWS, small};
+use crate::arch::strip::{CHANNELS, COLUMNS, Strip, Strips, VALUES};
 use crate::phase::{Axis, Reciprocal};
 use crate::plan::{div, length, min, rem};
 use crate::reads::{Rows, Spec, described};
-use crate::rows::{cut, cut_mut};
 use crate::{Convolution, Element, Error, FoldNearest, Layer, Plan, Shape, WeightOrder, Window};
+use core::marker::PhantomData;
 use core::ops::Range;
 
 impl FoldNearest {
@@ -174,23 +174,15 @@ const fn whole(groups: usize) -> Result<(), Error> {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Columns<'a, T> {
-    conv: Convolution<'a, T>,
-    sums: &'a [i32],
+    plan: Plan,
+    strips: Strips<'a>,
     input: Shape,
     rows: Axis,
     /// Tap rows that read the same row, and one by that.
-    by: u32,
+    by: usize,
     by_r: Reciprocal,
     top: usize,
-    factor: usize,
-    /// Output columns that the last tap's pixel is behind, pixels that are needed, also behind the input, and earlier ones that a pixel's outputs read.
-    behind: usize,
-    pixels: usize,
-    kept: usize,
-    /// Channels at a time.
-    most: usize,
-    /// Whether all factors are above 0 and below 1/2.
-    small: bool,
+    element: PhantomData<T>,
 }
 
 impl<'a, T: Element> Columns<'a, T> {
@@ -237,66 +229,39 @@ impl<'a, T: Element> Columns<'a, T> {
             }
             channel += 1;
         }
-        let mut small = true;
-        i = 0;
-        while i < conv.multipliers.len() {
-            small = small && conv.multipliers[i].q() > 0 && conv.multipliers[i].shift() < 0;
-            i += 1;
-        }
-        let (r, behind) = (fold.factor[1], kw - 1 - fold.pad[1]);
+        let r = fold.factor[1];
         let kept = div(kw + r - 2, r);
+        let strip = Strip {
+            width: fold.transposed.input.w,
+            channels: plan.input.c,
+            zero: conv.x_zero,
+            rows: kh,
+            columns: kw,
+            factor: r,
+            kept,
+            behind: kw - 1 - fold.pad[1],
+            to: [a.w, a.c],
+            most: min(CHANNELS, div(COLUMNS, kw * if kept > 1 { kept } else { 1 })),
+            w: conv.weights.packed,
+            totals: sums,
+            bias: conv.weights.bias,
+            multipliers: conv.multipliers,
+            requant: conv.requant,
+        };
         Ok(Columns {
-            conv,
-            sums,
+            plan: conv.plan,
+            strips: Strips::new(strip),
             input: fold.transposed.input,
             rows: fold.transposed.y,
-            by: fold.factor[0] as u32,
+            by: fold.factor[0],
             by_r: Reciprocal::new(fold.factor[0] as u32),
             top: fold.pad[0],
-            factor: r,
-            behind,
-            pixels: div(a.w - 1 + behind, r) + 1,
-            kept,
-            most: min(CHANNELS, div(COLUMNS, kw * if kept > 1 { kept } else { 1 })),
-            small,
+            element: PhantomData,
         })
     }
 
     pub(crate) const fn spec(&self) -> Spec<'_> {
-        Spec::layer(self.input, self.conv.plan.output, Rows::Taps(&self.rows))
-    }
-
-    /// Some channels of a row, of inputs in these tap rows.
-    #[inline(never)]
-    fn channels(&self, lines: &[&[T]], channels: Range<usize>, y: &mut [T]) {
-        let (plan, first, count) = (&self.conv.plan, channels.start, channels.len());
-        let columns = plan.kernel()[1];
-        let (bias, multipliers) = self.conv.scales(first, count);
-        let strip = Strip {
-            columns,
-            factor: self.factor,
-            kept: self.kept,
-            behind: self.behind,
-            width: plan.output.w,
-            channels: plan.output.c,
-            count,
-            totals: cut(self.sums, first * columns, count * columns),
-            bias,
-            multipliers,
-            requant: &self.conv.requant,
-            small: self.small,
-        };
-        let source = Source {
-            lines,
-            width: self.input.w,
-            channels: self.input.c,
-            zero: self.conv.x_zero,
-            pixels: self.pixels,
-            w: self.conv.weights.packed,
-            columns: self.sums.len(),
-            first: first * columns,
-        };
-        row(source, strip, y.get_mut(first..).unwrap_or_default());
+        Spec::layer(self.input, self.plan.output, Rows::Taps(&self.rows))
     }
 }
 
@@ -304,37 +269,29 @@ impl<T: Element> Layer<T> for Columns<'_, T> {
     described!();
 
     fn macs(&self) -> u64 {
-        let plan = &self.conv.plan;
+        let plan = &self.plan;
         let [all, columns] = [plan.group_in * plan.output.c, self.input.w * plan.kernel()[1]].map(|n| n as u64);
         plan.y.pairs() * all * columns
     }
 
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        let plan = &self.conv.plan;
-        let [kh, _] = plan.kernel();
-        let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
-        let lines = cut_mut(&mut lines, 0, kh);
-        // Rows above the input, then each row of it as often as the upsample repeats it.
+        // Tap rows above the input, and then each row of it as often as the upsample repeats it.
         let above = self.top.saturating_sub(oy);
-        let (first, mut phase) = self.by_r.div_rem((oy + above - self.top) as u64);
-        let (mut row, mut same) = (first as usize, None);
-        for line in lines.iter_mut().skip(above) {
-            small();
-            if row >= self.input.h {
-                break;
+        let (next, phase) = self.by_r.div_rem((oy + above - self.top) as u64);
+        let (mut next, mut times, mut left) = (next as usize, self.by - phase as usize, 0);
+        let mut line: &[T] = &[];
+        let lines = (0..self.plan.kernel()[0]).map(|t| {
+            if t < above {
+                return &[][..];
             }
-            *line = *same.get_or_insert_with(|| x.row(row));
-            phase += 1;
-            if phase == self.by {
-                (row, phase, same) = (row + 1, 0, None);
+            if left == 0 {
+                line = if next < self.input.h { x.row(next) } else { &[] };
+                (next, left, times) = (next + 1, times, self.by);
             }
-        }
-        let mut o = 0;
-        while o < plan.output.c {
-            let end = plan.output.c.min(o + self.most);
-            self.channels(lines, o..end, y);
-            o = end;
-        }
+            left -= 1;
+            line
+        });
+        row(&self.strips, lines, y);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Strips of four neighbouring pixels and all columns of a kernel, for [`Columns`](crate::Columns).
 
+use super::TAP_ROWS;
 use crate::Element;
 use crate::quant::{Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
@@ -12,50 +13,91 @@ pub(crate) const VALUES: usize = 16;
 pub(crate) const COLUMNS: usize = 96;
 pub(crate) const CHANNELS: usize = 32;
 
-/// What a strip reads.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a, T> {
-    /// Tap rows, empty where they lie outside, of so many pixels of so many channels; all values outside are `zero`.
-    pub(crate) lines: &'a [&'a [T]],
+/// What rows are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strip<'a> {
+    /// Pixels of an input row, their channels, the value outside, and tap rows.
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) zero: i32,
-    /// Pixels that are asked for, also behind the input.
-    pub(crate) pixels: usize,
-    /// Packed weights of so many columns, and the first of those that are asked for.
-    pub(crate) w: &'a [i8],
+    pub(crate) rows: usize,
+    /// Columns of the kernel, outputs to each pixel, earlier pixels whose sums are kept, and output columns that the last tap's pixel is behind.
     pub(crate) columns: usize,
-    pub(crate) first: usize,
+    pub(crate) factor: usize,
+    pub(crate) kept: usize,
+    pub(crate) behind: usize,
+    /// Columns and channels of the output, and so many channels at a time.
+    pub(crate) to: [usize; 2],
+    pub(crate) most: usize,
+    /// Packed weights, each column's Σ w, biases or none, and a multiplier for each channel or all.
+    pub(crate) w: &'a [i8],
+    pub(crate) totals: &'a [i32],
+    pub(crate) bias: &'a [i32],
+    pub(crate) multipliers: &'a [Multiplier],
+    pub(crate) requant: Requant,
+}
+
+/// A strip, and whether the loops for 2x, three columns and factors above 0 and below 1/2 hold, with as many weights, sums and factors as it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strips<'a> {
+    pub(super) strip: Strip<'a>,
+    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+    pub(super) loops: bool,
+}
+
+impl<'a> Strips<'a> {
+    pub(crate) const fn new(strip: Strip<'a>) -> Self {
+        let Strip { width, channels, rows, behind, to: [columns, outputs], totals, multipliers, .. } = strip;
+        let mut loops = matches!((strip.columns, strip.factor, strip.kept, behind), (3, 2, 1, 0..=2))
+            && rows > 0
+            && rows <= TAP_ROWS
+            && width > 0
+            && columns + behind >= 2 * width
+            && strip.most > 0
+            && strip.most <= CHANNELS
+            && outputs <= u16::MAX as usize / (2 * PIXELS)
+            && totals.len() == 3 * outputs
+            && strip.w.len() == totals.len() * rows * channels
+            && (strip.bias.is_empty() || strip.bias.len() == outputs)
+            && (multipliers.len() == 1 || multipliers.len() == outputs);
+        let mut i = 0;
+        while i < multipliers.len() {
+            loops = loops && multipliers[i].q() > 0 && multipliers[i].shift() < 0;
+            i += 1;
+        }
+        Strips { strip, loops }
+    }
 }
 
 /// The vectors of a strip, one of so many values for each of its pixels.
 type Patch<T> = [[T; VALUES]; PIXELS];
 
-impl<T: Element> Source<'_, T> {
-    /// Lays n values of the strip's pixels, of a tap row from channel `from` on, into the vectors from place `at` on.
-    #[inline(never)]
-    fn lay(&self, patch: &mut Patch<T>, at: usize, [pixel, row, from]: [usize; 3], n: usize) {
-        let line = self.lines.get(row).copied().unwrap_or_default();
-        for (pixel, to) in (pixel..).zip(patch) {
-            let x = cut(line, pixel * self.channels + from, if pixel < self.width { n } else { 0 });
-            for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
-                super::small();
-                *to = x.get(i).copied().unwrap_or(T::from_i32(self.zero));
-            }
-        }
-    }
-}
-
-/// The sums of a strip from a pixel on.
+/// The sums of a strip from a pixel and a column of weights on; tap rows outside are empty.
 #[inline(never)]
-pub(crate) fn products<T: Element>(source: &Source<'_, T>, pixel: usize, sums: &mut [[i32; PIXELS]]) {
-    let &Source { lines, channels, mut w, columns, first, .. } = source;
+pub(super) fn products<T: Element>(
+    strip: &Strip<'_>,
+    lines: &[&[T]],
+    [pixel, first]: [usize; 2],
+    sums: &mut [[i32; PIXELS]],
+) {
+    let &Strip { width, channels, zero, mut w, totals, .. } = strip;
     sums.fill([0; PIXELS]);
     let rest = channels % VALUES;
     let whole = channels - rest;
     let mut patch = [[T::default(); VALUES]; PIXELS];
+    // n values of a tap row from a channel on, into the vectors from a place on.
+    let lay = |patch: &mut Patch<T>, at: usize, [row, from]: [usize; 2], n: usize| {
+        let line = lines.get(row).copied().unwrap_or_default();
+        for (pixel, to) in (pixel..).zip(patch) {
+            let x = cut(line, pixel * channels + from, if pixel < width { n } else { 0 });
+            for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
+                super::small();
+                *to = x.get(i).copied().unwrap_or(T::from_i32(zero));
+            }
+        }
+    };
     let mut add = |patch: &Patch<T>, len: usize| {
-        let (these, next) = w.split_at_checked(columns * len).unwrap_or_default();
+        let (these, next) = w.split_at_checked(totals.len() * len).unwrap_or_default();
         w = next;
         for (c, sums) in (first..).zip(sums.iter_mut()) {
             for (sum, x) in sums.iter_mut().zip(patch) {
@@ -67,7 +109,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, pixel: usize, sums: &
     };
     for from in (0..whole / VALUES).map(|v| v * VALUES) {
         for row in 0..lines.len() {
-            source.lay(&mut patch, 0, [pixel, row, from], VALUES);
+            lay(&mut patch, 0, [row, from], VALUES);
             add(&patch, VALUES);
         }
     }
@@ -77,7 +119,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, pixel: usize, sums: &
         let (len, mut at) = (left.min(VALUES), 0);
         while at < len {
             let n = (rest - i).min(len - at);
-            source.lay(&mut patch, at, [pixel, row, whole + i], n);
+            lay(&mut patch, at, [row, whole + i], n);
             (at, i) = (at + n, i + n);
             if i == rest {
                 (row, i) = (row + 1, 0);
@@ -96,35 +138,12 @@ pub(crate) struct Scale {
     pub(crate) multiplier: Multiplier,
 }
 
-/// What a row's outputs are made of, and where they go.
-#[derive(Clone, Copy)]
-pub(crate) struct Strip<'a> {
-    /// Columns of the kernel, outputs to each pixel, and earlier pixels whose sums are kept.
-    pub(crate) columns: usize,
-    pub(crate) factor: usize,
-    pub(crate) kept: usize,
-    /// Output columns that the last tap's pixel is behind, how many there are, and their channels.
-    pub(crate) behind: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-    /// So many channels, each column's Σ w, biases or none, and a multiplier for each or all.
-    pub(crate) count: usize,
-    pub(crate) totals: &'a [i32],
-    pub(crate) bias: &'a [i32],
-    pub(crate) multipliers: &'a [Multiplier],
-    pub(crate) requant: &'a Requant,
-    /// Whether all factors are above 0 and below 1/2.
-    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
-    pub(crate) small: bool,
-}
-
-/// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`.
-fn ready(strip: &Strip<'_>, zero: i32, mut kept: &mut [i32], scales: &mut [Scale]) {
-    let &Strip { columns, kept: each, mut totals, bias, multipliers, .. } = strip;
-    for (o, scale) in scales.iter_mut().enumerate() {
-        let (these, next) = totals.split_at_checked(columns).unwrap_or_default();
+/// What channels' outputs begin with from this one on, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`.
+fn ready(strip: &Strip<'_>, first: usize, mut kept: &mut [i32], scales: &mut [Scale]) {
+    let &Strip { columns, kept: each, zero, totals, bias, multipliers, .. } = strip;
+    for (o, scale) in (first..).zip(scales) {
         scale.bias = bias.get(o).copied().unwrap_or_default();
-        for total in these {
+        for total in cut(totals, o * columns, columns) {
             let outside = zero.wrapping_mul(*total);
             scale.bias = scale.bias.wrapping_sub(outside);
             let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(each).unwrap_or_default();
@@ -133,23 +152,23 @@ fn ready(strip: &Strip<'_>, zero: i32, mut kept: &mut [i32], scales: &mut [Scale
         }
         let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
         scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
-        totals = next;
     }
 }
 
-/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; the first one goes to this column, which may not exist.
+/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; the first one goes to this column, which may not exist,
+/// and channel.
 ///
 /// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
 #[inline(never)]
 fn outputs<T: Element>(
     strip: &Strip<'_>,
-    column: isize,
+    (column, first): (isize, usize),
     scales: &[Scale],
     sums: &[[i32; PIXELS]],
     kept: &mut [i32],
     y: &mut [T],
 ) {
-    let &Strip { columns, factor, kept: n, width, channels, requant, .. } = strip;
+    let &Strip { columns, factor, kept: n, to: [width, channels], requant, .. } = strip;
     for (o, scale) in scales.iter().enumerate() {
         for i in 0..factor {
             for p in 0..PIXELS {
@@ -167,7 +186,7 @@ fn outputs<T: Element>(
                     left -= 1;
                 }
                 if to < width
-                    && let Some(y) = y.get_mut(to * channels + o)
+                    && let Some(y) = y.get_mut(to * channels + first + o)
                 {
                     *y = requant.apply(sum, scale.multiplier);
                 }
@@ -177,25 +196,41 @@ fn outputs<T: Element>(
     keep(strip, sums, kept);
 }
 
-/// A row of outputs, a strip at a time, also of pixels behind the input, where `zero · totals` are the sums of columns; y begins with the first channel.
+/// A row of outputs; tap rows outside are empty.
+#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
+#[inline(always)]
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+    portable(&all.strip, lines, y);
+}
+
+/// A strip at a time, also of pixels behind the input, where `zero · totals` are the sums of columns.
 #[inline(never)]
-pub(crate) fn row<T: Element>(source: Source<'_, T>, strip: Strip<'_>, y: &mut [T]) {
-    let Strip { columns, kept, count, totals, .. } = strip;
+pub(super) fn portable<'x, T: Element>(strip: &Strip<'_>, rows: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+    let &Strip { width, zero, columns, factor, kept, behind, to: [end, channels], totals, .. } = strip;
+    let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
+    let lines = cut_mut(&mut lines, 0, strip.rows);
+    lines.iter_mut().zip(rows).for_each(|(line, row)| *line = row);
     let (mut all_sums, mut all_kept) = ([[0; PIXELS]; COLUMNS], [0; COLUMNS]);
     let mut all_scales = [Scale { bias: 0, multiplier: Multiplier::ZERO }; CHANNELS];
-    let (sums, scales) = (cut_mut(&mut all_sums, 0, count * columns), cut_mut(&mut all_scales, 0, count));
-    let kept = cut_mut(&mut all_kept, 0, count * columns * kept);
-    ready(&strip, source.zero, kept, scales);
-    let (mut pixel, mut column) = (0, -(strip.behind as isize));
-    while pixel < source.pixels {
-        if pixel < source.width {
-            products(&source, pixel, sums);
-        } else {
-            sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [source.zero.wrapping_mul(*total); PIXELS]);
+    let mut first = 0;
+    while first < channels {
+        let count = strip.most.min(channels - first);
+        let (sums, scales) = (cut_mut(&mut all_sums, 0, count * columns), cut_mut(&mut all_scales, 0, count));
+        let kept = cut_mut(&mut all_kept, 0, count * columns * kept);
+        ready(strip, first, kept, scales);
+        let (mut pixel, mut column) = (0, -(behind as isize));
+        while column < end as isize {
+            if pixel < width {
+                products(strip, lines, [pixel, first * columns], sums);
+            } else {
+                let totals = cut(totals, first * columns, count * columns);
+                sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
+            }
+            outputs(strip, (column, first), scales, sums, kept, y);
+            pixel += PIXELS;
+            column += (PIXELS * factor) as isize;
         }
-        outputs(&strip, column, scales, sums, kept, y);
-        pixel += PIXELS;
-        column += (PIXELS * strip.factor) as isize;
+        first += count;
     }
 }
 

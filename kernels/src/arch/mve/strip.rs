@@ -14,9 +14,9 @@
 //!
 //! The last strip of a row lies over the one before, whose outputs it leaves alone; of fewer than four pixels the last one takes the other ones' places.
 
-use crate::arch::strip::{self, CHANNELS, COLUMNS, PIXELS, Scale, Source, Strip, VALUES};
+use crate::arch::strip::{self, CHANNELS, COLUMNS, PIXELS, Scale, Strip, Strips, VALUES};
 use crate::arch::{TAP_ROWS, small};
-use crate::quant::Multiplier;
+use crate::quant::{Multiplier, Requant};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 
@@ -110,176 +110,175 @@ struct Outputs {
     zero: i32,
 }
 
-/// Outputs of a strip.
+/// Output columns of a strip, and a mask of them all.
 const WIDE: usize = 2 * PIXELS;
+const ALL: usize = (1 << (2 * WIDE)) - 1;
 
 /// [`strip::row`]
 #[inline(always)]
-pub(crate) fn row<T: Element>(source: Source<'_, T>, strip: Strip<'_>, y: &mut [T]) {
-    let Source { lines, channels, w, columns: all, first, .. } = source;
-    let Strip { count, totals, bias, multipliers, .. } = strip;
-    let fits = size_of::<T>() == 1
-        && (strip.columns, strip.factor, strip.kept, strip.small) == (3, 2, 1, true)
-        && (1..=TAP_ROWS).contains(&lines.len())
-        && (1..=CHANNELS).contains(&count)
-        && source.width > 0
-        && first + 3 * count <= all
-        && all * lines.len() * channels <= w.len()
-        && totals.len() >= 3 * count
-        && (bias.is_empty() || bias.len() >= count)
-        && (multipliers.len() == 1 || multipliers.len() >= count)
-        && strip.channels <= usize::from(u16::MAX) / WIDE
-        && strip.width.saturating_sub(1) * strip.channels + count <= y.len()
-        && lines.iter().all(|line| line.is_empty() || line.len() >= source.width * channels);
-    if !fits {
-        return strip::row(source, strip, y);
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+    let [columns, channels] = all.strip.to;
+    if size_of::<T>() != 1 || !all.loops || y.len() < columns * channels {
+        return strip::portable(&all.strip, lines, y);
     }
     // SAFETY: just checked.
-    unsafe { run(&source, &strip, y) }
+    unsafe { run(&all.strip, lines, y) }
 }
 
 /// # Safety
-/// There are as many values, weights, sums, factors and outputs as source and strip say, of bytes, for 2x and three columns, factors above 0 and below 1/2.
+/// Values and outputs are bytes, there are as many outputs as the strip says, and its [loops](Strips::loops) hold.
 #[inline(always)]
-unsafe fn run<T: Element>(source: &Source<'_, T>, strip: &Strip<'_>, y: &mut [T]) {
-    let &Source { lines, width, channels: c, zero, w, columns: all, first, .. } = source;
-    let &Strip { count, totals, bias, multipliers, requant, .. } = strip;
-    let mut sums = MaybeUninit::<[[i32; PIXELS]; COLUMNS]>::uninit();
-    let mut kept = MaybeUninit::<[[i32; 3]; CHANNELS]>::uninit();
-    let mut scales = MaybeUninit::<[Scale; CHANNELS]>::uninit();
-    let (sums, kept, scales) = (sums.as_mut_ptr().cast(), kept.as_mut_ptr().cast(), scales.as_mut_ptr().cast());
-    let ready = Ready {
-        totals: totals.as_ptr(),
-        kept,
-        scales,
-        bias: if bias.is_empty() { &raw const super::depth::ZERO } else { bias.as_ptr() },
-        bias_step: if bias.is_empty() { 0 } else { size_of::<i32>() },
-        multipliers: multipliers.as_ptr(),
-        multiplier_step: if multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
-        zero,
-        count,
-    };
-    // SAFETY: the caller's; there is room for as many channels.
-    unsafe { begin(&ready) };
-
+unsafe fn run<'x, T: Element>(strip: &Strip<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+    let &Strip { width, channels: c, zero, rows, behind, to: [end, channels], w, ref requant, .. } = strip;
     let outside = [T::from_i32(zero); VALUES];
     let steps = [1, 2, 3].map(|p| if p < width { c } else { 0 });
-    let place = |line: &[T], from: usize| match line {
-        [] => Pixels { x: outside.as_ptr().cast(), steps: [0; PIXELS - 1] },
-        _ => Pixels { x: line.as_ptr().wrapping_add(from).cast(), steps },
-    };
     let (rest, whole) = (c % VALUES, c - c % VALUES);
     let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
-    let groups = groups.as_mut_ptr().cast::<Group>();
-    let mut groups_end = groups;
-    if whole > 0 {
-        let (mut before, mut two) = (core::ptr::null(), 1);
-        for line in lines {
-            small();
-            let pixels = place(line, 0);
-            // Rows of an upsample are the same ones.
-            if two == 0 && pixels.x == before {
-                two = 1;
-                // SAFETY: the last one has been written.
-                unsafe { (*groups_end.wrapping_sub(1)).two = 1 };
-                continue;
-            }
-            (before, two) = (pixels.x, 0);
-            let by = if pixels.steps[0] == 0 && line.is_empty() { 0 } else { VALUES };
+    let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; 2 * TAP_ROWS];
+    let mut patch = MaybeUninit::<[[i8; VALUES]; PIXELS]>::uninit();
+    let (groups, pieces) = (groups.as_mut_ptr().cast::<Group>(), pieces.as_mut_ptr().cast::<Piece>());
+    let patch = patch.as_mut_ptr().cast::<[i8; VALUES]>();
+    let (mut groups_end, mut pieces_end) = (groups, pieces);
+    let (mut before, mut two, mut at) = (core::ptr::null(), 1, 0);
+    for line in lines.take(rows) {
+        small();
+        let inside = line.len() >= width * c;
+        let x = if inside { line.as_ptr() } else { outside.as_ptr() }.cast::<i8>();
+        let ([by, after, one], steps) = if inside { ([VALUES, whole, 1], steps) } else { ([0; 3], [0; PIXELS - 1]) };
+        let mut pixels = Pixels { x, steps };
+        // Rows of an upsample are the same ones.
+        if whole > 0 && two == 0 && x == before {
+            two = 1;
+            // SAFETY: the last one has been written.
+            unsafe { (*groups_end.wrapping_sub(1)).two = 1 };
+        } else if whole > 0 {
+            (before, two) = (x, 0);
             // SAFETY: one for a tap row at most.
             unsafe { groups_end.write(Group { pixels, by, two }) };
             groups_end = groups_end.wrapping_add(1);
         }
-    }
-    // A row ends one piece, and a vector another.
-    let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; 2 * TAP_ROWS];
-    let mut patch = MaybeUninit::<[[i8; VALUES]; PIXELS]>::uninit();
-    let (pieces, patch) = (pieces.as_mut_ptr().cast::<Piece>(), patch.as_mut_ptr().cast::<[i8; VALUES]>());
-    let mut pieces_end = pieces;
-    if rest > 0 {
-        let (mut at, mut left) = (0, rest * lines.len());
-        for line in lines {
-            let mut i = 0;
-            while i < rest {
-                small();
-                let n = (rest - i).min(VALUES - at);
-                left -= n;
-                let (to, end) = (patch.cast::<i8>().wrapping_add(at), at + n);
-                let complete = left == 0 || end == VALUES;
-                let len = if complete { end } else { 0 };
-                // SAFETY: as many as rows and whole vectors at most.
-                unsafe { pieces_end.write(Piece { pixels: place(line, whole + i), to, n, len }) };
-                pieces_end = pieces_end.wrapping_add(1);
-                (i, at) = (i + n, end % VALUES);
+        // A row ends one piece, and a vector another.
+        pixels.x = x.wrapping_add(after);
+        let mut left = rest;
+        while left > 0 {
+            small();
+            let n = left.min(VALUES - at);
+            let to = patch.cast::<i8>().wrapping_add(at);
+            // SAFETY: as many as rows and whole vectors at most.
+            unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
+            pieces_end = pieces_end.wrapping_add(1);
+            pixels.x = pixels.x.wrapping_add(n * one);
+            (left, at) = (left - n, at + n);
+            if at == VALUES {
+                // SAFETY: just written.
+                unsafe { (*pieces_end.wrapping_sub(1)).len = VALUES };
+                at = 0;
             }
         }
     }
-    let n = 3 * count;
+    if at > 0 {
+        // SAFETY: it has been written.
+        unsafe { (*pieces_end.wrapping_sub(1)).len = at };
+    }
+
+    let mut sums = MaybeUninit::<[[i32; PIXELS]; COLUMNS]>::uninit();
+    let mut kept = MaybeUninit::<[[i32; 3]; CHANNELS]>::uninit();
+    let mut scales = MaybeUninit::<[Scale; CHANNELS]>::uninit();
+    let sums = sums.as_mut_ptr().cast::<[i32; PIXELS]>();
+    let (kept, scales) = (kept.as_mut_ptr().cast(), scales.as_mut_ptr().cast());
+    let all = strip.totals.len();
     let mut call = Columns {
         groups,
-        w: w.as_ptr().wrapping_add(first * VALUES),
+        w: w.as_ptr(),
         hop: all * VALUES,
         pixel: 0,
         pieces,
-        rest: w.as_ptr().wrapping_add(all * lines.len() * whole),
+        rest: w.as_ptr().wrapping_add(all * rows * whole),
         sums,
-        end: sums.wrapping_add(n & !1),
-        odd: n & 1,
+        end: sums,
+        odd: 0,
         all,
-        first,
+        first: 0,
         groups_end,
         pieces_end,
         blocks: c / VALUES,
         patch,
     };
-    let mut made = Outputs {
-        y: y.as_mut_ptr().cast(),
-        channels: strip.channels,
-        mask: 0,
-        sums,
+    let no_bias = strip.bias.is_empty();
+    let mut ready = Ready {
+        totals: strip.totals.as_ptr(),
         kept,
         scales,
-        count,
-        low: requant.low,
-        high: requant.high,
-        zero: requant.zero,
+        bias: if no_bias { &raw const super::depth::ZERO } else { strip.bias.as_ptr() },
+        bias_step: if no_bias { 0 } else { size_of::<i32>() },
+        multipliers: strip.multipliers.as_ptr(),
+        multiplier_step: if strip.multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
+        zero,
+        count: 0,
     };
-    let twice = requant.rounding == Rounding::TfliteDouble;
-    let (run, last) = if twice { (double as Run, last_double as Run) } else { (single as Run, last_single as Run) };
-    let first_y = made.y;
-    let pixels = PIXELS.min(width);
-    let (mut pixel, mut done) = (0, 0);
-    while done < strip.width {
-        let inside = pixel < width;
-        let from = if inside { pixel.min(width - pixels) } else { pixel };
-        let column = (2 * from) as isize - strip.behind as isize;
-        made.y = first_y.wrapping_offset(column * strip.channels as isize);
-        // Columns that are not written yet, and that these pixels complete.
-        let skip = (done as isize - column) as usize;
-        let ready = ((strip.width as isize - column) as usize).min(if inside { 2 * pixels } else { WIDE });
-        made.mask = ((1 << (2 * ready)) - 1) & (usize::MAX << (2 * skip));
-        done = (column + ready as isize) as usize;
-        pixel = from + if inside { pixels } else { PIXELS };
-        if inside {
-            call.pixel = from;
+    let Requant { rounding, zero: y_zero, low, high } = *requant;
+    let y = y.as_mut_ptr().cast::<i8>();
+    let mut made = Outputs { y, channels, mask: 0, sums, kept, scales, count: 0, low, high, zero: y_zero };
+    let twice = rounding == Rounding::TfliteDouble;
+    let run = |made: &Outputs| {
+        // SAFETY: the caller's: sums have been written, and columns of the mask exist.
+        unsafe { if twice { double(made) } else { single(made) } }
+    };
+    let mut first = 0;
+    while first < channels {
+        let count = strip.most.min(channels - first);
+        (ready.count, made.count) = (count, count);
+        // SAFETY: the caller's; there is room for as many channels.
+        unsafe { begin(&ready) };
+        (call.end, call.odd) = (sums.wrapping_add(3 * count & !1), count & 1);
+        call.pixel = 0;
+        // Columns before the first one are not written.
+        made.y = y.wrapping_add(first).wrapping_sub(behind * channels);
+        made.mask = ALL << (2 * behind);
+        while call.pixel + PIXELS <= width {
             // SAFETY: the caller's; rows have these pixels, or one place serves them all, and there are pieces of all that is left.
             unsafe { columns(&call) };
-        } else if (skip, ready) == (0, 1) {
-            // Behind the input there is mostly a single output, the one before twice its width.
-            // SAFETY: the caller's.
-            return unsafe { last(&made) };
-        } else {
-            for (i, total) in totals.iter().take(n).enumerate() {
-                // SAFETY: there is room.
-                unsafe { sums.add(i).write([zero.wrapping_mul(*total); PIXELS]) };
-            }
+            run(&made);
+            (call.pixel, made.mask) = (call.pixel + PIXELS, ALL);
+            made.y = made.y.wrapping_add(WIDE * channels);
         }
-        // SAFETY: the caller's: sums have been written, and columns of the mask exist.
-        unsafe { run(&made) };
+        if call.pixel < width {
+            let pixels = PIXELS.min(width);
+            let over = call.pixel + pixels - width;
+            call.pixel -= over;
+            made.mask = (made.mask << (4 * over)) & ((1 << (4 * pixels)) - 1);
+            made.y = made.y.wrapping_sub(2 * over * channels);
+            // SAFETY: as before.
+            unsafe { columns(&call) };
+            run(&made);
+            made.y = made.y.wrapping_add(2 * pixels * channels);
+        }
+        // Behind the input there is mostly a single output, the one before twice its width.
+        let mut left = end + behind - 2 * width;
+        if left == 1 {
+            // SAFETY: the caller's.
+            unsafe { if twice { last_double(&made) } else { last_single(&made) } };
+            left = 0;
+        }
+        while left > 0 {
+            for i in 0..3 * count {
+                // SAFETY: there is room, and as many totals.
+                unsafe { sums.add(i).write([zero.wrapping_mul(*ready.totals.add(i)); PIXELS]) };
+            }
+            let now = left.min(WIDE);
+            made.mask = (1 << (2 * now)) - 1;
+            run(&made);
+            made.y = made.y.wrapping_add(WIDE * channels);
+            left -= now;
+        }
+        first += count;
+        call.w = call.w.wrapping_add(3 * count * VALUES);
+        call.first = 3 * first;
+        ready.totals = ready.totals.wrapping_add(3 * count);
+        ready.bias = ready.bias.wrapping_byte_add(count * ready.bias_step);
+        ready.multipliers = ready.multipliers.wrapping_byte_add(count * ready.multiplier_step);
     }
 }
-
-type Run = unsafe extern "C" fn(*const Outputs);
 
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
@@ -808,16 +807,13 @@ mod model {
 mod tests {
     use super::*;
     use crate::arch::testing::Random;
-    use crate::quant::Requant;
     use crate::{Activation, Quant};
 
     #[test]
     fn rows_are_those_of_the_portable_loop() {
         let mut random = Random(5);
         for case in 0..if cfg!(miri) { 24 } else { 1200 } {
-            let (all, pad, width) = (1 + random.below(CHANNELS), case % 3, 1 + random.below(14));
-            let count = 1 + random.below(all);
-            let first = random.below(all - count + 1);
+            let (count, pad, width) = (1 + random.below(CHANNELS + 9), case % 3, 1 + random.below(14));
             let channels = [1 + random.below(16), 16 + 16 * random.below(3), 1 + random.below(40)][case / 3 % 3];
             let numbers = |n: usize, random: &mut Random| -> Vec<i32> {
                 (0..n).map(|_| random.below(1 << 11) as i32 - (1 << 10)).collect()
@@ -840,41 +836,41 @@ mod tests {
                     _ => {}
                 }
             }
-            let w: Vec<i8> = (0..rows * 3 * all * channels).map(|_| random.element()).collect();
+            let w: Vec<i8> = (0..rows * 3 * count * channels).map(|_| random.element()).collect();
             let zero = random.below(256) as i32 - 128;
             let rounding = if case % 4 < 2 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
             let activation = if case % 5 == 0 { Activation::Relu } else { Activation::None };
             let to = Quant::new(1.0, random.below(256) as i32 - 128);
             let requant = Requant::new(rounding, to.zero, activation.range::<i8>(to));
             // Outputs up to some pixels behind the input.
-            let out = (2 * width + pad + random.below(9)).saturating_sub(2).max(1);
-            let pitch = count + random.below(9);
-            let pixels = (out - 1 + pad) / 2 + 1;
-            let columns = 3 * all;
-            let source = Source { lines: &lines, width, channels, zero, pixels, w: &w, columns, first: 3 * first };
-            // Σ w of each column: products with ones.
-            let mut ones = vec![[0; PIXELS]; 3 * count];
-            strip::products(&Source { lines: &vec![&[][..]; rows], zero: 1, ..source }, 0, &mut ones);
-            let totals: Vec<_> = ones.iter().map(|sums| sums[0]).collect();
-            let strip = Strip {
+            let out = (2 * width + random.below(9) - pad).max(1);
+            let mut strip = Strip {
+                width,
+                channels,
+                zero,
+                rows,
                 columns: 3,
                 factor: 2,
                 kept: 1,
                 behind: pad,
-                width: out,
-                channels: pitch,
-                count,
-                totals: &totals,
+                to: [out, count],
+                most: CHANNELS,
+                w: &w,
+                totals: &vec![0; 3 * count],
                 bias: &bias,
                 multipliers: &multipliers,
-                requant: &requant,
-                small: true,
+                requant,
             };
-            let [ours, theirs] = [row::<i8>, strip::row::<i8>].map(|row| {
-                let mut y = vec![77; (out - 1) * pitch + count];
-                row(source, strip, &mut y);
-                y
-            });
+            // Σ w of each column: products with ones.
+            let mut ones = vec![[0; PIXELS]; 3 * count];
+            strip::products::<i8>(&Strip { zero: 1, ..strip }, &vec![&[][..]; rows], [0; 2], &mut ones);
+            let totals: Vec<_> = ones.iter().map(|sums| sums[0]).collect();
+            strip.totals = &totals;
+            let all = Strips::new(strip);
+            assert!(all.loops);
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![77; out * count]);
+            row(&all, lines.iter().copied(), &mut ours);
+            strip::row(&all, lines.iter().copied(), &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
         }
     }
