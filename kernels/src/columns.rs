@@ -12,7 +12,7 @@
 
 use crate::arch::TAP_ROWS;
 use crate::arch::columns::row;
-use crate::arch::strip::{CHANNELS, COLUMNS, Strip, Strips, VALUES};
+use crate::arch::strip::{CHANNELS, COLUMNS, Lines, Strip, Strips, VALUES};
 use crate::phase::{Axis, Reciprocal};
 use crate::plan::{div, length, min, rem};
 use crate::reads::{Rows, Spec, described};
@@ -275,23 +275,35 @@ impl<T: Element> Layer<T> for Columns<'_, T> {
     }
 
     fn row(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
-        // Tap rows above the input, and then each row of it as often as the upsample repeats it.
         let above = self.top.saturating_sub(oy);
         let (next, phase) = self.by_r.div_rem((oy + above - self.top) as u64);
-        let (mut next, mut times, mut left) = (next as usize, self.by - phase as usize, 0);
-        let mut line: &[T] = &[];
-        let lines = (0..self.plan.kernel()[0]).map(|t| {
-            if t < above {
-                return &[][..];
-            }
-            if left == 0 {
-                line = if next < self.input.h { x.row(next) } else { &[] };
-                (next, left, times) = (next + 1, times, self.by);
-            }
-            left -= 1;
-            line
-        });
+        let (next, times) = (next as usize, self.by - phase as usize);
+        let lines = Taps { x, above, next, end: self.input.h, times, by: self.by };
         row(&self.strips, lines, y);
+    }
+}
+
+/// Tap rows above the input, and then each row of it as often as the upsample repeats it, the first one fewer times.
+#[derive(Clone, Copy)]
+struct Taps<'w, 'x, T> {
+    x: &'w Window<'x, T>,
+    above: usize,
+    next: usize,
+    end: usize,
+    times: usize,
+    by: usize,
+}
+
+impl<'x, T: Copy> Lines<'x, T> for Taps<'_, 'x, T> {
+    #[inline(always)]
+    fn next(&mut self) -> (&'x [T], usize) {
+        let (above, row, times) = (self.above, self.next, self.times);
+        if above > 0 {
+            self.above = 0;
+            return (&[], above);
+        }
+        (self.next, self.times) = (row + 1, self.by);
+        (if row < self.end { self.x.row(row) } else { &[] }, times)
     }
 }
 

@@ -41,6 +41,9 @@ pub(crate) struct Strip<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strips<'a> {
     pub(super) strip: Strip<'a>,
+    /// How far it is from each pixel of the first strip to the next one, or to itself if it is the last.
+    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+    pub(super) steps: [usize; PIXELS - 1],
     #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
     pub(super) loops: bool,
 }
@@ -65,7 +68,13 @@ impl<'a> Strips<'a> {
             loops = loops && multipliers[i].q() > 0 && multipliers[i].shift() < 0;
             i += 1;
         }
-        Strips { strip, loops }
+        let mut steps = [0; PIXELS - 1];
+        i = 0;
+        while i < steps.len() {
+            steps[i] = if i + 1 < width { channels } else { 0 };
+            i += 1;
+        }
+        Strips { strip, steps, loops }
     }
 }
 
@@ -196,20 +205,31 @@ fn outputs<T: Element>(
     keep(strip, sums, kept);
 }
 
-/// A row of outputs; tap rows outside are empty.
+/// Tap rows from the first one on.
+pub(crate) trait Lines<'x, T>: Copy {
+    /// The next one, empty where it lies outside, and how many are the same, at least one.
+    fn next(&mut self) -> (&'x [T], usize);
+}
+
+/// A row of outputs.
 #[cfg_attr(upconv_backend = "mve", allow(dead_code))]
 #[inline(always)]
-pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y: &mut [T]) {
     portable(&all.strip, lines, y);
 }
 
 /// A strip at a time, also of pixels behind the input, where `zero · totals` are the sums of columns.
 #[inline(never)]
-pub(super) fn portable<'x, T: Element>(strip: &Strip<'_>, rows: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+pub(super) fn portable<'x, T: Element>(strip: &Strip<'_>, mut rows: impl Lines<'x, T>, y: &mut [T]) {
     let &Strip { width, zero, columns, factor, kept, behind, to: [end, channels], totals, .. } = strip;
     let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
     let lines = cut_mut(&mut lines, 0, strip.rows);
-    lines.iter_mut().zip(rows).for_each(|(line, row)| *line = row);
+    let mut at = 0;
+    while at < lines.len() {
+        let (row, times) = rows.next();
+        lines.iter_mut().skip(at).take(times).for_each(|line| *line = row);
+        at += times;
+    }
     let (mut all_sums, mut all_kept) = ([[0; PIXELS]; COLUMNS], [0; COLUMNS]);
     let mut all_scales = [Scale { bias: 0, multiplier: Multiplier::ZERO }; CHANNELS];
     let mut first = 0;

@@ -14,7 +14,7 @@
 //!
 //! The last strip of a row lies over the one before, whose outputs it leaves alone; of fewer than four pixels the last one takes the other ones' places.
 
-use crate::arch::strip::{self, CHANNELS, COLUMNS, PIXELS, Scale, Strip, Strips, VALUES};
+use crate::arch::strip::{self, CHANNELS, COLUMNS, Lines, PIXELS, Scale, Strip, Strips, VALUES};
 use crate::arch::{TAP_ROWS, small};
 use crate::quant::{Multiplier, Requant};
 use crate::{Element, Rounding};
@@ -116,63 +116,66 @@ const ALL: usize = (1 << (2 * WIDE)) - 1;
 
 /// [`strip::row`]
 #[inline(always)]
-pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y: &mut [T]) {
     let [columns, channels] = all.strip.to;
     if size_of::<T>() != 1 || !all.loops || y.len() < columns * channels {
         return strip::portable(&all.strip, lines, y);
     }
     // SAFETY: just checked.
-    unsafe { run(&all.strip, lines, y) }
+    unsafe { run(all, lines, y) }
 }
 
 /// # Safety
 /// Values and outputs are bytes, there are as many outputs as the strip says, and its [loops](Strips::loops) hold.
 #[inline(always)]
-unsafe fn run<'x, T: Element>(strip: &Strip<'_>, lines: impl Iterator<Item = &'x [T]>, y: &mut [T]) {
+unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y: &mut [T]) {
+    let &Strips { ref strip, steps, .. } = all;
     let &Strip { width, channels: c, zero, rows, behind, to: [end, channels], w, ref requant, .. } = strip;
-    let outside = [T::from_i32(zero); VALUES];
-    let steps = [1, 2, 3].map(|p| if p < width { c } else { 0 });
     let (rest, whole) = (c % VALUES, c - c % VALUES);
+    let mut outside = MaybeUninit::uninit();
     let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
     let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; 2 * TAP_ROWS];
     let mut patch = MaybeUninit::<[[i8; VALUES]; PIXELS]>::uninit();
     let (groups, pieces) = (groups.as_mut_ptr().cast::<Group>(), pieces.as_mut_ptr().cast::<Piece>());
     let patch = patch.as_mut_ptr().cast::<[i8; VALUES]>();
-    let (mut groups_end, mut pieces_end) = (groups, pieces);
-    let (mut before, mut two, mut at) = (core::ptr::null(), 1, 0);
-    for line in lines.take(rows) {
-        small();
-        let inside = line.len() >= width * c;
-        let x = if inside { line.as_ptr() } else { outside.as_ptr() }.cast::<i8>();
-        let ([by, after, one], steps) = if inside { ([VALUES, whole, 1], steps) } else { ([0; 3], [0; PIXELS - 1]) };
-        let mut pixels = Pixels { x, steps };
-        // Rows of an upsample are the same ones.
-        if whole > 0 && two == 0 && x == before {
-            two = 1;
-            // SAFETY: the last one has been written.
-            unsafe { (*groups_end.wrapping_sub(1)).two = 1 };
-        } else if whole > 0 {
-            (before, two) = (x, 0);
+    let (mut groups_end, mut pieces_end, mut at, mut left) = (groups, pieces, 0, rows);
+    while left > 0 {
+        let (line, times) = lines.next();
+        let times = times.min(left);
+        left -= times;
+        let (mut pixels, mut by, mut from, mut on) = (Pixels { x: line.as_ptr().cast(), steps }, VALUES, whole, 1);
+        if line.len() < width * c {
+            (pixels, by, from, on) = (Pixels { x: fill(&mut outside, zero), steps: [0; PIXELS - 1] }, 0, 0, 0);
+        }
+        let mut more = if whole > 0 { times } else { 0 };
+        while more > 0 {
+            small();
+            let two = usize::from(more > 1);
+            more -= 1 + two;
             // SAFETY: one for a tap row at most.
             unsafe { groups_end.write(Group { pixels, by, two }) };
             groups_end = groups_end.wrapping_add(1);
         }
         // A row ends one piece, and a vector another.
-        pixels.x = x.wrapping_add(after);
-        let mut left = rest;
-        while left > 0 {
-            small();
-            let n = left.min(VALUES - at);
-            let to = patch.cast::<i8>().wrapping_add(at);
-            // SAFETY: as many as rows and whole vectors at most.
-            unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
-            pieces_end = pieces_end.wrapping_add(1);
-            pixels.x = pixels.x.wrapping_add(n * one);
-            (left, at) = (left - n, at + n);
-            if at == VALUES {
-                // SAFETY: just written.
-                unsafe { (*pieces_end.wrapping_sub(1)).len = VALUES };
-                at = 0;
+        let x = pixels.x.wrapping_add(from);
+        let mut more = if rest > 0 { times } else { 0 };
+        while more > 0 {
+            more -= 1;
+            let mut i = 0;
+            while i < rest {
+                small();
+                let n = (rest - i).min(VALUES - at);
+                let (to, pixels) =
+                    (patch.cast::<i8>().wrapping_add(at), Pixels { x: x.wrapping_add(on * i), ..pixels });
+                // SAFETY: as many as rows and whole vectors at most.
+                unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
+                pieces_end = pieces_end.wrapping_add(1);
+                (i, at) = (i + n, at + n);
+                if at == VALUES {
+                    // SAFETY: just written.
+                    unsafe { (*pieces_end.wrapping_sub(1)).len = VALUES };
+                    at = 0;
+                }
             }
         }
     }
@@ -220,10 +223,7 @@ unsafe fn run<'x, T: Element>(strip: &Strip<'_>, lines: impl Iterator<Item = &'x
     let y = y.as_mut_ptr().cast::<i8>();
     let mut made = Outputs { y, channels, mask: 0, sums, kept, scales, count: 0, low, high, zero: y_zero };
     let twice = rounding == Rounding::TfliteDouble;
-    let run = |made: &Outputs| {
-        // SAFETY: the caller's: sums have been written, and columns of the mask exist.
-        unsafe { if twice { double(made) } else { single(made) } }
-    };
+    let run = if twice { double as Run } else { single as Run };
     let mut first = 0;
     while first < channels {
         let count = strip.most.min(channels - first);
@@ -238,38 +238,22 @@ unsafe fn run<'x, T: Element>(strip: &Strip<'_>, lines: impl Iterator<Item = &'x
         while call.pixel + PIXELS <= width {
             // SAFETY: the caller's; rows have these pixels, or one place serves them all, and there are pieces of all that is left.
             unsafe { columns(&call) };
-            run(&made);
+            // SAFETY: sums have been written, and columns of the mask exist.
+            unsafe { run(&made) };
             (call.pixel, made.mask) = (call.pixel + PIXELS, ALL);
             made.y = made.y.wrapping_add(WIDE * channels);
         }
         if call.pixel < width {
-            let pixels = PIXELS.min(width);
-            let over = call.pixel + pixels - width;
-            call.pixel -= over;
-            made.mask = (made.mask << (4 * over)) & ((1 << (4 * pixels)) - 1);
-            made.y = made.y.wrapping_sub(2 * over * channels);
-            // SAFETY: as before.
-            unsafe { columns(&call) };
-            run(&made);
-            made.y = made.y.wrapping_add(2 * pixels * channels);
+            // SAFETY: the caller's.
+            unsafe { over(&mut call, &mut made, width, run) };
         }
         // Behind the input there is mostly a single output, the one before twice its width.
-        let mut left = end + behind - 2 * width;
-        if left == 1 {
+        match end + behind - 2 * width {
+            0 => {}
             // SAFETY: the caller's.
-            unsafe { if twice { last_double(&made) } else { last_single(&made) } };
-            left = 0;
-        }
-        while left > 0 {
-            for i in 0..3 * count {
-                // SAFETY: there is room, and as many totals.
-                unsafe { sums.add(i).write([zero.wrapping_mul(*ready.totals.add(i)); PIXELS]) };
-            }
-            let now = left.min(WIDE);
-            made.mask = (1 << (2 * now)) - 1;
-            run(&made);
-            made.y = made.y.wrapping_add(WIDE * channels);
-            left -= now;
+            1 => unsafe { if twice { last_double(&made) } else { last_single(&made) } },
+            // SAFETY: the caller's.
+            left => unsafe { outer(sums, &mut made, left, (ready.totals, zero), run) },
         }
         first += count;
         call.w = call.w.wrapping_add(3 * count * VALUES);
@@ -277,6 +261,60 @@ unsafe fn run<'x, T: Element>(strip: &Strip<'_>, lines: impl Iterator<Item = &'x
         ready.totals = ready.totals.wrapping_add(3 * count);
         ready.bias = ready.bias.wrapping_byte_add(count * ready.bias_step);
         ready.multipliers = ready.multipliers.wrapping_byte_add(count * ready.multiplier_step);
+    }
+}
+
+type Run = unsafe extern "C" fn(*const Outputs);
+
+/// Values outside.
+#[cold]
+#[inline(never)]
+fn fill(outside: &mut MaybeUninit<[i8; VALUES]>, zero: i32) -> *const i8 {
+    outside.write([zero as i8; VALUES]).as_ptr()
+}
+
+/// The pixels of a row that are no strip of their own.
+///
+/// # Safety
+/// That of both calls.
+#[inline(never)]
+unsafe fn over(call: &mut Columns, made: &mut Outputs, width: usize, run: Run) {
+    let pixels = PIXELS.min(width);
+    let over = call.pixel + pixels - width;
+    call.pixel -= over;
+    made.mask = (made.mask << (4 * over)) & ((1 << (4 * pixels)) - 1);
+    made.y = made.y.wrapping_sub(2 * over * made.channels);
+    // SAFETY: the caller's; rows have these pixels.
+    unsafe { columns(call) };
+    // SAFETY: the caller's; outputs that are there already are not written.
+    unsafe { run(made) };
+    made.y = made.y.wrapping_add(2 * pixels * made.channels);
+}
+
+/// So many outputs of pixels behind the input, where sums are totals by zero.
+///
+/// # Safety
+/// That of the call; there are as many totals.
+#[inline(never)]
+unsafe fn outer(
+    sums: *mut [i32; PIXELS],
+    made: &mut Outputs,
+    mut left: usize,
+    (totals, zero): (*const i32, i32),
+    run: Run,
+) {
+    for i in 0..3 * made.count {
+        small();
+        // SAFETY: there is room, and as many totals.
+        unsafe { sums.add(i).write([zero.wrapping_mul(*totals.add(i)); PIXELS]) };
+    }
+    while left > 0 {
+        let now = left.min(WIDE);
+        made.mask = (1 << (2 * now)) - 1;
+        // SAFETY: the caller's.
+        unsafe { run(made) };
+        made.y = made.y.wrapping_add(WIDE * made.channels);
+        left -= now;
     }
 }
 
@@ -809,6 +847,18 @@ mod tests {
     use crate::arch::testing::Random;
     use crate::{Activation, Quant};
 
+    #[derive(Clone, Copy)]
+    struct Rows<'r, 'x>(&'r [&'x [i8]]);
+
+    impl<'x> Lines<'x, i8> for Rows<'_, 'x> {
+        fn next(&mut self) -> (&'x [i8], usize) {
+            let times = self.0.iter().take_while(|line| line.as_ptr() == self.0[0].as_ptr()).count();
+            let line = self.0[0];
+            self.0 = &self.0[times..];
+            (line, times)
+        }
+    }
+
     #[test]
     fn rows_are_those_of_the_portable_loop() {
         let mut random = Random(5);
@@ -869,8 +919,8 @@ mod tests {
             let all = Strips::new(strip);
             assert!(all.loops);
             let [mut ours, mut theirs] = [(); 2].map(|()| vec![77; out * count]);
-            row(&all, lines.iter().copied(), &mut ours);
-            strip::row(&all, lines.iter().copied(), &mut theirs);
+            row(&all, Rows(&lines), &mut ours);
+            strip::row(&all, Rows(&lines), &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
         }
     }
