@@ -58,6 +58,7 @@ impl<'a> Strips<'a> {
             && columns + behind >= 2 * width
             && strip.most > 0
             && strip.most <= CHANNELS
+            && outputs > 0
             && outputs <= u16::MAX as usize / (2 * PIXELS)
             && totals.len() == 3 * outputs
             && strip.w.len() == totals.len() * rows * channels

@@ -129,7 +129,7 @@ pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y:
 /// Values and outputs are bytes, there are as many outputs as the strip says, and its [loops](Strips::loops) hold.
 #[inline(always)]
 unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y: &mut [T]) {
-    let &Strips { ref strip, steps, .. } = all;
+    let strip = &all.strip;
     let &Strip { width, channels: c, zero, rows, behind, to: [end, channels], w, ref requant, .. } = strip;
     let (rest, whole) = (c % VALUES, c - c % VALUES);
     let mut outside = MaybeUninit::uninit();
@@ -143,21 +143,24 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
         let (line, times) = lines.next();
         let times = times.min(left);
         left -= times;
-        let (mut pixels, mut by, mut from, mut on) = (Pixels { x: line.as_ptr().cast(), steps }, VALUES, whole, 1);
+        let (mut x, mut by, mut from, mut on) = (line.as_ptr().cast::<i8>(), VALUES, whole, 1);
+        let [mut one, mut two, mut three] = all.steps;
         if line.len() < width * c {
-            (pixels, by, from, on) = (Pixels { x: fill(&mut outside, zero), steps: [0; PIXELS - 1] }, 0, 0, 0);
+            (x, by, from, on) = (fill(&mut outside, zero), 0, 0, 0);
+            [one, two, three] = [0; PIXELS - 1];
         }
+        let pixels = |x| Pixels { x, steps: [one, two, three] };
         let mut more = if whole > 0 { times } else { 0 };
         while more > 0 {
             small();
             let two = usize::from(more > 1);
             more -= 1 + two;
             // SAFETY: one for a tap row at most.
-            unsafe { groups_end.write(Group { pixels, by, two }) };
+            unsafe { groups_end.write(Group { pixels: pixels(x), by, two }) };
             groups_end = groups_end.wrapping_add(1);
         }
         // A row ends one piece, and a vector another.
-        let x = pixels.x.wrapping_add(from);
+        let x = x.wrapping_add(from);
         let mut more = if rest > 0 { times } else { 0 };
         while more > 0 {
             more -= 1;
@@ -165,8 +168,7 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
             while i < rest {
                 small();
                 let n = (rest - i).min(VALUES - at);
-                let (to, pixels) =
-                    (patch.cast::<i8>().wrapping_add(at), Pixels { x: x.wrapping_add(on * i), ..pixels });
+                let (to, pixels) = (patch.cast::<i8>().wrapping_add(at), pixels(x.wrapping_add(on * i)));
                 // SAFETY: as many as rows and whole vectors at most.
                 unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
                 pieces_end = pieces_end.wrapping_add(1);
@@ -225,12 +227,12 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
     let twice = rounding == Rounding::TfliteDouble;
     let run = if twice { double as Run } else { single as Run };
     let mut first = 0;
-    while first < channels {
+    loop {
         let count = strip.most.min(channels - first);
         (ready.count, made.count) = (count, count);
         // SAFETY: the caller's; there is room for as many channels.
         unsafe { begin(&ready) };
-        (call.end, call.odd) = (sums.wrapping_add(3 * count & !1), count & 1);
+        (call.end, call.odd) = (sums.wrapping_add((3 * count) & !1), count & 1);
         call.pixel = 0;
         // Columns before the first one are not written.
         made.y = y.wrapping_add(first).wrapping_sub(behind * channels);
@@ -256,6 +258,9 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
             left => unsafe { outer(sums, &mut made, left, (ready.totals, zero), run) },
         }
         first += count;
+        if first >= channels {
+            return;
+        }
         call.w = call.w.wrapping_add(3 * count * VALUES);
         call.first = 3 * first;
         ready.totals = ready.totals.wrapping_add(3 * count);
