@@ -36,7 +36,6 @@ mod mve;
 mod pieces;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
-#[allow(unsafe_code)]
 pub(crate) mod strip;
 // What differs between the cores of `quad`: a host has Cortex-M4's, unless it is told another one.
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]

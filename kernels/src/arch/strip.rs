@@ -1,9 +1,9 @@
 //! Strips of four neighbouring pixels and all columns of a kernel, for [`Columns`](crate::Columns).
 
+use super::TAP_ROWS;
 use crate::Element;
 use crate::quant::{Multiplier, Requant};
 use crate::rows::{cut, cut_mut};
-use core::mem::MaybeUninit;
 
 /// Pixels of a strip.
 pub(crate) const PIXELS: usize = 4;
@@ -13,121 +13,101 @@ pub(crate) const VALUES: usize = 16;
 pub(crate) const COLUMNS: usize = 96;
 pub(crate) const CHANNELS: usize = 32;
 
-/// The sums of a strip, what is kept of those before, and how outputs are made of them; not initialised beyond what is [taken](Self::take).
-pub(crate) struct Room {
-    sums: [MaybeUninit<[i32; PIXELS]>; COLUMNS],
-    kept: [MaybeUninit<i32>; COLUMNS],
-    scales: [MaybeUninit<Scale>; CHANNELS],
-}
-
-impl Room {
-    #[inline(always)]
-    pub(crate) fn new() -> Self {
-        let (sums, kept) = ([const { MaybeUninit::uninit() }; COLUMNS], [const { MaybeUninit::uninit() }; COLUMNS]);
-        Room { sums, kept, scales: [const { MaybeUninit::uninit() }; CHANNELS] }
-    }
-
-    /// Room for so many of each, no more than there are; zeros.
-    #[inline(always)]
-    pub(crate) fn take(
-        &mut self,
-        [sums, kept, scales]: [usize; 3],
-    ) -> (&mut [[i32; PIXELS]], &mut [i32], &mut [Scale]) {
-        /// # Safety
-        /// Zeros are a value of V.
-        #[inline(always)]
-        unsafe fn zeros<V>(all: &mut [MaybeUninit<V>], n: usize) -> &mut [V] {
-            let all = cut_mut(all, 0, n);
-            // SAFETY: they lie there.
-            unsafe { super::columns::clear(all.as_mut_ptr().cast(), size_of_val(all)) };
-            // SAFETY: all bytes are 0.
-            unsafe { core::slice::from_raw_parts_mut(all.as_mut_ptr().cast(), all.len()) }
-        }
-        // SAFETY: they are numbers.
-        unsafe { (zeros(&mut self.sums, sums), zeros(&mut self.kept, kept), zeros(&mut self.scales, scales)) }
-    }
-}
-
-/// Makes n bytes 0.
-///
-/// # Safety
-/// They can be written.
-#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
-pub(crate) unsafe fn clear(to: *mut u8, n: usize) {
-    // SAFETY: the caller's.
-    unsafe { to.write_bytes(0, n) }
-}
-
-/// What channels' outputs begin with, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`; there may be no bias, and one multiplier for all.
-#[inline(never)]
-pub(crate) fn ready(
-    [columns, kept_each]: [usize; 2],
-    zero: i32,
-    (mut totals, bias, multipliers): (&[i32], &[i32], &[Multiplier]),
-    mut kept: &mut [i32],
-    scales: &mut [Scale],
-) {
-    for (o, scale) in scales.iter_mut().enumerate() {
-        let (these, next) = totals.split_at_checked(columns).unwrap_or_default();
-        scale.bias = bias.get(o).copied().unwrap_or_default();
-        for total in these {
-            let outside = zero.wrapping_mul(*total);
-            scale.bias = scale.bias.wrapping_sub(outside);
-            let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(kept_each).unwrap_or_default();
-            these.fill(outside);
-            kept = next;
-        }
-        let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
-        scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
-        totals = next;
-    }
-}
-
-/// What a strip reads.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a, T> {
-    /// Tap rows, empty where they lie outside, of so many pixels of so many channels; all values outside are `zero`.
-    pub(crate) lines: &'a [&'a [T]],
+/// What rows are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strip<'a> {
+    /// Pixels of an input row, their channels, the value outside, and tap rows.
     pub(crate) width: usize,
     pub(crate) channels: usize,
     pub(crate) zero: i32,
-    /// The strip's first pixel, and pixels that are asked for, also behind the input.
-    pub(crate) pixel: usize,
-    pub(crate) pixels: usize,
-    /// Packed weights of so many columns, and the first of those that are asked for.
-    pub(crate) w: &'a [i8],
+    pub(crate) rows: usize,
+    /// Columns of the kernel, outputs to each pixel, earlier pixels whose sums are kept, and output columns that the last tap's pixel is behind.
     pub(crate) columns: usize,
-    pub(crate) first: usize,
+    pub(crate) factor: usize,
+    pub(crate) kept: usize,
+    pub(crate) behind: usize,
+    /// Columns and channels of the output, and so many channels at a time.
+    pub(crate) to: [usize; 2],
+    pub(crate) most: usize,
+    /// Packed weights, each column's Σ w, biases or none, and a multiplier for each channel or all.
+    pub(crate) w: &'a [i8],
+    pub(crate) totals: &'a [i32],
+    pub(crate) bias: &'a [i32],
+    pub(crate) multipliers: &'a [Multiplier],
+    pub(crate) requant: Requant,
 }
 
-/// The vectors of a pixel, one of so many values for each of the strip's pixels.
-pub(crate) type Patch<T> = [[T; VALUES]; PIXELS];
+/// A strip, and whether the loops for 2x, three columns and factors above 0 and below 1/2 hold, with as many weights, sums and factors as it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strips<'a> {
+    pub(super) strip: Strip<'a>,
+    /// How far it is from each pixel of the first strip to the next one, or to itself if it is the last.
+    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+    pub(super) steps: [usize; PIXELS - 1],
+    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
+    pub(super) loops: bool,
+}
 
-impl<T: Element> Source<'_, T> {
-    /// Lays n values of a tap row from channel `from` on into the vectors from place `at` on.
-    #[inline(never)]
-    pub(crate) fn lay(&self, patch: &mut Patch<T>, at: usize, row: usize, from: usize, n: usize) {
-        let line = self.lines.get(row).copied().unwrap_or_default();
-        for (pixel, to) in (self.pixel..).zip(patch) {
-            let x = cut(line, pixel * self.channels + from, if pixel < self.width { n } else { 0 });
-            for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
-                super::small();
-                *to = x.get(i).copied().unwrap_or(T::from_i32(self.zero));
-            }
+impl<'a> Strips<'a> {
+    pub(crate) const fn new(strip: Strip<'a>) -> Self {
+        let Strip { width, channels, rows, behind, to: [columns, outputs], totals, multipliers, .. } = strip;
+        let mut loops = matches!((strip.columns, strip.factor, strip.kept, behind), (3, 2, 1, 0..=2))
+            && rows > 0
+            && rows <= TAP_ROWS
+            && width > 0
+            && columns + behind >= 2 * width
+            && strip.most > 0
+            && strip.most <= CHANNELS
+            && outputs > 0
+            && outputs <= u16::MAX as usize / (2 * PIXELS)
+            && totals.len() == 3 * outputs
+            && strip.w.len() == totals.len() * rows * channels
+            && (strip.bias.is_empty() || strip.bias.len() == outputs)
+            && (multipliers.len() == 1 || multipliers.len() == outputs);
+        let mut i = 0;
+        while i < multipliers.len() {
+            loops = loops && multipliers[i].q() > 0 && multipliers[i].shift() < 0;
+            i += 1;
         }
+        let mut steps = [0; PIXELS - 1];
+        i = 0;
+        while i < steps.len() {
+            steps[i] = if i + 1 < width { channels } else { 0 };
+            i += 1;
+        }
+        Strips { strip, steps, loops }
     }
 }
 
-/// The sums of a strip.
+/// The vectors of a strip, one of so many values for each of its pixels.
+type Patch<T> = [[T; VALUES]; PIXELS];
+
+/// The sums of a strip from a pixel and a column of weights on; tap rows outside are empty.
 #[inline(never)]
-pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIXELS]]) {
-    let &Source { lines, channels, mut w, columns, first, .. } = source;
+pub(super) fn products<T: Element>(
+    strip: &Strip<'_>,
+    lines: &[&[T]],
+    [pixel, first]: [usize; 2],
+    sums: &mut [[i32; PIXELS]],
+) {
+    let &Strip { width, channels, zero, mut w, totals, .. } = strip;
     sums.fill([0; PIXELS]);
     let rest = channels % VALUES;
     let whole = channels - rest;
     let mut patch = [[T::default(); VALUES]; PIXELS];
+    // n values of a tap row from a channel on, into the vectors from a place on.
+    let lay = |patch: &mut Patch<T>, at: usize, [row, from]: [usize; 2], n: usize| {
+        let line = lines.get(row).copied().unwrap_or_default();
+        for (pixel, to) in (pixel..).zip(patch) {
+            let x = cut(line, pixel * channels + from, if pixel < width { n } else { 0 });
+            for (i, to) in cut_mut(to, at, n).iter_mut().enumerate() {
+                super::small();
+                *to = x.get(i).copied().unwrap_or(T::from_i32(zero));
+            }
+        }
+    };
     let mut add = |patch: &Patch<T>, len: usize| {
-        let (these, next) = w.split_at_checked(columns * len).unwrap_or_default();
+        let (these, next) = w.split_at_checked(totals.len() * len).unwrap_or_default();
         w = next;
         for (c, sums) in (first..).zip(sums.iter_mut()) {
             for (sum, x) in sums.iter_mut().zip(patch) {
@@ -139,7 +119,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
     };
     for from in (0..whole / VALUES).map(|v| v * VALUES) {
         for row in 0..lines.len() {
-            source.lay(&mut patch, 0, row, from, VALUES);
+            lay(&mut patch, 0, [row, from], VALUES);
             add(&patch, VALUES);
         }
     }
@@ -149,7 +129,7 @@ pub(crate) fn products<T: Element>(source: &Source<'_, T>, sums: &mut [[i32; PIX
         let (len, mut at) = (left.min(VALUES), 0);
         while at < len {
             let n = (rest - i).min(len - at);
-            source.lay(&mut patch, at, row, whole + i, n);
+            lay(&mut patch, at, [row, whole + i], n);
             (at, i) = (at + n, i + n);
             if i == rest {
                 (row, i) = (row + 1, 0);
@@ -168,30 +148,37 @@ pub(crate) struct Scale {
     pub(crate) multiplier: Multiplier,
 }
 
-/// What a strip's outputs are made of, and where they go.
-#[derive(Clone, Copy)]
-pub(crate) struct Strip<'a> {
-    /// Columns of the kernel, outputs to each pixel, and earlier pixels whose sums are kept.
-    pub(crate) columns: usize,
-    pub(crate) factor: usize,
-    pub(crate) kept: usize,
-    /// The column and channels of the output where the first pixel's first output goes, which may not exist, and how many there are.
-    pub(crate) column: isize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-    pub(crate) scales: &'a [Scale],
-    pub(crate) requant: &'a Requant,
-    /// Whether all factors are above 0 and below 1/2.
-    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
-    pub(crate) small: bool,
+/// What channels' outputs begin with from this one on, `bias − zero · Σ total` of their columns, and the sums of columns outside, `zero · total`.
+fn ready(strip: &Strip<'_>, first: usize, mut kept: &mut [i32], scales: &mut [Scale]) {
+    let &Strip { columns, kept: each, zero, totals, bias, multipliers, .. } = strip;
+    for (o, scale) in (first..).zip(scales) {
+        scale.bias = bias.get(o).copied().unwrap_or_default();
+        for total in cut(totals, o * columns, columns) {
+            let outside = zero.wrapping_mul(*total);
+            scale.bias = scale.bias.wrapping_sub(outside);
+            let (these, next) = core::mem::take(&mut kept).split_at_mut_checked(each).unwrap_or_default();
+            these.fill(outside);
+            kept = next;
+        }
+        let multiplier = multipliers.get(if multipliers.len() == 1 { 0 } else { o });
+        scale.multiplier = multiplier.copied().unwrap_or(Multiplier::ZERO);
+    }
 }
 
-/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; y begins with the first channel.
+/// The outputs that the strip's pixels complete, `factor` each, of which those in the output are written; the first one goes to this column, which may not exist,
+/// and channel.
 ///
 /// Output i of pixel b adds up `S_t(b − ceil((columns − 1 − t − i) / factor))` of each column t that pixel b itself or an earlier one has.
 #[inline(never)]
-pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) {
-    let &Strip { columns, factor, kept: n, column, width, channels, scales, requant, .. } = strip;
+fn outputs<T: Element>(
+    strip: &Strip<'_>,
+    (column, first): (isize, usize),
+    scales: &[Scale],
+    sums: &[[i32; PIXELS]],
+    kept: &mut [i32],
+    y: &mut [T],
+) {
+    let &Strip { columns, factor, kept: n, to: [width, channels], requant, .. } = strip;
     for (o, scale) in scales.iter().enumerate() {
         for i in 0..factor {
             for p in 0..PIXELS {
@@ -209,7 +196,7 @@ pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kep
                     left -= 1;
                 }
                 if to < width
-                    && let Some(y) = y.get_mut(to * channels + o)
+                    && let Some(y) = y.get_mut(to * channels + first + o)
                 {
                     *y = requant.apply(sum, scale.multiplier);
                 }
@@ -219,32 +206,53 @@ pub(crate) fn outputs<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kep
     keep(strip, sums, kept);
 }
 
-/// All outputs of so many pixels, a strip at a time, those behind the input, too; `zero · totals` are the sums of columns there.
-#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
-pub(crate) fn row<T: Element>(
-    source: &mut Source<'_, T>,
-    strip: &mut Strip<'_>,
-    totals: &[i32],
-    sums: &mut [[i32; PIXELS]],
-    kept: &mut [i32],
-    y: &mut [T],
-) {
-    while source.pixel < source.pixels {
-        if source.pixel < source.width {
-            products(source, sums);
-        } else {
-            behind(source.zero, totals, sums);
-        }
-        outputs(strip, sums, kept, y);
-        source.pixel += PIXELS;
-        strip.column += (PIXELS * strip.factor) as isize;
-    }
+/// Tap rows from the first one on.
+pub(crate) trait Lines<'x, T>: Copy {
+    /// The next one, empty where it lies outside, and how many are the same, at least one.
+    fn next(&mut self) -> (&'x [T], usize);
 }
 
-/// The sums of pixels behind the input.
+/// A row of outputs.
+#[cfg_attr(upconv_backend = "mve", allow(dead_code))]
+#[inline(always)]
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y: &mut [T]) {
+    portable(&all.strip, lines, y);
+}
+
+/// A strip at a time, also of pixels behind the input, where `zero · totals` are the sums of columns.
 #[inline(never)]
-pub(crate) fn behind(zero: i32, totals: &[i32], sums: &mut [[i32; PIXELS]]) {
-    sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
+pub(super) fn portable<'x, T: Element>(strip: &Strip<'_>, mut rows: impl Lines<'x, T>, y: &mut [T]) {
+    let &Strip { width, zero, columns, factor, kept, behind, to: [end, channels], totals, .. } = strip;
+    let mut lines: [&[T]; TAP_ROWS] = [&[]; TAP_ROWS];
+    let lines = cut_mut(&mut lines, 0, strip.rows);
+    let mut at = 0;
+    while at < lines.len() {
+        let (row, times) = rows.next();
+        lines.iter_mut().skip(at).take(times).for_each(|line| *line = row);
+        at += times;
+    }
+    let (mut all_sums, mut all_kept) = ([[0; PIXELS]; COLUMNS], [0; COLUMNS]);
+    let mut all_scales = [Scale { bias: 0, multiplier: Multiplier::ZERO }; CHANNELS];
+    let mut first = 0;
+    while first < channels {
+        let count = strip.most.min(channels - first);
+        let (sums, scales) = (cut_mut(&mut all_sums, 0, count * columns), cut_mut(&mut all_scales, 0, count));
+        let kept = cut_mut(&mut all_kept, 0, count * columns * kept);
+        ready(strip, first, kept, scales);
+        let (mut pixel, mut column) = (0, -(behind as isize));
+        while column < end as isize {
+            if pixel < width {
+                products(strip, lines, [pixel, first * columns], sums);
+            } else {
+                let totals = cut(totals, first * columns, count * columns);
+                sums.iter_mut().zip(totals).for_each(|(sums, total)| *sums = [zero.wrapping_mul(*total); PIXELS]);
+            }
+            outputs(strip, (column, first), scales, sums, kept, y);
+            pixel += PIXELS;
+            column += (PIXELS * factor) as isize;
+        }
+        first += count;
+    }
 }
 
 /// The sums of the last pixels are the earlier ones of the next strip.

@@ -9,222 +9,76 @@
 //! ```
 //!
 //! 24 instructions with the loop for 256 products where two tap rows read one input row, 14 for 128 else. The outputs of a strip of 2x and three columns are
-//! those of two vectors, `S_0(b−1) + S_2(b)` and with it `S_1(b−1)` or `S_1(b)`, scaled by the formulas of the other loops.
+//! those of two vectors, `S_0(b−1) + S_2(b)` and with it `S_1(b−1)` or `S_1(b)`, scaled by the formulas of the other loops. What the loops are called with is
+//! written once a row.
+//!
+//! The last strip of a row lies over the one before, whose outputs it leaves alone; of fewer than four pixels the last one takes the other ones' places.
 
-use crate::arch::strip::{self, CHANNELS, PIXELS, Patch, Scale, Source, Strip, VALUES};
+use crate::arch::strip::{self, CHANNELS, COLUMNS, Lines, PIXELS, Scale, Strip, Strips, VALUES};
 use crate::arch::{TAP_ROWS, small};
-use crate::quant::Multiplier;
+use crate::quant::{Multiplier, Requant};
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
 
 #[cfg(target_arch = "arm")]
-pub(crate) use asm::clear;
-#[cfg(target_arch = "arm")]
-use asm::{begin, collect, columns, double, last_double, last_single, single};
+use asm::{begin, columns, double, last_double, last_single, single};
 #[cfg(not(target_arch = "arm"))]
-use model::{begin, collect, columns, double, last_double, last_single, single};
-#[cfg(not(target_arch = "arm"))]
-#[allow(unused_imports)] // where another backend is chosen
-pub(crate) use strip::clear;
+use model::{begin, columns, double, last_double, last_single, single};
 
-/// Where the four pixels of a tap row lie, how far it is to the next sixteen values, and whether the next tap row reads them, too.
+/// Values of pixel 0, and how far it is from each of a strip's pixels to the next one.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Pixels {
+    x: *const i8,
+    steps: [usize; PIXELS - 1],
+}
+
+/// Where a tap row lies, how far it is to the next sixteen values, and whether the next tap row reads them, too: 0 or 1.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Group {
-    x: *const i8,
-    step: usize,
+    pixels: Pixels,
     by: usize,
     two: usize,
 }
 
-/// Columns of a strip; the loop changes it.
+/// Values of a tap row, how many, where the first pixel's go, and the length of the vectors that they complete, or 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Piece {
+    pixels: Pixels,
+    to: *mut i8,
+    n: usize,
+    len: usize,
+}
+
+/// Columns of a strip.
 #[repr(C)]
 struct Columns {
+    /// Tap rows, the weights of the first one, and bytes to those of the next one.
+    groups: *const Group,
+    w: *const i8,
+    hop: usize,
+    /// The strip's first pixel, no more than four from the end where there are four.
+    pixel: usize,
+    /// What is left of all tap rows' channels, and its weights from the very first column on.
+    pieces: *const Piece,
+    rest: *const i8,
     sums: *mut [i32; PIXELS],
     /// Behind those of the last pair of columns, and whether there is one more.
     end: *mut [i32; PIXELS],
     odd: usize,
-    /// Weights of the first tap row, and bytes to those of the next one.
-    w: *const i8,
-    hop: usize,
-    /// The next group, the first, and behind the last.
-    group: *mut Group,
-    first: *mut Group,
-    last: *mut Group,
-    /// How often they go on.
+    /// All columns that there are weights for, and the first of these.
+    all: usize,
+    first: usize,
+    groups_end: *const Group,
+    pieces_end: *const Piece,
+    /// How often sixteen values of the groups follow each other.
     blocks: usize,
-    /// Values of a vector.
-    len: usize,
-    fresh: usize,
+    patch: *mut [i8; VALUES],
 }
 
-/// What all strips of a row share: tap rows that have been checked, and groups of them that begin at pixel 0.
-struct Taps<'a, 's, T> {
-    source: &'a Source<'s, T>,
-    groups: [MaybeUninit<Group>; TAP_ROWS],
-    n: usize,
-    /// What is left of their channels, laid side by side.
-    pieces: [MaybeUninit<Piece>; 2 * TAP_ROWS],
-    outside: &'a [T; VALUES],
-}
-
-/// Values of a tap row from pixel 0 on, how far it is to the next pixel's, and where in a vector they lie.
-#[derive(Clone, Copy)]
-struct Piece {
-    x: *const i8,
-    step: usize,
-    at: usize,
-    n: usize,
-}
-
-impl<'a, 's, T: Element> Taps<'a, 's, T> {
-    /// To be [found](Self::find).
-    #[inline(always)]
-    fn new(source: &'a Source<'s, T>, outside: &'a [T; VALUES]) -> Self {
-        let (groups, pieces) =
-            ([const { MaybeUninit::uninit() }; TAP_ROWS], [const { MaybeUninit::uninit() }; 2 * TAP_ROWS]);
-        Taps { source, groups, n: 0, pieces, outside }
-    }
-
-    /// Finds them; false where the loop does not hold.
-    #[inline(always)]
-    fn find(&mut self, count: usize) -> bool {
-        let &mut Taps { source, outside, .. } = self;
-        let &Source { lines, width, channels: c, w, columns: all, first, .. } = source;
-        let rows = lines.len();
-        let mut fits = size_of::<T>() == 1
-            && (1..=TAP_ROWS).contains(&rows)
-            && count > 0
-            && first + count <= all
-            && all * rows * c <= w.len();
-        let mut row = 0;
-        while let Some(line) = lines.get(row) {
-            small();
-            fits = fits && (line.is_empty() || line.len() >= width * c);
-            let (x, step) = Self::place(source, outside, row, 0);
-            row += 1;
-            // Rows of an upsample are the same ones.
-            let two = row < rows && Self::place(source, outside, row, 0).0 == x;
-            row += usize::from(two);
-            if let Some(group) = self.groups.get_mut(self.n) {
-                group.write(Group { x, step, by: if step == 0 { 0 } else { VALUES }, two: two.into() });
-            }
-            self.n += 1;
-        }
-        // A row ends one piece, and a vector another.
-        let (rest, whole) = (c % VALUES, c - c % VALUES);
-        let (mut row, mut i, mut at) = (0, 0, 0);
-        for piece in &mut self.pieces {
-            small();
-            if row == rows || rest == 0 {
-                break;
-            }
-            let n = (rest - i).min(VALUES - at);
-            let (x, step) = Self::place(source, outside, row, whole + i);
-            piece.write(Piece { x, step, at, n });
-            (i, at) = (i + n, (at + n) % VALUES);
-            if i == rest {
-                (row, i) = (row + 1, 0);
-            }
-        }
-        fits
-    }
-
-    /// Where a tap row's channels from this one of pixel 0 on lie, and how far it is to the next pixel's.
-    #[inline(always)]
-    fn place(source: &Source<'_, T>, outside: &[T; VALUES], row: usize, from: usize) -> (*const i8, usize) {
-        match source.lines.get(row) {
-            Some(line) if !line.is_empty() => (line.as_ptr().wrapping_add(from).cast(), source.channels),
-            _ => (outside.as_ptr().cast(), 0),
-        }
-    }
-}
-
-/// [`strip::products`]
-#[inline(always)]
-fn products<T: Element>(taps: &Taps<'_, '_, T>, pixel: usize, sums: &mut [[i32; PIXELS]]) {
-    let &Source { lines, width, channels: c, w, columns: all, first, .. } = taps.source;
-    let (count, rows) = (sums.len(), lines.len());
-    let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
-    let start = groups.as_mut_ptr().cast::<Group>();
-    let (rest, whole) = (c % VALUES, c - c % VALUES);
-    let to = sums.as_mut_ptr();
-    let mut call = Columns {
-        sums: to,
-        end: to.wrapping_add(count & !1),
-        odd: count & 1,
-        w: w.as_ptr().wrapping_add(first * VALUES),
-        hop: all * VALUES,
-        group: start,
-        first: start,
-        last: start,
-        blocks: c / VALUES,
-        len: VALUES,
-        fresh: 1,
-    };
-    // The last four pixels, where the strip has fewer; those behind them are outside.
-    let from = pixel.min(width.saturating_sub(PIXELS));
-    let behind = pixel - from;
-    let mut patch = MaybeUninit::<[Patch<T>; 2]>::uninit();
-    let patch = patch.as_mut_ptr().cast::<i8>();
-    let outside = taps.outside.as_ptr().cast::<i8>();
-    let one = Group { x: patch.wrapping_add(behind * VALUES), step: VALUES, by: 0, two: 0 };
-    // SAFETY: `find` has checked: rows have these pixels, or one place serves them all; there are weights of all columns, and pieces of all that is left.
-    unsafe {
-        let lay = |at: usize, x: *const i8, step: usize, n: usize| {
-            let to = patch.wrapping_add(at);
-            if width >= PIXELS {
-                return collect(to, x.wrapping_add(from * step), step, n);
-            }
-            // One by one, each over what the one before it has left.
-            (0..width).for_each(|p| collect(to.wrapping_add(p * VALUES), x.wrapping_add(p * step), 0, n));
-            collect(to.wrapping_add(width * VALUES), outside, 0, n);
-        };
-        if behind > 0 {
-            collect(patch.wrapping_add(PIXELS * VALUES), outside, 0, VALUES);
-        }
-        if behind == 0 && width >= PIXELS && whole > 0 {
-            for group in taps.groups.iter().take(taps.n) {
-                small();
-                let group = group.assume_init();
-                call.last.write(Group { x: group.x.wrapping_add(pixel * group.step), ..group });
-                call.last = call.last.add(1);
-            }
-            columns(&mut call);
-        } else {
-            call.last = start.add(1);
-            for (v, row) in (0..whole).step_by(VALUES).flat_map(|v| (0..rows).map(move |row| (v, row))) {
-                let (x, step) = Taps::place(taps.source, taps.outside, row, v);
-                lay(0, x, step, VALUES);
-                start.write(one);
-                call.blocks = 1;
-                columns(&mut call);
-            }
-        }
-        let (mut pieces, mut left) = (taps.pieces.iter(), rest * rows);
-        call.w = w.as_ptr().wrapping_add(all * rows * whole);
-        while left > 0 {
-            call.len = left.min(VALUES);
-            left -= call.len;
-            let next = call.w.wrapping_add(all * call.len);
-            for piece in pieces.by_ref() {
-                small();
-                let Piece { x, step, at, n } = piece.assume_init();
-                lay(at, x, step, n);
-                if at + n == call.len {
-                    break;
-                }
-            }
-            start.write(one);
-            call.w = call.w.wrapping_add(first * call.len);
-            (call.group, call.last, call.blocks) = (start, start.add(1), 1);
-            columns(&mut call);
-            call.w = next;
-        }
-    }
-}
-
-/// What [`ready`] works on; a step is 0 where one serves all.
+/// What [`begin`] works on; a step is 0 where one serves all.
 #[repr(C)]
 struct Ready {
     totals: *const i32,
@@ -239,42 +93,13 @@ struct Ready {
     count: usize,
 }
 
-/// [`strip::ready`]
-#[inline(always)]
-pub(crate) fn ready(
-    each: [usize; 2],
-    zero: i32,
-    from: (&[i32], &[i32], &[Multiplier]),
-    kept: &mut [i32],
-    scales: &mut [Scale],
-) {
-    let ((totals, bias, multipliers), count) = (from, scales.len());
-    let fits = each == [3, 1]
-        && count > 0
-        && totals.len().min(kept.len()) >= 3 * count
-        && (bias.is_empty() || bias.len() >= count)
-        && (multipliers.len() == 1 || multipliers.len() >= count);
-    if !fits {
-        return strip::ready(each, zero, from, kept, scales);
-    }
-    let all = Ready {
-        totals: totals.as_ptr(),
-        kept: kept.as_mut_ptr().cast(),
-        scales: scales.as_mut_ptr(),
-        bias: if bias.is_empty() { (&raw const super::depth::ZERO).cast() } else { bias.as_ptr() },
-        bias_step: if bias.is_empty() { 0 } else { size_of::<i32>() },
-        multipliers: multipliers.as_ptr(),
-        multiplier_step: if multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
-        zero,
-        count,
-    };
-    // SAFETY: just checked.
-    unsafe { begin(&all) };
-}
-
 /// Outputs of a strip.
 #[repr(C)]
 struct Outputs {
+    /// Where the first column's would lie, the channels of one, and two bits for each of the eight columns, 0 where it is not to be written.
+    y: *mut i8,
+    channels: usize,
+    mask: usize,
     sums: *const [i32; PIXELS],
     kept: *mut [i32; 3],
     scales: *const Scale,
@@ -283,96 +108,231 @@ struct Outputs {
     low: i32,
     high: i32,
     zero: i32,
-    /// The first output column, the outputs, the channels of one, and where those go whose column is not below the width.
-    column: isize,
-    y: *mut i8,
-    channels: usize,
-    own: *mut i8,
-    width: usize,
 }
 
-impl Outputs {
-    /// Unless the loops do not hold.
-    #[inline(always)]
-    fn new<T: Element>(strip: &Strip<'_>, sums: &[[i32; PIXELS]], kept: &mut [i32], y: &mut [T]) -> Option<Self> {
-        let &Strip { column, width, channels, scales, requant, small, .. } = strip;
-        let count = scales.len();
-        let fits = size_of::<T>() == 1
-            && (strip.columns, strip.factor, strip.kept, small) == (3, 2, 1, true)
-            && (1..=CHANNELS).contains(&count)
-            && sums.len().min(kept.len()) >= 3 * count
-            && width.saturating_sub(1) * channels + count <= y.len();
-        fits.then_some(Outputs {
-            sums: sums.as_ptr(),
-            kept: kept.as_mut_ptr().cast(),
-            scales: scales.as_ptr(),
-            count,
-            low: requant.low,
-            high: requant.high,
-            zero: requant.zero,
-            column,
-            y: y.as_mut_ptr().cast(),
-            channels,
-            own: core::ptr::null_mut(),
-            width,
-        })
-    }
-}
+/// Output columns of a strip, and a mask of them all.
+const WIDE: usize = 2 * PIXELS;
+const ALL: usize = (1 << (2 * WIDE)) - 1;
 
 /// [`strip::row`]
 #[inline(always)]
-pub(crate) fn row<T: Element>(
-    source: &mut Source<'_, T>,
-    strip: &mut Strip<'_>,
-    totals: &[i32],
-    sums: &mut [[i32; PIXELS]],
-    kept: &mut [i32],
-    y: &mut [T],
-) {
-    let (outside, mut own) = ([T::from_i32(source.zero); VALUES], [const { MaybeUninit::<i8>::uninit() }; CHANNELS]);
-    let whole = *source;
-    let mut taps = Taps::new(&whole, &outside);
-    let fits = taps.find(sums.len());
-    let mut made = Outputs::new(strip, sums, kept, y);
-    let twice = strip.requant.rounding == Rounding::TfliteDouble;
-    let (run, last) = if twice { (double as Run, last_double as Run) } else { (single as Run, last_single as Run) };
-    if let Some(made) = &mut made {
-        made.own = own.as_mut_ptr().cast();
+pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y: &mut [T]) {
+    let [columns, channels] = all.strip.to;
+    if size_of::<T>() != 1 || !all.loops || y.len() < columns * channels {
+        return strip::portable(&all.strip, lines, y);
     }
-    while source.pixel < source.pixels {
-        let ends = source.pixel >= source.width;
-        // Behind the input there is mostly a single output, the one before twice its width.
-        let single = ends && strip.column >= 0 && strip.column as usize + 1 == strip.width;
-        match fits {
-            _ if single && made.is_some() => {}
-            _ if ends => strip::behind(source.zero, totals, sums),
-            true => products(&taps, source.pixel, sums),
-            false => strip::products(source, sums),
+    // SAFETY: just checked.
+    unsafe { run(all, lines, y) }
+}
+
+/// # Safety
+/// Values and outputs are bytes, there are as many outputs as the strip says, and its [loops](Strips::loops) hold.
+#[inline(always)]
+unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y: &mut [T]) {
+    let strip = &all.strip;
+    let &Strip { width, channels: c, zero, rows, behind, to: [end, channels], w, ref requant, .. } = strip;
+    let (rest, whole) = (c % VALUES, c - c % VALUES);
+    let mut outside = MaybeUninit::uninit();
+    let mut groups = [const { MaybeUninit::<Group>::uninit() }; TAP_ROWS];
+    let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; 2 * TAP_ROWS];
+    let mut patch = MaybeUninit::<[[i8; VALUES]; PIXELS]>::uninit();
+    let (groups, pieces) = (groups.as_mut_ptr().cast::<Group>(), pieces.as_mut_ptr().cast::<Piece>());
+    let patch = patch.as_mut_ptr().cast::<[i8; VALUES]>();
+    let (mut groups_end, mut pieces_end, mut at, mut left) = (groups, pieces, 0, rows);
+    while left > 0 {
+        let (line, times) = lines.next();
+        let times = times.min(left);
+        left -= times;
+        let (mut x, mut by, mut from, mut on) = (line.as_ptr().cast::<i8>(), VALUES, whole, 1);
+        let [mut one, mut two, mut three] = all.steps;
+        if line.len() < width * c {
+            (x, by, from, on) = (fill(&mut outside, zero), 0, 0, 0);
+            [one, two, three] = [0; PIXELS - 1];
         }
-        match &mut made {
-            Some(all) => {
-                (all.column, all.sums) = (strip.column, sums.as_ptr());
-                // SAFETY: `new` has checked: sums, scales and room of all channels; the formulas hold for these factors.
-                unsafe { if single { last(all) } else { run(all) } };
+        let pixels = |x| Pixels { x, steps: [one, two, three] };
+        let mut more = if whole > 0 { times } else { 0 };
+        while more > 0 {
+            small();
+            let two = usize::from(more > 1);
+            more -= 1 + two;
+            // SAFETY: one for a tap row at most.
+            unsafe { groups_end.write(Group { pixels: pixels(x), by, two }) };
+            groups_end = groups_end.wrapping_add(1);
+        }
+        // A row ends one piece, and a vector another.
+        let x = x.wrapping_add(from);
+        let mut more = if rest > 0 { times } else { 0 };
+        while more > 0 {
+            more -= 1;
+            let mut i = 0;
+            while i < rest {
+                small();
+                let n = (rest - i).min(VALUES - at);
+                let (to, pixels) = (patch.cast::<i8>().wrapping_add(at), pixels(x.wrapping_add(on * i)));
+                // SAFETY: as many as rows and whole vectors at most.
+                unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
+                pieces_end = pieces_end.wrapping_add(1);
+                (i, at) = (i + n, at + n);
+                if at == VALUES {
+                    // SAFETY: just written.
+                    unsafe { (*pieces_end.wrapping_sub(1)).len = VALUES };
+                    at = 0;
+                }
             }
-            None => strip::outputs(strip, sums, kept, y),
         }
-        source.pixel += PIXELS;
-        strip.column += (PIXELS * strip.factor) as isize;
+    }
+    if at > 0 {
+        // SAFETY: it has been written.
+        unsafe { (*pieces_end.wrapping_sub(1)).len = at };
+    }
+
+    let mut sums = MaybeUninit::<[[i32; PIXELS]; COLUMNS]>::uninit();
+    let mut kept = MaybeUninit::<[[i32; 3]; CHANNELS]>::uninit();
+    let mut scales = MaybeUninit::<[Scale; CHANNELS]>::uninit();
+    let sums = sums.as_mut_ptr().cast::<[i32; PIXELS]>();
+    let (kept, scales) = (kept.as_mut_ptr().cast(), scales.as_mut_ptr().cast());
+    let all = strip.totals.len();
+    let mut call = Columns {
+        groups,
+        w: w.as_ptr(),
+        hop: all * VALUES,
+        pixel: 0,
+        pieces,
+        rest: w.as_ptr().wrapping_add(all * rows * whole),
+        sums,
+        end: sums,
+        odd: 0,
+        all,
+        first: 0,
+        groups_end,
+        pieces_end,
+        blocks: c / VALUES,
+        patch,
+    };
+    let no_bias = strip.bias.is_empty();
+    let mut ready = Ready {
+        totals: strip.totals.as_ptr(),
+        kept,
+        scales,
+        bias: if no_bias { &raw const super::depth::ZERO } else { strip.bias.as_ptr() },
+        bias_step: if no_bias { 0 } else { size_of::<i32>() },
+        multipliers: strip.multipliers.as_ptr(),
+        multiplier_step: if strip.multipliers.len() == 1 { 0 } else { size_of::<Multiplier>() },
+        zero,
+        count: 0,
+    };
+    let Requant { rounding, zero: y_zero, low, high } = *requant;
+    let y = y.as_mut_ptr().cast::<i8>();
+    let mut made = Outputs { y, channels, mask: 0, sums, kept, scales, count: 0, low, high, zero: y_zero };
+    let twice = rounding == Rounding::TfliteDouble;
+    let run = if twice { double as Run } else { single as Run };
+    let mut first = 0;
+    loop {
+        let count = strip.most.min(channels - first);
+        (ready.count, made.count) = (count, count);
+        // SAFETY: the caller's; there is room for as many channels.
+        unsafe { begin(&ready) };
+        (call.end, call.odd) = (sums.wrapping_add((3 * count) & !1), count & 1);
+        call.pixel = 0;
+        // Columns before the first one are not written.
+        made.y = y.wrapping_add(first).wrapping_sub(behind * channels);
+        made.mask = ALL << (2 * behind);
+        while call.pixel + PIXELS <= width {
+            // SAFETY: the caller's; rows have these pixels, or one place serves them all, and there are pieces of all that is left.
+            unsafe { columns(&call) };
+            // SAFETY: sums have been written, and columns of the mask exist.
+            unsafe { run(&made) };
+            (call.pixel, made.mask) = (call.pixel + PIXELS, ALL);
+            made.y = made.y.wrapping_add(WIDE * channels);
+        }
+        if call.pixel < width {
+            // SAFETY: the caller's.
+            unsafe { over(&mut call, &mut made, width, run) };
+        }
+        // Behind the input there is mostly a single output, the one before twice its width.
+        match end + behind - 2 * width {
+            0 => {}
+            // SAFETY: the caller's.
+            1 => unsafe { if twice { last_double(&made) } else { last_single(&made) } },
+            // SAFETY: the caller's.
+            left => unsafe { outer(sums, &mut made, left, (ready.totals, zero), run) },
+        }
+        first += count;
+        if first >= channels {
+            return;
+        }
+        call.w = call.w.wrapping_add(3 * count * VALUES);
+        call.first = 3 * first;
+        ready.totals = ready.totals.wrapping_add(3 * count);
+        ready.bias = ready.bias.wrapping_byte_add(count * ready.bias_step);
+        ready.multipliers = ready.multipliers.wrapping_byte_add(count * ready.multiplier_step);
     }
 }
 
 type Run = unsafe extern "C" fn(*const Outputs);
 
+/// Values outside.
+#[cold]
+#[inline(never)]
+fn fill(outside: &mut MaybeUninit<[i8; VALUES]>, zero: i32) -> *const i8 {
+    outside.write([zero as i8; VALUES]).as_ptr()
+}
+
+/// The pixels of a row that are no strip of their own.
+///
+/// # Safety
+/// That of both calls.
+#[inline(never)]
+unsafe fn over(call: &mut Columns, made: &mut Outputs, width: usize, run: Run) {
+    let pixels = PIXELS.min(width);
+    let over = call.pixel + pixels - width;
+    call.pixel -= over;
+    made.mask = (made.mask << (4 * over)) & ((1 << (4 * pixels)) - 1);
+    made.y = made.y.wrapping_sub(2 * over * made.channels);
+    // SAFETY: the caller's; rows have these pixels.
+    unsafe { columns(call) };
+    // SAFETY: the caller's; outputs that are there already are not written.
+    unsafe { run(made) };
+    made.y = made.y.wrapping_add(2 * pixels * made.channels);
+}
+
+/// So many outputs of pixels behind the input, where sums are totals by zero.
+///
+/// # Safety
+/// That of the call; there are as many totals.
+#[inline(never)]
+unsafe fn outer(
+    sums: *mut [i32; PIXELS],
+    made: &mut Outputs,
+    mut left: usize,
+    (totals, zero): (*const i32, i32),
+    run: Run,
+) {
+    for i in 0..3 * made.count {
+        small();
+        // SAFETY: there is room, and as many totals.
+        unsafe { sums.add(i).write([zero.wrapping_mul(*totals.add(i)); PIXELS]) };
+    }
+    while left > 0 {
+        let now = left.min(WIDE);
+        made.mask = (1 << (2 * now)) - 1;
+        // SAFETY: the caller's.
+        unsafe { run(made) };
+        made.y = made.y.wrapping_add(WIDE * made.channels);
+        left -= now;
+    }
+}
+
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::{Columns, Group, Outputs, Ready, VALUES};
+    use super::{Columns, Outputs, Ready, VALUES};
     use core::arch::naked_asm;
     use core::mem::offset_of;
 
+    /// On the stack lie the next group, its weights, hop, pixel, the block, whether there are sums, and the next piece with its weights.
     #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn columns(all: *mut Columns) {
+    pub(super) unsafe extern "C" fn columns(all: *const Columns) {
         naked_asm!(
             ".cpu cortex-m55",
             // Products of the inputs with the weights of one column or two, added or not.
@@ -403,7 +363,6 @@ mod asm {
             ".endm",
             ".macro walk acc, two",
             "subs r9, r7, r1",
-            "beq 3f",
             "lsls r9, r9, #26",
             "bmi 4f",
             "2:",
@@ -412,7 +371,6 @@ mod asm {
             "two_columns \\acc, \\two",
             "cmp r1, r7",
             "bne 2b",
-            "3:",
             "ldr r9, [r11, #{odd}]",
             "cmp r9, #0",
             "beq 9f",
@@ -428,179 +386,218 @@ mod asm {
             "b 8f",
             ".endm",
             // The same of a part of a vector.
-            ".macro part acc",
-            "cmp r1, r7",
-            "beq 3f",
-            "2:",
+            ".macro two_parts acc",
             ".ifnb \\acc",
             "ldm r1, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
             ".endif",
-            "vpst",
+            "vpstt",
             "vldrbt.u8 q4, [r3]",
+            "vldrbt.u8 q5, [r9]",
             "add r3, r3, r5",
-            "vpst",
-            "vldrbt.u8 q5, [r3]",
-            "add r3, r3, r5",
+            "add r9, r9, r5",
             "pair \\acc",
             "stm r1!, {{r0, r2, r4, r6, r8, r10, r12, lr}}",
+            ".endm",
+            ".macro part acc",
+            "bmi 4f",
+            "2:",
+            "two_parts \\acc",
+            "4:",
+            "two_parts \\acc",
             "cmp r1, r7",
             "bne 2b",
-            "3:",
             "ldr r9, [r11, #{odd}]",
             "cmp r9, #0",
-            "beq 9f",
+            "beq 20b",
             ".ifnb \\acc",
             "ldm r1, {{r0, r2, r4, r6}}",
             ".endif",
             "vpst",
             "vldrbt.u8 q4, [r3]",
             "dots \\acc, q4, r0, r2, r4, r6",
-            "b 8f",
+            "stm r1, {{r0, r2, r4, r6}}",
+            "b 20b",
             ".endm",
             "push {{r4-r11, lr}}",
             "vpush {{d8-d11}}",
             "mov r11, r0",
+            "ldm r0, {{r1-r4, r7, r8}}", // groups, weights, hop, pixel, pieces, rest
+            "movs r5, #0",
+            "movs r6, #0",
+            "push {{r1-r8}}",
+            "ldr r9, [r11, #{blocks}]",
+            "cmp r9, #0",
+            "beq 20f",
             "1:", // a tap row, or two of the same inputs
-            "ldr r9, [r11, #{group}]",
-            "ldm r9, {{r2, r4, r6, r8}}", // inputs, step, by, two
-            "add r6, r6, r2",
-            "str r6, [r9], #{size}",
-            "str r9, [r11, #{group}]",
-            "vldrb.u8 q0, [r2]",
-            "add r2, r2, r4",
-            "vldrb.u8 q1, [r2]",
-            "add r2, r2, r4",
-            "vldrb.u8 q2, [r2]",
-            "add r2, r2, r4",
-            "vldrb.u8 q3, [r2]",
-            "ldrd r3, r10, [r11, #{w}]", // and hop
-            "add r5, r3, r10",
-            "mov r6, r5",
-            "cmp r8, #0",
-            "it ne",
-            "addne r6, r6, r10",
-            "str r6, [r11, #{w}]",
-            "ldrd r1, r7, [r11]",
-            "ldrd r6, r9, [r11, #{len}]", // and fresh
-            "movs r10, #0",
-            "str r10, [r11, #{fresh}]",
-            "cmp r6, #16",
-            "bne 12f",
-            "cmp r8, #0",
+            "ldr r9, [sp]",
+            "ldm r9!, {{r0, r2, r4, r6, r8, r10}}", // inputs, steps, by, two
+            "str r9, [sp]",
+            "ldrd r3, r5, [sp, #12]", // pixel, block
+            "mla r0, r2, r3, r0",
+            "mla r0, r8, r5, r0",
+            "vldrb.u8 q0, [r0]",
+            "add r0, r0, r2",
+            "vldrb.u8 q1, [r0]",
+            "add r0, r0, r4",
+            "vldrb.u8 q2, [r0]",
+            "add r0, r0, r6",
+            "vldrb.u8 q3, [r0]",
+            "ldrd r3, r6, [sp, #4]", // weights, hop
+            "add r5, r3, r6",
+            "mla r8, r6, r10, r5",
+            "str r8, [sp, #4]",
+            "ldrd r1, r7, [r11, #{sums}]", // and end
+            "ldr r9, [sp, #20]",
+            "str r7, [sp, #20]",
+            "cmp r10, #0",
             "beq 11f",
             "cmp r9, #0",
-            "bne 10f",
+            "beq 10f",
             "walk a, 1",
             "10:",
             "walk , 1",
             "11:",
             "cmp r9, #0",
-            "bne 10f",
+            "beq 10f",
             "walk a, 0",
             "10:",
             "walk , 0",
-            "12:",
-            "vctp.8 r6",
-            "mov r5, r6",
-            "cmp r9, #0",
-            "bne 10f",
-            "part a",
-            "10:",
-            "part",
             "8:",
             "stm r1, {{r0, r2, r4, r6}}",
             "9:",
-            "ldr r9, [r11, #{group}]",
-            "ldr r7, [r11, #{last}]",
+            "ldr r9, [sp]",
+            "ldr r7, [r11, #{groups_end}]",
             "cmp r9, r7",
             "bne 1b",
-            "ldr r9, [r11, #{first}]",
-            "str r9, [r11, #{group}]",
-            "ldr r7, [r11, #{blocks}]",
-            "subs r7, r7, #1",
-            "str r7, [r11, #{blocks}]",
+            "ldr r9, [r11]",
+            "str r9, [sp]",
+            "ldr r9, [r11, #{blocks}]",
+            "ldr r7, [sp, #16]",
+            "adds r7, r7, #1",
+            "str r7, [sp, #16]",
+            "cmp r7, r9",
             "bne 1b",
+            "20:", // what is left
+            "ldr r9, [sp, #24]",
+            "ldr r7, [r11, #{pieces_end}]",
+            "cmp r9, r7",
+            "beq 30f",
+            "ldr r3, [sp, #12]",
+            "21:",
+            "ldm r9!, {{r0, r2, r4, r6, r8, r10, r12}}", // inputs, steps, to, n, len
+            "mla r0, r2, r3, r0",
+            "vctp.8 r10",
+            "add r2, r2, r0",
+            "add r4, r4, r2",
+            "add r6, r6, r4",
+            "vpstttt",
+            "vldrbt.u8 q0, [r0]",
+            "vldrbt.u8 q1, [r2]",
+            "vldrbt.u8 q2, [r4]",
+            "vldrbt.u8 q3, [r6]",
+            "vpstttt",
+            "vstrbt.8 q0, [r8]",
+            "vstrbt.8 q1, [r8, #{line}]",
+            "vstrbt.8 q2, [r8, #2*{line}]",
+            "vstrbt.8 q3, [r8, #3*{line}]",
+            "cmp r12, #0",
+            "beq 21b",
+            "str r9, [sp, #24]",
+            "vctp.8 r12",
+            "ldr r8, [r11, #{patch}]",
+            "vldrb.u8 q0, [r8]",
+            "vldrb.u8 q1, [r8, #{line}]",
+            "vldrb.u8 q2, [r8, #2*{line}]",
+            "vldrb.u8 q3, [r8, #3*{line}]",
+            "ldr r0, [sp, #28]",
+            "ldrd r2, r4, [r11, #{all}]", // and first
+            "mla r3, r12, r4, r0",
+            "mla r0, r12, r2, r0",
+            "str r0, [sp, #28]",
+            "add r9, r3, r12",
+            "lsls r5, r12, #1",
+            "ldrd r1, r7, [r11, #{sums}]", // and end
+            "ldr r4, [sp, #20]",
+            "str r7, [sp, #20]",
+            "cmp r4, #0",
+            "sub r4, r7, r1",
+            "beq 10f",
+            "lsls r4, r4, #26",
+            "part a",
+            "10:",
+            "lsls r4, r4, #26",
+            "part",
+            "30:",
+            "add sp, sp, #32",
             "vpop {{d8-d11}}",
             "pop {{r4-r11, pc}}",
             ".purgem dots",
             ".purgem pair",
             ".purgem two_columns",
             ".purgem walk",
+            ".purgem two_parts",
             ".purgem part",
-            size = const size_of::<Group>(),
-            odd = const offset_of!(Columns, odd),
-            group = const offset_of!(Columns, group),
-            w = const offset_of!(Columns, w),
-            len = const offset_of!(Columns, len),
-            fresh = const offset_of!(Columns, fresh),
-            last = const offset_of!(Columns, last),
-            first = const offset_of!(Columns, first),
             blocks = const offset_of!(Columns, blocks),
+            sums = const offset_of!(Columns, sums),
+            odd = const offset_of!(Columns, odd),
+            all = const offset_of!(Columns, all),
+            groups_end = const offset_of!(Columns, groups_end),
+            pieces_end = const offset_of!(Columns, pieces_end),
+            patch = const offset_of!(Columns, patch),
+            line = const VALUES,
         )
     }
 
-    /// [`strip::clear`](super::strip::clear)
-    #[unsafe(naked)]
-    pub(crate) unsafe extern "C" fn clear(to: *mut u8, n: usize) {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "push {{r7, lr}}",
-            "vmov.i32 q0, #0",
-            "wlstp.8 lr, r1, 3f",
-            "2:",
-            "vstrb.8 q0, [r0], #16",
-            "letp lr, 2b",
-            "3:",
-            "pop {{r7, pc}}",
-        )
-    }
-
+    /// Four channels at a time: their biases lie at q0, totals at q1, kept at q2, scales at q3, multipliers at q4.
     #[unsafe(naked)]
     pub(super) unsafe extern "C" fn begin(all: *const Ready) {
         naked_asm!(
             ".cpu cortex-m55",
-            "push {{r4-r11, lr}}",
+            "push {{r4-r10, lr}}",
+            "vpush {{d8-d13}}",
             "ldm r0, {{r1-r9}}", // totals, kept, scales, bias and multipliers with their steps, zero, count
-            "dls lr, r9",
+            "movs r10, #0",
+            "vidup.u32 q5, r10, #1",
+            "vmul.i32 q0, q5, r5",
+            "vadd.i32 q0, q0, r4",
+            "vmul.i32 q4, q5, r7",
+            "vadd.i32 q4, q4, r6",
+            "movs r10, #12",
+            "vmul.i32 q5, q5, r10",
+            "vadd.i32 q1, q5, r1",
+            "vadd.i32 q2, q5, r2",
+            "vadd.i32 q3, q5, r3",
+            "movs r10, #48",
+            "lsls r5, r5, #2",
+            "lsls r7, r7, #2",
+            "dlstp.32 lr, r9",
             "2:",
-            "ldm r1!, {{r9-r11}}",
-            "mul r9, r9, r8",
-            "mul r10, r10, r8",
-            "mul r11, r11, r8",
-            "stm r2!, {{r9-r11}}",
-            "ldr r12, [r4]",
-            "add r4, r4, r5",
-            "sub r9, r12, r9",
-            "sub r9, r9, r10",
-            "sub r9, r9, r11",
-            "ldrd r10, r11, [r6]",
-            "add r6, r6, r7",
-            "stm r3!, {{r9-r11}}",
-            "le lr, 2b",
-            "pop {{r4-r11, pc}}",
-        )
-    }
-
-    #[unsafe(naked)]
-    pub(super) unsafe extern "C" fn collect(to: *mut i8, x: *const i8, step: usize, n: usize) {
-        naked_asm!(
-            ".cpu cortex-m55",
-            "vctp.8 r3",
-            "add r12, r1, r2",
-            "vpstttt",
-            "vldrbt.u8 q0, [r1]",
-            "vldrbt.u8 q1, [r12]",
-            "vstrbt.8 q0, [r0]",
-            "vstrbt.8 q1, [r0, #{line}]",
-            "add r1, r12, r2",
-            "add r12, r1, r2",
-            "vpstttt",
-            "vldrbt.u8 q0, [r1]",
-            "vldrbt.u8 q1, [r12]",
-            "vstrbt.8 q0, [r0, #2*{line}]",
-            "vstrbt.8 q1, [r0, #3*{line}]",
-            "bx lr",
-            line = const VALUES,
+            "vldrw.u32 q6, [q0]",
+            "vldrw.u32 q5, [q1]",
+            "vmul.i32 q5, q5, r8",
+            "vstrw.32 q5, [q2]",
+            "vsub.i32 q6, q6, q5",
+            "vldrw.u32 q5, [q1, #4]",
+            "vmul.i32 q5, q5, r8",
+            "vstrw.32 q5, [q2, #4]",
+            "vsub.i32 q6, q6, q5",
+            "vldrw.u32 q5, [q1, #8]",
+            "vmul.i32 q5, q5, r8",
+            "vstrw.32 q5, [q2, #8]",
+            "vsub.i32 q6, q6, q5",
+            "vstrw.32 q6, [q3]",
+            "vldrw.u32 q5, [q4]",
+            "vstrw.32 q5, [q3, #4]",
+            "vldrw.u32 q5, [q4, #4]",
+            "vstrw.32 q5, [q3, #8]",
+            "vadd.i32 q0, q0, r5",
+            "vadd.i32 q1, q1, r10",
+            "vadd.i32 q2, q2, r10",
+            "vadd.i32 q3, q3, r10",
+            "vadd.i32 q4, q4, r7",
+            "letp lr, 2b",
+            "vpop {{d8-d13}}",
+            "pop {{r4-r10, pc}}",
         )
     }
 
@@ -611,35 +608,20 @@ mod asm {
             pub(super) unsafe extern "C" fn $name(all: *const Outputs) {
                 naked_asm!(
                     ".cpu cortex-m55",
-                    ".macro output to, acc, y",
+                    ".macro scaled to, acc",
                     $($product,)+
                     "vrshl.s32 \\to, r7",
-                    "vmax.s32 \\to, \\to, q6",
-                    "vmin.s32 \\to, \\to, q7",
-                    "vadd.i32 \\to, \\to, r8",
-                    "vstrb.32 \\to, [r4, \\y]",
                     ".endm",
                     "push {{r4-r10, lr}}",
-                    "vpush {{d8-d15}}",
-                    "add r12, r0, #{column}",
-                    "ldm r12, {{r1-r5}}", // column, y, channels, own, width
-                    "movs r6, #0",
-                    "vidup.u32 q0, r6, #2",
-                    "vadd.i32 q0, q0, r1",
-                    "movs r6, #1",
-                    "vadd.i32 q1, q0, r6",
-                    "vmul.i32 q4, q0, r3",
-                    "vadd.i32 q4, q4, r2",
-                    "vmul.i32 q5, q1, r3",
-                    "vadd.i32 q5, q5, r2",
-                    "vpt.u32 cs, q0, r5",
-                    "vdupt.32 q4, r4",
-                    "vpt.u32 cs, q1, r5",
-                    "vdupt.32 q5, r4",
+                    "vpush {{d8-d13}}",
+                    "ldm r0!, {{r4-r6}}", // y, channels, mask
+                    "mov r10, #0",
+                    "vidup.u16 q4, r10, #1",
+                    "vmul.i16 q4, q4, r5",
+                    "vmsr p0, r6",
                     "ldm r0, {{r1-r3, r5-r8}}", // sums, kept, scales, count, low, high, zero
-                    "vdup.32 q6, r6",
-                    "vdup.32 q7, r7",
-                    "movs r4, #0",
+                    "vdup.16 q5, r6",
+                    "vdup.16 q6, r7",
                     "dls lr, r5",
                     "2:",
                     "ldm r3!, {{r5-r7}}", // bias, q, -e
@@ -655,14 +637,20 @@ mod asm {
                     "vadd.i32 q0, q0, r5",
                     "vadd.i32 q1, q1, q0",
                     "vadd.i32 q3, q3, q0",
-                    "output q0, q3, q4",
-                    "output q2, q1, q5",
+                    "scaled q0, q3",
+                    "scaled q2, q1",
+                    "vqmovnb.s32 q0, q0", // side by side as columns are
+                    "vqmovnt.s32 q0, q2",
+                    "vmax.s16 q0, q0, q5",
+                    "vmin.s16 q0, q0, q6",
+                    "vadd.i16 q0, q0, r8",
+                    "vpst",
+                    "vstrbt.16 q0, [r4, q4]",
                     "adds r4, r4, #1",
                     "le lr, 2b",
-                    "vpop {{d8-d15}}",
+                    "vpop {{d8-d13}}",
                     "pop {{r4-r10, pc}}",
-                    ".purgem output",
-                    column = const offset_of!(Outputs, column),
+                    ".purgem scaled",
                 )
             }
         };
@@ -678,9 +666,7 @@ mod asm {
                 naked_asm!(
                     ".cpu cortex-m55",
                     "push {{r4-r8, lr}}",
-                    "add r12, r0, #{column}",
-                    "ldm r12, {{r1-r3}}", // column, y, channels
-                    "mla r12, r1, r3, r2",
+                    "ldr r12, [r0], #{sums}",
                     "ldm r0, {{r1-r3, r5-r8}}", // sums, kept, scales, count, low, high, zero
                     "mov r0, r12",
                     "movs r4, #0",
@@ -716,7 +702,7 @@ mod asm {
                     "adds r4, r4, #44",
                     "letp lr, 2b",
                     "pop {{r4-r8, pc}}",
-                    column = const offset_of!(Outputs, column),
+                    sums = const offset_of!(Outputs, sums),
                 )
             }
         };
@@ -729,36 +715,59 @@ mod asm {
 #[cfg(not(target_arch = "arm"))]
 mod model {
     use super::super::isa::output;
-    use super::{Columns, Group, Outputs, PIXELS, Ready, Scale, VALUES};
+    use super::{Columns, Outputs, PIXELS, Pixels, Ready, Scale, VALUES, WIDE};
 
-    pub(super) unsafe extern "C" fn columns(all: *mut Columns) {
+    /// A strip's pixels from this one on.
+    fn from(pixels: Pixels, pixel: usize) -> [*const i8; PIXELS] {
+        let Pixels { x, steps: [one, two, three] } = pixels;
+        let x = x.wrapping_add(pixel * one);
+        [0, one, one + two, one + two + three].map(|to| x.wrapping_add(to))
+    }
+
+    /// Adds to the sums of all columns.
+    unsafe fn add(all: &Columns, x: [*const i8; PIXELS], w: *const i8, len: usize, added: &mut bool) {
         // SAFETY: the caller's.
         unsafe {
-            let all = &mut *all;
-            while all.blocks > 0 {
-                while all.group != all.last {
-                    let Group { x, step, by, two } = *all.group;
-                    (*all.group).x = x.wrapping_add(by);
-                    all.group = all.group.add(1);
-                    let mut to = all.sums;
-                    let mut at = 0;
-                    while to != all.end.wrapping_add(all.odd) {
-                        for (p, sum) in (*to).iter_mut().enumerate() {
-                            *sum = if all.fresh == 0 { *sum } else { 0 };
-                            for row in 0..=two {
-                                let w = all.w.add(row * all.hop + at);
-                                for i in 0..all.len {
-                                    let product = i32::from(*x.add(p * step + i)) * i32::from(*w.add(i));
-                                    *sum = sum.wrapping_add(product);
-                                }
-                            }
-                        }
-                        (to, at) = (to.add(1), at + all.len);
+            let columns = all.end.offset_from(all.sums) as usize + all.odd;
+            for c in 0..columns {
+                let sums = if *added { all.sums.add(c).read() } else { [0; PIXELS] };
+                let dot = |x: *const i8| (0..len).map(|i| i32::from(*x.add(i)) * i32::from(*w.add(c * len + i))).sum();
+                let products: [i32; PIXELS] = x.map(dot);
+                let sums = core::array::from_fn(|p| sums[p].wrapping_add(products[p]));
+                all.sums.add(c).write(sums);
+            }
+        }
+        *added = true;
+    }
+
+    pub(super) unsafe extern "C" fn columns(all: *const Columns) {
+        // SAFETY: the caller's.
+        unsafe {
+            let (all, mut added) = (&*all, false);
+            let mut w = all.w;
+            for block in 0..all.blocks {
+                let mut group = all.groups;
+                while group != all.groups_end {
+                    let x = from((*group).pixels, all.pixel).map(|x| x.wrapping_add(block * (*group).by));
+                    for _ in 0..=(*group).two {
+                        add(all, x, w, VALUES, &mut added);
+                        w = w.wrapping_add(all.hop);
                     }
-                    all.w = all.w.wrapping_add((1 + two) * all.hop);
-                    all.fresh = 0;
+                    group = group.add(1);
                 }
-                (all.group, all.blocks) = (all.first, all.blocks - 1);
+            }
+            let (mut piece, mut rest) = (all.pieces, all.rest);
+            while piece != all.pieces_end {
+                let (to, n, len) = ((*piece).to, (*piece).n, (*piece).len);
+                for (p, x) in from((*piece).pixels, all.pixel).into_iter().enumerate() {
+                    to.add(p * VALUES).copy_from_nonoverlapping(x, n);
+                }
+                piece = piece.add(1);
+                if len > 0 {
+                    let x = [0, 1, 2, 3].map(|p| all.patch.add(p).cast::<i8>().cast_const());
+                    add(all, x, rest.wrapping_add(all.first * len), len, &mut added);
+                    rest = rest.wrapping_add(all.all * len);
+                }
             }
         }
     }
@@ -777,13 +786,6 @@ mod model {
         }
     }
 
-    pub(super) unsafe extern "C" fn collect(to: *mut i8, x: *const i8, step: usize, n: usize) {
-        for p in 0..PIXELS {
-            // SAFETY: the caller's.
-            unsafe { to.add(p * VALUES).copy_from_nonoverlapping(x.add(p * step), n) };
-        }
-    }
-
     unsafe fn scaled(all: &Outputs, scale: Scale, acc: i32, double: bool) -> i8 {
         let v = output(acc, scale.multiplier.q(), scale.multiplier.shift().into(), double);
         (v.max(all.low).min(all.high) + all.zero) as i8
@@ -796,14 +798,16 @@ mod model {
             for c in 0..all.count {
                 let [first, middle, last] = *all.sums.add(3 * c).cast::<[[i32; PIXELS]; 3]>();
                 let (scale, kept) = (*all.scales.add(c), &mut *all.kept.add(c));
-                for p in 0..PIXELS {
+                for i in 0..WIDE {
+                    let p = i / 2;
                     let with = scale.bias.wrapping_add(kept[0]).wrapping_add(last[p]);
-                    for (i, middle) in [kept[1], middle[p]].into_iter().enumerate() {
-                        let column = all.column.wrapping_add((2 * p + i) as isize) as usize;
-                        let y = if column < all.width { all.y.add(column * all.channels) } else { all.own };
-                        *y.add(c) = scaled(all, scale, with.wrapping_add(middle), double);
+                    let acc = with.wrapping_add([kept[1], middle[p]][i % 2]);
+                    if (all.mask >> (2 * i)) & 3 == 3 {
+                        *all.y.wrapping_add(i * all.channels + c) = scaled(all, scale, acc, double);
                     }
-                    (kept[0], kept[1]) = (first[p], middle[p]);
+                    if i % 2 == 1 {
+                        (kept[0], kept[1]) = (first[p], middle[p]);
+                    }
                 }
             }
         }
@@ -816,7 +820,7 @@ mod model {
             for c in 0..all.count {
                 let (scale, kept) = (*all.scales.add(c), *all.kept.add(c));
                 let acc = kept.into_iter().fold(scale.bias, i32::wrapping_add);
-                *all.y.add(all.column as usize * all.channels + c) = scaled(all, scale, acc, double);
+                *all.y.add(c) = scaled(all, scale, acc, double);
             }
         }
     }
@@ -845,23 +849,40 @@ mod model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::strip::COLUMNS;
     use crate::arch::testing::Random;
-    use crate::quant::Requant;
     use crate::{Activation, Quant};
 
+    #[derive(Clone, Copy)]
+    struct Rows<'r, 'x>(&'r [&'x [i8]]);
+
+    impl<'x> Lines<'x, i8> for Rows<'_, 'x> {
+        fn next(&mut self) -> (&'x [i8], usize) {
+            let times = self.0.iter().take_while(|line| line.as_ptr() == self.0[0].as_ptr()).count();
+            let line = self.0[0];
+            self.0 = &self.0[times..];
+            (line, times)
+        }
+    }
+
     #[test]
-    fn products_are_those_of_the_portable_loop() {
-        let mut random = Random(3);
-        for case in 0..if cfg!(miri) { 8 } else { 400 } {
-            let (columns, rows) = (1 + random.below(COLUMNS), 1 + random.below(4));
-            let channels = [1 + random.below(16), 16 + 16 * random.below(3), 1 + random.below(40)][case % 3];
-            let width = 1 + random.below(9);
-            let first = random.below(columns);
-            let count = 1 + random.below(columns - first);
+    fn rows_are_those_of_the_portable_loop() {
+        let mut random = Random(5);
+        for case in 0..if cfg!(miri) { 24 } else { 1200 } {
+            let (count, pad, width) = (1 + random.below(CHANNELS + 9), case % 3, 1 + random.below(14));
+            let channels = [1 + random.below(16), 16 + 16 * random.below(3), 1 + random.below(40)][case / 3 % 3];
+            let numbers = |n: usize, random: &mut Random| -> Vec<i32> {
+                (0..n).map(|_| random.below(1 << 11) as i32 - (1 << 10)).collect()
+            };
+            let bias = numbers(count * (case % 2), &mut random);
+            // Mostly ones that do not saturate.
+            let most = if case % 7 == 0 { 0.4 } else { 0.0004 };
+            let each = if case % 3 == 0 { 1 } else { count };
+            let factors = (0..each).map(|_| most * (1 + random.below(100)) as f64 / 100.0);
+            let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
+            // Rows that are the one before, and rows outside.
+            let rows = 1 + random.below(TAP_ROWS);
             let memory: Vec<Vec<i8>> =
                 (0..rows).map(|_| (0..width * channels).map(|_| random.element()).collect()).collect();
-            // Rows that are the one before, and rows outside.
             let mut lines: Vec<&[i8]> = memory.iter().map(|line| &line[..]).collect();
             for row in 0..rows {
                 match random.below(4) {
@@ -870,71 +891,41 @@ mod tests {
                     _ => {}
                 }
             }
-            let w: Vec<i8> = (0..columns * rows * channels).map(|_| random.element()).collect();
-            let (zero, pixel) = (random.below(256) as i32 - 128, random.below(width));
-            let source = Source { lines: &lines, width, channels, zero, pixel, pixels: width, w: &w, columns, first };
-            let mut ours = vec![[77; PIXELS]; count];
-            let mut theirs = ours.clone();
-            let outside = [zero as i8; VALUES];
-            let mut taps = Taps::new(&source, &outside);
-            assert!(taps.find(count));
-            products(&taps, pixel, &mut ours);
-            strip::products(&source, &mut theirs);
-            assert_eq!(ours, theirs, "case {case}");
-        }
-    }
-
-    #[test]
-    fn rows_are_those_of_the_portable_loop() {
-        let mut random = Random(5);
-        for case in 0..if cfg!(miri) { 8 } else { 400 } {
-            let (count, pad, width) = (1 + random.below(CHANNELS), case % 3, 1 + random.below(14));
-            let (columns, channels) = (3 * count, 1 + random.below(20));
-            let numbers = |n: usize, random: &mut Random| -> Vec<i32> {
-                (0..n).map(|_| random.below(1 << 16) as i32 - (1 << 15)).collect()
-            };
-            let (totals, bias) = (numbers(columns, &mut random), numbers(count * (case % 2), &mut random));
-            let most = if case % 7 == 0 { 0.9 } else { 0.4 };
-            let factors =
-                (0..if case % 3 == 0 { 1 } else { count }).map(|_| most * (1 + random.below(100)) as f64 / 1e4);
-            let multipliers: Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
-            let line: Vec<i8> = (0..width * channels).map(|_| random.element()).collect();
-            let w: Vec<i8> = (0..2 * columns * channels).map(|_| random.element()).collect();
+            let w: Vec<i8> = (0..rows * 3 * count * channels).map(|_| random.element()).collect();
             let zero = random.below(256) as i32 - 128;
             let rounding = if case % 4 < 2 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
             let activation = if case % 5 == 0 { Activation::Relu } else { Activation::None };
-            let y = Quant::new(1.0, random.below(256) as i32 - 128);
-            let requant = Requant::new(rounding, y.zero, activation.range::<i8>(y));
-            // One output more or less at the end.
-            let out = (2 * width + pad + case % 2).saturating_sub(1).max(1);
-            let pitch = count + random.below(9);
-            let lines: [&[i8]; 2] = if case % 2 == 0 { [&line, &line] } else { [&[], &line] };
-            let [ours, theirs] = [0, 1].map(|which| {
-                let (mut sums, mut kept, mut y) =
-                    (vec![[0; PIXELS]; columns], vec![0; columns], vec![0i8; out * pitch]);
-                let mut scales = vec![Scale { bias: 0, multiplier: Multiplier::ZERO }; count];
-                let from = (&totals[..], &bias[..], &multipliers[..]);
-                let begin = [strip::ready, ready][1 - which];
-                begin([3, 1], zero, from, &mut kept, &mut scales);
-                let (pixels, w) = ((out + 1 - pad.min(1)).div_ceil(2) + 1, &w[..]);
-                let mut source =
-                    Source { lines: &lines, width, channels, zero, pixel: 0, pixels, w, columns, first: 0 };
-                let (column, channels) = (-(pad as isize), pitch);
-                let mut strip = Strip {
-                    columns: 3,
-                    factor: 2,
-                    kept: 1,
-                    column,
-                    width: out,
-                    channels,
-                    scales: &scales,
-                    requant: &requant,
-                    small: true,
-                };
-                let run = [row::<i8>, strip::row::<i8>][which];
-                run(&mut source, &mut strip, &totals, &mut sums, &mut kept, &mut y);
-                y
-            });
+            let to = Quant::new(1.0, random.below(256) as i32 - 128);
+            let requant = Requant::new(rounding, to.zero, activation.range::<i8>(to));
+            // Outputs up to some pixels behind the input.
+            let out = (2 * width + random.below(9) - pad).max(1);
+            let mut strip = Strip {
+                width,
+                channels,
+                zero,
+                rows,
+                columns: 3,
+                factor: 2,
+                kept: 1,
+                behind: pad,
+                to: [out, count],
+                most: CHANNELS,
+                w: &w,
+                totals: &vec![0; 3 * count],
+                bias: &bias,
+                multipliers: &multipliers,
+                requant,
+            };
+            // Σ w of each column: products with ones.
+            let mut ones = vec![[0; PIXELS]; 3 * count];
+            strip::products::<i8>(&Strip { zero: 1, ..strip }, &vec![&[][..]; rows], [0; 2], &mut ones);
+            let totals: Vec<_> = ones.iter().map(|sums| sums[0]).collect();
+            strip.totals = &totals;
+            let all = Strips::new(strip);
+            assert!(all.loops);
+            let [mut ours, mut theirs] = [(); 2].map(|()| vec![77; out * count]);
+            row(&all, Rows(&lines), &mut ours);
+            strip::row(&all, Rows(&lines), &mut theirs);
             assert_eq!(ours, theirs, "case {case}");
         }
     }
