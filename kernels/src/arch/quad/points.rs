@@ -1,9 +1,9 @@
 //! Pixels of so few values, of a single tap, that they stay in registers while the weights of all channels go by.
 
 use super::portable::{Block, Pixels};
-use super::{Channel, SUMS, in_turn};
+use super::{Channel, SUMS};
 use crate::Multiplier;
-use crate::arch::small;
+use crate::arch::{anew, small};
 use crate::quant::Accumulator;
 use core::mem::MaybeUninit;
 
@@ -54,7 +54,7 @@ pub(super) unsafe fn points<T, A: Accumulator>(
     mut y: *mut i8,
 ) {
     let &Pixels { count, rows: [row, ..], from, step, zero, pitch, .. } = pixels else { return };
-    let (mut biases, mut multipliers) = (block.bias.iter(), block.multipliers.iter());
+    let (mut b, mut m) = (0, 0);
     let (half, mut left) = (2 * block.requant.zero + 1, block.channels);
     let mut all = [const { MaybeUninit::<Point>::uninit() }; SUMS];
     while left > 0 {
@@ -62,8 +62,12 @@ pub(super) unsafe fn points<T, A: Accumulator>(
         let points = all.as_mut_ptr().cast::<Point>();
         let (mut to, end) = (points, points.wrapping_add(n));
         while to != end {
-            let bias = in_turn(&mut biases, block.bias).map_or(0, |bias| bias.to_i64() as i32);
-            let multiplier = in_turn(&mut multipliers, block.multipliers).copied().unwrap_or(Multiplier::ZERO);
+            // In turn; one loop, whatever there is of them.
+            let &Block { bias, multipliers, .. } = anew(block);
+            let (bias, biases) = (bias.get(b).map_or(0, |bias| bias.to_i64() as i32), bias.len());
+            let multiplier = multipliers.get(m).copied().unwrap_or(Multiplier::ZERO);
+            b = if b + 1 < biases { b + 1 } else { 0 };
+            m = if m + 1 < multipliers.len() { m + 1 } else { 0 };
             let Channel { q, h, mut e, .. } = Channel::new::<A>(bias, multiplier, half);
             let next = to.wrapping_add(1);
             if next == end {
