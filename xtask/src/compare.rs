@@ -67,8 +67,7 @@ fn page() -> Result<()> {
 const HEAD: &str = "# `ConvTranspose2d` or `Upsample` + `Conv2d`?
 
 Written by `cargo xtask compare` from the networks of [models](../models/README.md): three tasks, four decoders of equal width each, from three seeds. `folded` is
-`nearest` with every upsample folded into the convolution after it: the same outputs bit for bit from weights of int16 (sums of up to four of `nearest`'s); with Helium (m55), int8 layers by 2x and three columns, of 16 input channels and more or of more
-than 4 output channels, keep `nearest`'s weights instead (`Columns`).
+`nearest` with every upsample folded into the convolution after it: the same outputs bit for bit from weights of int16 (sums of up to four of `nearest`'s); with Helium (m55), int8 layers by 2x and three columns keep `nearest`'s weights instead (`Columns`).
 
 ## When to take which
 
