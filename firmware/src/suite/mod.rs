@@ -61,7 +61,6 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("conv i8", conv::<i8>),
     ("conv i16", conv::<i16>),
     ("conv 16x8, 64-bit bias", conv_16x8),
-    ("conv 8x16", conv_8x16),
     ("nearest by factors", resize::repeat),
     ("nearest", resize::nearest),
     ("bilinear i8", resize::bilinear::<i8>),
@@ -92,9 +91,9 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("decoders, signals i8", decoder::signals::<i8>),
 ];
 
-/// Groups that a host and the boards without a HAL crate run besides: the others have no flash for them.
+/// Groups that a host and the boards without a HAL crate run besides: the others have no flash for them. Folds have int16 weights there, too.
 pub const MORE_GROUPS: &[(&str, Group)] = if cfg!(any(not(target_os = "none"), feature = "emulator")) {
-    &[("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
+    &[("conv 8x16", conv_8x16), ("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
 } else {
     &[]
 };
