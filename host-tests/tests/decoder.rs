@@ -447,7 +447,7 @@ fn joined<R>(
     }
 }
 
-/// However far the counters are in the pattern of 24 rows by then.
+/// However far the counters are in the pattern of 24 rows by then; more than these is refused, and taken once it is pushed.
 #[test]
 fn a_signal_may_end_while_values_are_left() {
     let operands = Operands { a: Q, b: Q, y: Q, activation: Activation::None, rounding: Rounding::TfliteSingle };
@@ -456,7 +456,7 @@ fn a_signal_may_end_while_values_are_left() {
     let decoder = Decoder::endless([Node::rows(x), up.node(0), Node::rows(twice), add.node(&[1, 2])]).unwrap();
     let [a, b]: [Vec<i8>; 2] = [60, 120].map(|n| (0..n).map(|i| (i * 7 % 61) as i8).collect());
     let expected: Vec<i8> = (0..120).map(|i| a[i / 2] + b[i]).collect();
-    for cut in 40..60 {
+    for cut in 34..60 {
         let (mut memory, mut row) = (vec![0; decoder.need()], [0]);
         let mut inputs = [Input::Pushed, Input::Pushed];
         let mut stream = decoder.bind(&mut inputs, &mut memory, &mut row).unwrap();
@@ -464,12 +464,15 @@ fn a_signal_may_end_while_values_are_left() {
         for part in [[0..cut, 0..2 * cut], [cut..60, 2 * cut..120]] {
             let mut values = [&a[part[0].clone()], &b[part[1].clone()]];
             if part[0].end == 60 {
-                stream.finish_each(&values).unwrap();
+                let refused = stream.finish_each(&values).err();
+                let more = 60 - cut > 24;
+                assert_eq!(refused, more.then_some(Error::Length { what: "the rows of an input", got: 60 - cut, need: 24 }));
             }
             while let Some(row) = stream.push_each(&mut values) {
                 y.extend_from_slice(row);
             }
         }
+        stream.finish().unwrap();
         assert_eq!((&y, stream.complete()), (&expected, Ok(())), "{cut}");
     }
 }

@@ -261,7 +261,7 @@ const fn alike(plan: &Plan) -> Option<Alike> {
     }
 }
 
-/// Whether outputs have a single tap each, inside the input, of FEW's points, and are many enough, or no whole groups, to pay for weights that are widened first.
+/// Whether outputs have a single tap each, inside the input, of FEW's points, and are many enough, or two or three more than whole groups, to pay for weights that are widened first.
 const fn points(plan: &Plan) -> bool {
     let steps = match alike(plan) {
         Some(Alike { skip, last, .. }) => skip == 0 && last == plan.x.out_step,
@@ -426,7 +426,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
 
     /// Biases and multipliers of n channels.
     #[inline(always)]
-    pub(crate) fn scales(&self, first: usize, n: usize) -> (&[A], &[Multiplier]) {
+    fn scales(&self, first: usize, n: usize) -> (&[A], &[Multiplier]) {
         let (bias, multipliers) = (self.weights.bias, self.multipliers);
         let multipliers = if multipliers.len() == 1 { multipliers } else { cut(multipliers, first, n) };
         (cut(bias, first, n), multipliers)

@@ -104,7 +104,7 @@ impl<T: Element> Layer<T> for Nothing {
 }
 
 impl Reach {
-    /// Of a node that looks for itself.
+    /// Of a node without a formula.
     const ANY: Self = Reach { from: 0, c: 0, p: 0, q: 1 };
 
     /// The input rows that must be there for row `oy`, if there are so many, are `⌊(c + oy·p) / q⌋`, where that holds for every row.

@@ -327,7 +327,8 @@ impl<T: Element, const N: usize> BoundDecoder<'_, '_, T, N> {
     /// still to be pushed.
     ///
     /// # Errors
-    /// Those of [`finish`](Self::finish); [`Error::Length`], of the pattern, for an input that is longer or shorter than the first one asks for.
+    /// Those of [`finish`](Self::finish); [`Error::Length`], of the pattern, for an input that is longer or shorter than the first one asks for, or of which more
+    /// is left than the pattern has room for: then `push_each` some of it first.
     pub fn finish_each(&mut self, left: &[&[T]]) -> Result<(), Error> {
         self.parts.finish(&mut self.state, left)
     }

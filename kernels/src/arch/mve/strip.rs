@@ -8,7 +8,7 @@
 //! sums                                    1 STM
 //! ```
 //!
-//! 24 instructions with the loop for 256 products where two tap rows read one input row, 14 for 128 else. The outputs of a strip of 2x and three columns are
+//! 23 instructions with their share of the loop for 256 products where two tap rows read one input row, 13 for 128 else. The outputs of a strip of 2x and three columns are
 //! those of two vectors, `S_0(b−1) + S_2(b)` and with it `S_1(b−1)` or `S_1(b)`, scaled by the formulas of the other loops. What the loops are called with is
 //! written once a row.
 //!
@@ -59,7 +59,7 @@ struct Columns {
     groups: *const Group,
     w: *const i8,
     hop: usize,
-    /// The strip's first pixel, no more than four from the end where there are four.
+    /// The strip's first pixel, no less than four from the end where there are four.
     pixel: usize,
     /// What is left of all tap rows' channels, and its weights from the very first column on.
     pieces: *const Piece,
@@ -128,8 +128,8 @@ pub(crate) fn row<'x, T: Element>(all: &Strips<'_>, lines: impl Lines<'x, T>, y:
 /// # Safety
 /// Values and outputs are bytes, there are as many outputs as the strip says, and its [loops](Strips::loops) hold.
 #[inline(always)]
-unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y: &mut [T]) {
-    let strip = &all.strip;
+unsafe fn run<'x, T: Element>(strips: &Strips<'_>, mut lines: impl Lines<'x, T>, y: &mut [T]) {
+    let strip = &strips.strip;
     let &Strip { width, channels: c, zero, rows, behind, to: [end, channels], w, ref requant, .. } = strip;
     let (rest, whole) = (c % VALUES, c - c % VALUES);
     let mut outside = MaybeUninit::<[i8; VALUES]>::uninit();
@@ -144,21 +144,21 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
         let times = times.min(left);
         left -= times;
         let (mut x, mut by, mut from, mut on) = (line.as_ptr().cast::<i8>(), VALUES, whole, 1);
-        let [mut one, mut two, mut three] = all.steps;
+        let [mut one, mut two, mut three] = strips.steps;
         if line.len() < width * c {
             (x, by, from, on) = (outside.cast(), 0, 0, 0);
             // SAFETY: there is room.
             unsafe { fill(outside, zero) };
             [one, two, three] = [0; PIXELS - 1];
         }
-        let pixels = |x| Pixels { x, steps: [one, two, three] };
+        let from_here = |x| Pixels { x, steps: [one, two, three] };
         let mut more = if whole > 0 { times } else { 0 };
         while more > 0 {
             small();
             let two = usize::from(more > 1);
             more -= 1 + two;
             // SAFETY: one for a tap row at most.
-            unsafe { groups_end.write(Group { pixels: pixels(x), by, two }) };
+            unsafe { groups_end.write(Group { pixels: from_here(x), by, two }) };
             groups_end = groups_end.wrapping_add(1);
         }
         // A row ends one piece, and a vector another.
@@ -170,7 +170,7 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
             while i < rest {
                 small();
                 let n = (rest - i).min(VALUES - at);
-                let (to, pixels) = (patch.cast::<i8>().wrapping_add(at), pixels(x.wrapping_add(on * i)));
+                let (to, pixels) = (patch.cast::<i8>().wrapping_add(at), from_here(x.wrapping_add(on * i)));
                 // SAFETY: as many as rows and whole vectors at most.
                 unsafe { pieces_end.write(Piece { pixels, to, n, len: 0 }) };
                 pieces_end = pieces_end.wrapping_add(1);
@@ -227,7 +227,7 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
     let y = y.as_mut_ptr().cast::<i8>();
     let mut made = Outputs { y, channels, mask: 0, sums, kept, scales, count: 0, low, high, zero: y_zero };
     let twice = rounding == Rounding::TfliteDouble;
-    let run = if twice { double as Run } else { single as Run };
+    let scale = if twice { double as Run } else { single as Run };
     let mut first = 0;
     loop {
         let count = strip.most.min(channels - first);
@@ -243,13 +243,13 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
             // SAFETY: the caller's; rows have these pixels, or one place serves them all, and there are pieces of all that is left.
             unsafe { columns(&call) };
             // SAFETY: sums have been written, and columns of the mask exist.
-            unsafe { run(&made) };
+            unsafe { scale(&made) };
             (call.pixel, made.mask) = (call.pixel + PIXELS, ALL);
             made.y = made.y.wrapping_add(WIDE * channels);
         }
         if call.pixel < width {
             // SAFETY: the caller's.
-            unsafe { over(&mut call, &mut made, width, run) };
+            unsafe { over(&mut call, &mut made, width, scale) };
         }
         // Behind the input there is mostly a single output, the one before twice its width.
         match end + behind - 2 * width {
@@ -257,7 +257,7 @@ unsafe fn run<'x, T: Element>(all: &Strips<'_>, mut lines: impl Lines<'x, T>, y:
             // SAFETY: the caller's.
             1 => unsafe { if twice { last_double(&made) } else { last_single(&made) } },
             // SAFETY: the caller's.
-            left => unsafe { outer(sums, &mut made, left, (ready.totals, zero), run) },
+            left => unsafe { outer(sums, &mut made, left, (ready.totals, zero), scale) },
         }
         first += count;
         if first >= channels {

@@ -638,7 +638,7 @@ pub(super) struct Call {
     pub(super) next: usize,
     /// That of the channels.
     pub(super) end: *const (),
-    /// The first output of the first pixel, and the distance of the next pixel's.
+    /// The first output of the first pixel that is made, and the distance of the next pixel's.
     pub(super) y: *mut i8,
     pub(super) pitch: usize,
     pub(super) each: Loop,
