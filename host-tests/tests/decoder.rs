@@ -466,7 +466,10 @@ fn a_signal_may_end_while_values_are_left() {
             if part[0].end == 60 {
                 let refused = stream.finish_each(&values).err();
                 let more = 60 - cut > 24;
-                assert_eq!(refused, more.then_some(Error::Length { what: "the rows of an input", got: 60 - cut, need: 24 }));
+                assert_eq!(
+                    refused,
+                    more.then_some(Error::Length { what: "the rows of an input", got: 60 - cut, need: 24 })
+                );
             }
             while let Some(row) = stream.push_each(&mut values) {
                 y.extend_from_slice(row);
