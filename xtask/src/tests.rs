@@ -140,8 +140,7 @@ fn kernels() -> Result<Vec<Trial>> {
         for (board, run) in BOARDS.iter().zip(runs) {
             let mut device = run.join().unwrap_or_else(|_| Err(anyhow!("the emulator's thread panicked")));
             let device = device.as_deref_mut().map_err(|error| anyhow!("{error:#}")).and_then(reports::decode);
-            let room = !board.hal || board.target.starts_with("riscv32");
-            for (name, _) in suite::GROUPS.iter().chain(suite::MORE_GROUPS.iter().filter(|_| room)) {
+            for (name, _) in suite::GROUPS.iter().chain(suite::MORE_GROUPS.iter().filter(|_| !board.hal)) {
                 let verdict = group(name, &device, &host);
                 trials.push(trial(board.name, name, || verdict));
             }

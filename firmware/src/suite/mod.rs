@@ -91,14 +91,12 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("decoders, signals i8", decoder::signals::<i8>),
 ];
 
-/// Groups that a host, the boards without a HAL crate and those with RISC-V run besides: the others have no flash for them, and meet int16 weights in folds
-/// alone.
-pub const MORE_GROUPS: &[(&str, Group)] =
-    if cfg!(any(not(target_os = "none"), feature = "emulator", target_arch = "riscv32")) {
-        &[("conv 8x16", conv_8x16), ("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
-    } else {
-        &[]
-    };
+/// Groups that a host and the boards without a HAL crate run besides: the others lack flash or RAM for them, and meet int16 weights in folds alone.
+pub const MORE_GROUPS: &[(&str, Group)] = if cfg!(any(not(target_os = "none"), feature = "emulator")) {
+    &[("conv 8x16", conv_8x16), ("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
+} else {
+    &[]
+};
 
 /// Groups that a host alone runs: together with the others they are more than the flash of the smallest board. The decoders' driver is the same for
 /// both types, and neither it nor a bicubic row of int16 has any assembly.
