@@ -5,6 +5,7 @@
 //! | `Job::groups`: four pixels and more   | every target | int8 and int16 weights, i32 sums                               | the same, with int16 outputs |
 //! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
 //! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | int8 or int16 weights        |
+//! | `points`: 16 values of a single tap   | -            | DSP: the same, all channels                                    | -                            |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!

@@ -37,14 +37,13 @@ pub(crate) struct Strip<'a> {
     pub(crate) requant: Requant,
 }
 
-/// A strip, and whether the loops for 2x, three columns and factors above 0 and below 1/2 hold, with as many weights, sums and factors as it takes.
+/// A strip, and what Helium's loops ask: whether those for 2x, three columns and factors above 0 and below 1/2 hold, with as many weights, sums and factors as it takes.
+#[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Strips<'a> {
     pub(super) strip: Strip<'a>,
     /// How far it is from each pixel of the first strip to the next one, or to itself if it is the last.
-    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
     pub(super) steps: [usize; PIXELS - 1],
-    #[cfg_attr(not(upconv_backend = "mve"), allow(dead_code))]
     pub(super) loops: bool,
 }
 

@@ -2,6 +2,7 @@
 //! where two channels have two taps that neighbouring pixels share: their four weights, widened once a row, are one `LDM`.
 
 #[cfg(not(target_arch = "arm"))]
+#[allow(dead_code)] // other cores have groups of three
 mod model;
 mod words;
 

@@ -50,7 +50,6 @@ unsafe extern "C" fn run<W: Element, const FIRST: usize, const END: u8>(call: *c
 }
 
 pub(in super::super) const I8: [Loop; 3] = [run::<i8, 0, 0>, run::<i8, 0, 1>, run::<i8, 0, 2>];
-#[allow(dead_code)] // not all cores have it
 pub(super) const THREE_I8: [Loop; 3] = [run::<i8, 1, 0>, run::<i8, 1, 1>, run::<i8, 1, 2>];
 pub(in super::super) const I16: [Loop; 3] = [run::<i16, 0, 0>, run::<i16, 0, 1>, run::<i16, 0, 2>];
 
