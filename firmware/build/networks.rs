@@ -239,10 +239,14 @@ impl Node {
 
 impl Model {
     fn read(folder: PathBuf, seed: usize, on_device: bool) -> Self {
-        let json: Value = serde_json::from_slice(&fs::read(folder.join("model.json")).unwrap()).unwrap();
+        let file = |name: &str| {
+            let path = folder.join(name);
+            fs::read(&path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()))
+        };
+        let json: Value = serde_json::from_slice(&file("model.json"))
+            .unwrap_or_else(|error| panic!("{} is broken: {error}", folder.join("model.json").display()));
         let floats = |name: &str| -> Vec<f32> {
-            let bytes = fs::read(folder.join(name)).unwrap();
-            bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+            file(name).chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
         };
         let (scales, bias) = (floats("scales.f32"), floats("bias.f32"));
         let pattern = if on_device { PATTERN } else { json["window"].as_u64().unwrap_or(PATTERN) } as usize;
