@@ -5,7 +5,8 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, anew, few, small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, LINES, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, anew, few, lines,
+    small,
 };
 use crate::phase::{Alike, Phase, Reach};
 use crate::plan::length;
@@ -137,12 +138,10 @@ macro_rules! layer {
                     }
                     first += block;
                 }
-                let sizes = size_of::<T>() == 1 && size_of::<$w>() <= FEW.weight && size_of::<$a>() == 4;
-                let few = if sizes && largest <= SMALL {
-                    few_channels(plan, quant.multipliers)
-                } else {
-                    0
-                };
+                let bytes = size_of::<T>() == 1 && size_of::<$a>() == 4;
+                let hold = bytes && largest <= SMALL && loops_hold(plan, quant.multipliers);
+                let few = if hold && size_of::<$w>() <= FEW.weight { few_channels(plan) } else { 0 };
+                let lines = hold && in_lines(plan, few);
                 // Σ w of each channel of each pair of classes, which lie in this order.
                 let mut totals = [0; FEW.totals];
                 let mut n = 0;
@@ -168,6 +167,7 @@ macro_rules! layer {
                     largest,
                     alike: alike(plan),
                     few,
+                    lines,
                     totals,
                     element: PhantomData,
                 })
@@ -245,6 +245,8 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     alike: Option<Alike>,
     /// Up to so many channels of a row are few.
     few: usize,
+    /// Of more of them, all of a row, where lines hold its inputs.
+    lines: bool,
     /// Σ w of the first vectors of packed weights, for them.
     totals: [i32; FEW.totals],
     element: PhantomData<T>,
@@ -272,20 +274,33 @@ const fn points(plan: &Plan) -> bool {
     pays && plan.input.c == FEW.points && plan.x.single_tap() && plan.y.single_tap() && steps
 }
 
-/// FEW's channels where the loops for them hold: for factors from 2^-23 to below 1/2.
-const fn few_channels(plan: &Plan, multipliers: &[Multiplier]) -> usize {
+/// Whether the loops that make outputs without a job hold: for factors from 2^-23 to below 1/2.
+const fn loops_hold(plan: &Plan, multipliers: &[Multiplier]) -> bool {
     let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
-    holds = holds && plan.y.taps(0) * plan.x.taps(0) * plan.input.c < FEW.values;
     let mut i = 0;
     while i < multipliers.len() {
         holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
         i += 1;
     }
-    match holds {
+    holds
+}
+
+/// FEW's channels.
+const fn few_channels(plan: &Plan) -> usize {
+    match plan.y.taps(0) * plan.x.taps(0) * plan.input.c < FEW.values {
         true if points(plan) => usize::MAX,
         true => FEW.channels,
         false => 0,
     }
+}
+
+/// Alike phases, more channels than few, where the last ones have as many as the first ones lack, and of as few values as LINES say.
+const fn in_lines(plan: &Plan, few: usize) -> bool {
+    let Some(Alike { taps, first, count, skip, last }) = alike(plan) else { return false };
+    let (rows, c, o) = (plan.y.taps(0), plan.input.c, plan.output.c);
+    let ends = skip > 0 && skip == last && first <= 0 && count > PIXELS;
+    let fit = skip * o <= SUMS && (plan.x.out_step - skip) * o <= SUMS && plan.x.out_step * o > few;
+    ends && fit && rows * (count - 1 + taps) * c <= LINES[0] && rows * taps * c <= LINES[1]
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {
@@ -365,6 +380,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             (true, _, false) => self.depthwise::<A>(oy, x, y),
             (_, 1, true) => self.single::<i32>(oy, x, channels, y),
             (_, 1, false) => self.single::<A>(oy, x, channels, y),
+            _ if self.lines => self.all_lines(oy, x, y),
             _ if self.width(channels.len()) <= self.few => self.all_few(oy, x, channels, y),
             (_, _, true) => self.phases::<i32>(oy, x, channels, y),
             (_, _, false) => self.phases::<A>(oy, x, channels, y),
@@ -492,6 +508,22 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let mut row = Row::new(x);
         self.find(oy, &mut row);
         self.few(&row, [channels.start, 0, self.width(channels.len())], y);
+    }
+
+    /// A row of alike phases and few values.
+    #[inline(never)]
+    fn all_lines(&self, oy: usize, x: &Window<'_, T>, y: &mut [T]) {
+        let mut row = Row::new(x);
+        self.find(oy, &mut row);
+        let Some(Alike { taps, first, count, skip, .. }) = self.alike else { return };
+        let (plan, c) = (&self.plan, self.plan.input.c);
+        let pitch = plan.x.out_step * plan.output.c;
+        let (weights, run) = self.weights(&row, [0, taps], [0, pitch]);
+        let (bias, multipliers) = (self.weights.bias, self.multipliers);
+        let block = Block { channels: pitch, bias, multipliers, requant: self.requant, largest: self.largest };
+        let (rows, from) = (row.lines.as_slice(), first * c as isize);
+        let pixels = Pixels { count, rows, from, step: c, len: taps * c, zero: self.x_zero, to: 0, pitch };
+        lines::<T, W, A>(&block, weights, run, &pixels, skip * plan.output.c, y);
     }
 
     /// The last channels of a row, which are few.

@@ -6,6 +6,7 @@
 //! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
 //! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | int8 or int16 weights        |
 //! | `points`: 16 values of a single tap   | -            | DSP: the same, all channels                                    | -                            |
+//! | `lines`: the same of alike phases     | -            | int8 inputs and outputs, i32 sums                              | -                            |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!
@@ -96,6 +97,10 @@ pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SUMS, alo
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::{depth as vectors, places::Places, strip as columns};
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};
+#[cfg(any(upconv_backend = "portable", upconv_backend = "mve"))]
+pub(crate) use portable::{LINES, lines};
+#[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
+pub(crate) use quad::{LINES, lines};
 #[cfg(not(upconv_backend = "mve"))]
 pub(crate) use strip as columns;
 

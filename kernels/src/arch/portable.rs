@@ -19,6 +19,8 @@ pub(crate) const SUMS: usize = 16;
 pub(crate) const DIRECT: usize = 1;
 /// No channels take [`few`].
 pub(crate) const FEW: Few = Few { channels: 0, values: 1, weight: 0, totals: 0, left: false, points: 0 };
+/// No rows take [`lines`].
+pub(crate) const LINES: [usize; 2] = [0; 2];
 /// Up to so many channels, column phases are channels where they are alike. Where groups make up all
 /// pixels, and where one lies over another.
 pub(crate) const ALIKE: [usize; 2] = [SUMS / 2; 2];
@@ -258,6 +260,10 @@ pub(crate) fn few<T, W, A>(
     _: &mut [T],
 ) {
 }
+
+/// All outputs of pixels of alike phases, without a [`Job`], of which the first one lacks `skip` channels, which are those that the last one has; the first is stored at the
+/// beginning. The first one's values begin with or before the rows; what [`LINES`] names holds.
+pub(crate) fn lines<T, W, A>(_: &Block<'_, A>, _: &[W], _: Run, _: &Pixels<'_, T>, _: usize, _: &mut [T]) {}
 
 /// The outputs of a single pixel, all of its channels, without a [`Job`].
 pub(crate) fn alone<T: Element, W: Element, S: Accumulator, A: Accumulator>(

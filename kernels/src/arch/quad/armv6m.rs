@@ -18,9 +18,9 @@ mod words;
 use super::quad::points::Points;
 use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use asm::{DIRECT_I8, I8, I16, gather, pixel, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use model::{DIRECT_I8, I8, I16, gather, pixel, widen};
 pub(super) use words::{HALVES, widen_i16};
 pub(crate) use words::{Patch, SUMS};
 
@@ -52,6 +52,7 @@ fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
+    use super::super::quad::Lines;
     use super::*;
     use core::arch::naked_asm;
 
@@ -114,6 +115,72 @@ mod asm {
             "subs r7, r7, #1",
             "bne 2b",
             "pop {{r4-r7, pc}}",
+            ".purgem one",
+        )
+    }
+
+    /// [`Patch::fill`] of all pixels with the values of some rows.
+    ///
+    /// # Safety
+    /// The inputs can be read, there are some, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn gather(patch: &mut Patch, x: *const i8, lines: &Lines, _: bool) {
+        // SAFETY: the caller's.
+        unsafe { gather_all(patch.x.as_mut_ptr().cast(), x, lines) };
+    }
+
+    /// Pixel by pixel, each forwards: r2 is the step, r3 the zero point, r5 the values of a row, r7 counts its pixels; on the stack rows that are left, and how far
+    /// behind the last pixel of a row the next one lies.
+    #[unsafe(naked)]
+    unsafe extern "C" fn gather_all(to: *mut (), x: *const i8, lines: &Lines) {
+        naked_asm!(
+            ".macro one at",
+            "ldrsb r4, [r1, r6]",
+            "subs r4, r4, r3",
+            "str r4, [r0, #\\at]",
+            "adds r6, r6, #1",
+            ".endm",
+            "push {{r4-r7, lr}}",
+            "ldmia r2!, {{r4-r7}}",
+            "ldr r3, [r2]",
+            "movs r2, r4",
+            "lsls r4, r2, #2",
+            "subs r7, r7, r4",
+            "push {{r6, r7}}",
+            "2:", // a row
+            "movs r7, #4",
+            "3:", // a pixel, up to r1
+            "adds r1, r1, r5",
+            "rsbs r6, r5, #0",
+            "lsls r4, r6, #31",
+            "beq 4f",
+            "one 0",
+            "adds r0, r0, #16",
+            "cmp r6, #0",
+            "beq 5f",
+            "4:",
+            "one 0",
+            "one 16",
+            "adds r0, r0, #32",
+            "cmp r6, #0",
+            "bne 4b",
+            "5:",
+            "lsls r4, r5, #4",
+            "subs r0, r0, r4",
+            "adds r0, r0, #4",
+            "subs r1, r1, r5",
+            "adds r1, r1, r2",
+            "subs r7, r7, #1",
+            "bne 3b",
+            "subs r0, r0, #16",
+            "adds r0, r0, r4",
+            "ldr r4, [sp, #4]",
+            "adds r1, r1, r4",
+            "ldr r4, [sp]",
+            "subs r4, r4, #1",
+            "str r4, [sp]",
+            "bne 2b",
+            "pop {{r1, r2, r4-r7, pc}}",
             ".purgem one",
         )
     }

@@ -11,9 +11,9 @@ use super::quad::{Call, Columns, Halves, Loop, PIXELS, Spread, Strip, Strips};
 #[cfg(target_arch = "arm")]
 use asm::{COLUMN_LOOPS, SPREAD};
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use asm::{DIRECT_I8, I8, I16, gather, pixel, widen};
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use model::{DIRECT_I8, I8, I16, gather, pixel, widen};
 pub(super) use words::{HALVES, widen_i16};
 pub(crate) use words::{Patch, SUMS};
 
@@ -62,6 +62,7 @@ const SPREAD: Spread = model::spread::<Weights>;
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
+    use super::super::quad::Lines;
     use super::*;
     use core::arch::naked_asm;
 
@@ -116,6 +117,53 @@ mod asm {
             "bne 4b",
             "5:",
             "pop {{r4-r9, pc}}",
+            ".purgem one",
+        )
+    }
+
+    /// [`Patch::fill`] of all pixels with the values of some rows.
+    ///
+    /// # Safety
+    /// The inputs can be read, there are some, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn gather(patch: &mut Patch, x: *const i8, lines: &Lines, _: bool) {
+        // SAFETY: the caller's.
+        unsafe { gather_all(patch.x.as_mut_ptr().cast(), x, lines) };
+    }
+
+    #[unsafe(naked)]
+    unsafe extern "C" fn gather_all(to: *mut (), x: *const i8, lines: &Lines) {
+        naked_asm!(
+            ".macro one",
+            "ldrsb r6, [r1, r2, lsl #1]",
+            "ldrsb r7, [r11, r2, lsl #1]",
+            "ldrsb r4, [r1], #1",
+            "ldrsb r5, [r11], #1",
+            "subs r4, r4, r12",
+            "subs r5, r5, r12",
+            "subs r6, r6, r12",
+            "subs r7, r7, r12",
+            "stmia r0!, {{r4-r7}}",
+            ".endm",
+            "push {{r4-r11, lr}}",
+            "ldmia r2, {{r2, r8-r10, r12}}",
+            "subs r10, r10, r8",
+            "2:", // a row
+            "add r11, r1, r2",
+            "lsrs r3, r8, #1",
+            "bcc 3f",
+            "one",
+            "cbz r3, 4f",
+            "3:",
+            "one",
+            "one",
+            "subs r3, r3, #1",
+            "bne 3b",
+            "4:",
+            "add r1, r1, r10",
+            "subs r9, r9, #1",
+            "bne 2b",
+            "pop {{r4-r11, pc}}",
             ".purgem one",
         )
     }

@@ -24,12 +24,12 @@ use crate::arch::portable;
 #[cfg(target_arch = "arm")]
 use asm::{COLUMN_LOOPS, POINT_LOOPS, SPREAD, THREE_I8, halves};
 #[cfg(target_arch = "arm")]
-pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen, widen_i16};
+pub(super) use asm::{DIRECT_I8, I8, I16, gather, pixel, widen, widen_i16};
 use core::mem::MaybeUninit;
 #[cfg(not(target_arch = "arm"))]
 use model::THREE_I8;
 #[cfg(not(target_arch = "arm"))]
-pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen, widen as widen_i16};
+pub(super) use model::{DIRECT_I8, I8, I16, gather, pixel, widen, widen as widen_i16};
 
 /// Values of a patch, a multiple of 4.
 pub(crate) const CHUNK: usize = 64;
@@ -182,7 +182,7 @@ unsafe extern "C" fn points<const SINGLE: bool>(row: *mut Row) {
 /// The instructions themselves.
 #[cfg(target_arch = "arm")]
 mod asm {
-    use super::super::quad::fill;
+    use super::super::quad::{Lines, fill, four};
     use super::*;
     use core::arch::naked_asm;
 
@@ -425,6 +425,166 @@ mod asm {
             "eor r7, r7, r11, lsl #16"
         ],
         ["and r8, r10, #2", "and r9, r10, #1", "lsl r9, r9, #1", "add r9, r9, r8, lsl #3"]
+    );
+
+    /// [`Patch::fill`] of all pixels with the values of some rows.
+    ///
+    /// # Safety
+    /// The inputs can be read, there are some, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn gather(patch: &mut Patch, x: *const i8, lines: &Lines, wide: bool) {
+        if !lines.len.is_multiple_of(2) {
+            // SAFETY: the caller's.
+            return unsafe { gather_odd(patch, x, lines, wide) };
+        }
+        // SAFETY: the caller's.
+        unsafe { (if wide { gather_wide } else { gather_all })(patch.x.as_mut_ptr().cast(), x, lines) };
+    }
+
+    #[inline(never)]
+    unsafe fn gather_odd(patch: &mut Patch, mut x: *const i8, lines: &Lines, wide: bool) {
+        for row in 0..lines.rows {
+            // SAFETY: the caller's.
+            unsafe { widen(patch, row * lines.len, &four(x, lines.step), lines.len, lines.zero, wide) };
+            x = x.wrapping_add(lines.line);
+        }
+    }
+
+    /// Stamps it for rows of an even number of values: four of each pixel, of which r4 to r7 hold the bytes, and two, which r4 to r7 hold as pairs; whether two follow
+    /// four at most, or all are two by two.
+    ///
+    /// On the stack: values of a row, rows that are left, how far behind a row the next one lies. r1 and r9 are where the first two pixels are, r2 the step, r12 twice what
+    /// is added to an input.
+    macro_rules! gather {
+        ($name:ident, [$($four:literal),+], [$($two:literal),+], $mixed:literal) => {
+            #[unsafe(naked)]
+            unsafe extern "C" fn $name(to: *mut (), x: *const i8, lines: &Lines) {
+                naked_asm!(
+                    ".cpu cortex-m33",
+                    ".macro load load, size",
+                    "\\load r6, [r1, r2, lsl #1]",
+                    "\\load r7, [r9, r2, lsl #1]",
+                    "\\load r4, [r1], #\\size",
+                    "\\load r5, [r9], #\\size",
+                    ".endm",
+                    // Bytes (0, 1) in the lower half become halves.
+                    ".macro pair x",
+                    "orr \\x, \\x, \\x, lsl #8",
+                    "sxtab16 \\x, r12, \\x",
+                    ".endm",
+                    ".macro two",
+                    "load ldrh, 2",
+                    "pair r4",
+                    "pair r5",
+                    "pair r6",
+                    "pair r7",
+                    $($two,)+
+                    ".endm",
+                    "push {{r4-r11, lr}}",
+                    "ldmia r2, {{r2-r6}}",
+                    "rsb r6, r6, #0",
+                    "pkhbt r12, r6, r6, lsl #16",
+                    "sub r5, r5, r3",
+                    "push {{r3-r5}}",
+                    "mov r8, #2",
+                    "2:", // a row
+                    "add r9, r1, r2",
+                    concat!(".if ", $mixed, " == 0"),
+                    "lsls r4, r3, #31",
+                    "bcs 6f",
+                    ".endif",
+                    "subs r3, r3, #4",
+                    "blo 4f",
+                    "3:",
+                    "load ldr, 4",
+                    $($four,)+
+                    "stmia r0!, {{r4-r7}}",
+                    "stmia r0!, {{r8, r10, r11, lr}}",
+                    "subs r3, r3, #4",
+                    "bhs 3b",
+                    "4:",
+                    concat!(".if ", $mixed, " == 1"),
+                    "lsls r3, r3, #31", // bit 1 into the carry
+                    "bcc 5f",
+                    "two",
+                    ".endif",
+                    "5:",
+                    "ldmia sp, {{r3-r5}}",
+                    "add r1, r1, r5",
+                    "subs r4, r4, #1",
+                    "str r4, [sp, #4]",
+                    "bne 2b",
+                    "add sp, sp, #12",
+                    "pop {{r4-r11, pc}}",
+                    concat!(".if ", $mixed, " == 0"),
+                    "6:",
+                    "two",
+                    "subs r3, r3, #2",
+                    "bne 6b",
+                    "b 5b",
+                    ".endif",
+                    ".purgem load",
+                    ".purgem pair",
+                    ".purgem two",
+                )
+            }
+        };
+    }
+    gather!(
+        gather_wide,
+        [
+            "sxtab16 lr, r12, r4",
+            "sxtab16 r8, r12, r4, ror #8",
+            "pkhbt r4, lr, r8, lsl #16",
+            "pkhtb r8, r8, lr, asr #16",
+            "sxtab16 lr, r12, r5",
+            "sxtab16 r10, r12, r5, ror #8",
+            "pkhbt r5, lr, r10, lsl #16",
+            "pkhtb r10, r10, lr, asr #16",
+            "sxtab16 lr, r12, r6",
+            "sxtab16 r11, r12, r6, ror #8",
+            "pkhbt r6, lr, r11, lsl #16",
+            "pkhtb r11, r11, lr, asr #16",
+            // No register is left: two halves are exchanged.
+            "sxtab16 lr, r12, r7, ror #8",
+            "sxtab16 r7, r12, r7",
+            "eor r7, r7, lr, lsl #16",
+            "eor lr, lr, r7, lsr #16",
+            "eor r7, r7, lr, lsl #16"
+        ],
+        ["stmia r0!, {{r4-r7}}"],
+        1
+    );
+    gather!(
+        gather_all,
+        [
+            "sxtab16 r8, r12, r4, ror #8",
+            "sxtab16 r10, r12, r5, ror #8",
+            "sxtab16 r11, r12, r6, ror #8",
+            "sxtab16 lr, r12, r7, ror #8",
+            "sxtab16 r4, r12, r4",
+            "sxtab16 r5, r12, r5",
+            "sxtab16 r6, r12, r6",
+            "sxtab16 r7, r12, r7"
+        ],
+        [
+            "strh r4, [r0]",
+            "strh r5, [r0, #4]",
+            "strh r6, [r0, #8]",
+            "strh r7, [r0, #12]",
+            "lsr r4, r4, #16",
+            "lsr r5, r5, #16",
+            "lsr r6, r6, #16",
+            "lsr r7, r7, #16",
+            "strh r4, [r0, #16]",
+            "strh r5, [r0, #20]",
+            "strh r6, [r0, #24]",
+            "strh r7, [r0, #28]",
+            // In turn the other halves, and the next four.
+            "add r0, r0, r8",
+            "eor r8, r8, #28"
+        ],
+        0
     );
 
     #[unsafe(naked)]

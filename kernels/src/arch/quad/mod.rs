@@ -12,6 +12,7 @@
 
 mod alone;
 mod few;
+mod lines;
 pub(super) mod points;
 
 use super::isa;
@@ -42,6 +43,7 @@ use isa::{CHUNK, COLUMNS};
 pub(crate) use {
     few::{FEW, few},
     isa::{DIRECT, SUMS},
+    lines::{LINES, lines},
 };
 
 /// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
@@ -528,8 +530,19 @@ impl<'a, S: Accumulator, A: Accumulator> Job<'a, S, A> {
 
 /// The value of four pixels.
 #[inline(always)]
-fn four<T>(x: *const T, step: usize) -> [*const T; PIXELS] {
+pub(super) fn four<T>(x: *const T, step: usize) -> [*const T; PIXELS] {
     [x, x.wrapping_add(step), x.wrapping_add(2 * step), x.wrapping_add(3 * step)]
+}
+
+/// Rows of bytes that lie `line` apart, of which a pixel has `len` values each, the next one `step` later.
+#[repr(C)]
+pub(super) struct Lines {
+    pub(super) step: usize,
+    pub(super) len: usize,
+    pub(super) rows: usize,
+    pub(super) line: usize,
+    /// What is subtracted from an input.
+    pub(super) zero: i32,
 }
 
 /// Values outside that are brought to a patch in one call.

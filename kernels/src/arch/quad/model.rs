@@ -1,10 +1,19 @@
 //! The loops in Rust, for hosts: one text for all cores, which say how a sum is scaled, in what order a patch and the weights of columns lie, and whether
 //! inputs are taken as they are.
 
-use super::super::quad::Channel;
 pub(in super::super) use super::super::quad::fill as widen;
-use super::{Call, Loop, PIXELS, RAW, Strip, Strips, scaled};
+use super::super::quad::{Channel, Lines};
+use super::{Call, Loop, PIXELS, Patch, RAW, Strip, Strips, scaled};
 use crate::Element;
+
+pub(in super::super) unsafe fn gather(patch: &mut Patch, x: *const i8, lines: &Lines, wide: bool) {
+    let &Lines { step, len, rows, line, zero } = lines;
+    for (row, p) in (0..rows).flat_map(|row| (0..PIXELS).map(move |p| (row, p))) {
+        // SAFETY: the caller's.
+        let x = unsafe { core::slice::from_raw_parts(x.add(row * line + p * step), len) };
+        patch.fill(p, row * len, x, zero, wide);
+    }
+}
 
 /// How weights that columns share lie.
 pub(super) trait Order {

@@ -14,9 +14,9 @@ use super::quad::{Call, Columns, Halves, Loop, PIXELS, Strip, Strips};
 #[cfg(target_arch = "riscv32")]
 use asm::COLUMN_LOOPS;
 #[cfg(target_arch = "riscv32")]
-pub(super) use asm::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use asm::{DIRECT_I8, I8, I16, gather, pixel, widen};
 #[cfg(not(target_arch = "riscv32"))]
-pub(super) use model::{DIRECT_I8, I8, I16, pixel, widen};
+pub(super) use model::{DIRECT_I8, I8, I16, gather, pixel, widen};
 pub(super) use words::{HALVES, widen_i16};
 pub(crate) use words::{Patch, SUMS};
 
@@ -62,6 +62,7 @@ const COLUMN_LOOPS: [Strips; 2] = [model::columns::<Weights, false>, model::colu
 /// The instructions themselves.
 #[cfg(target_arch = "riscv32")]
 mod asm {
+    use super::super::quad::Lines;
     use super::*;
     use core::arch::naked_asm;
 
@@ -129,6 +130,72 @@ mod asm {
             "addi a4, a4, -1",
             "bnez a4, 4b",
             "5:",
+            "ret",
+            ".purgem one",
+            ".purgem next",
+        )
+    }
+
+    /// [`Patch::fill`] of all pixels with the values of some rows.
+    ///
+    /// # Safety
+    /// The inputs can be read, there are some, and the patch has room.
+    #[inline(always)]
+    pub(in super::super) unsafe fn gather(patch: &mut Patch, x: *const i8, lines: &Lines, _: bool) {
+        // SAFETY: the caller's.
+        unsafe { gather_all(patch.x.as_mut_ptr().cast(), x, lines) };
+    }
+
+    /// a1 and t4 to t6 are where the pixels are, up to a2.
+    #[unsafe(naked)]
+    unsafe extern "C" fn gather_all(to: *mut (), x: *const i8, lines: &Lines) {
+        naked_asm!(
+            ".macro one at",
+            "lb t0, \\at(a1)",
+            "lb t1, \\at(t4)",
+            "lb t2, \\at(t5)",
+            "lb t3, \\at(t6)",
+            "sub t0, t0, a7",
+            "sub t1, t1, a7",
+            "sub t2, t2, a7",
+            "sub t3, t3, a7",
+            "sw t0, 16*(\\at)(a0)",
+            "sw t1, 16*\\at+4(a0)",
+            "sw t2, 16*\\at+8(a0)",
+            "sw t3, 16*\\at+12(a0)",
+            ".endm",
+            ".macro next n",
+            "addi a0, a0, 16*\\n",
+            "addi a1, a1, \\n",
+            "addi t4, t4, \\n",
+            "addi t5, t5, \\n",
+            "addi t6, t6, \\n",
+            ".endm",
+            "lw a3, 0(a2)",
+            "lw a4, 4(a2)",
+            "lw a5, 8(a2)",
+            "lw a6, 12(a2)",
+            "lw a7, 16(a2)",
+            "sub a6, a6, a4",
+            "2:", // a row
+            "add t4, a1, a3",
+            "add t5, t4, a3",
+            "add t6, t5, a3",
+            "add a2, a1, a4",
+            "andi t0, a4, 1",
+            "beqz t0, 4f",
+            "one 0",
+            "next 1",
+            "beq a1, a2, 5f",
+            "4:",
+            "one 0",
+            "one 1",
+            "next 2",
+            "bne a1, a2, 4b",
+            "5:",
+            "add a1, a1, a6",
+            "addi a5, a5, -1",
+            "bnez a5, 2b",
             "ret",
             ".purgem one",
             ".purgem next",

@@ -1,0 +1,188 @@
+//! Rows of few values of alike column phases that lack some channels at both ends: copied to lines that have their borders, so that whole groups make up the
+//! pixels of every channel.
+
+use super::portable::{Block, Pixels, Run};
+use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, SUMS, isa};
+use crate::arch::copy::copy_row;
+use crate::arch::small;
+use crate::quant::Accumulator;
+use crate::rows::cut_mut;
+use crate::{Element, Rounding};
+use core::mem::MaybeUninit;
+use core::ptr::{null, null_mut};
+
+/// Values of all lines, and of a pixel.
+pub(crate) const LINES: [usize; 2] = [256, isa::CHUNK];
+
+/// [`portable::lines`](super::portable::lines)
+#[inline(always)]
+pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
+    block: &Block<'_, A>,
+    w: &[W],
+    run: Run,
+    pixels: &Pixels<'_, T>,
+    skip: usize,
+    y: &mut [T],
+) {
+    let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
+    let (line, n, last) = ((count - 1) * step + len, block.channels, count.wrapping_sub(1 + PIXELS));
+    let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0];
+    let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len && n * run.len <= w.len();
+    let room =
+        last < count && skip <= n && skip <= SUMS && n - skip <= SUMS && n <= pitch && (count - 1) * pitch <= y.len();
+    if !bytes || !fits || !room {
+        return;
+    }
+    let mut all = [const { MaybeUninit::<u32>::uninit() }; LINES[0] / 4];
+    let x = all.as_mut_ptr().cast::<u32>();
+    let (mut to, end) = (x, x.wrapping_add((rows.len() * line).div_ceil(4)));
+    let border = u32::from(zero as u8) * 0x0101_0101;
+    while to != end {
+        // SAFETY: there is room for all lines.
+        unsafe { to.write(border) };
+        to = to.wrapping_add(1);
+        small();
+    }
+    let (mut x, mut at) = (x.cast::<T>(), x.cast::<T>());
+    for row in rows {
+        // SAFETY: the line has been written; values are bytes.
+        let to = unsafe { core::slice::from_raw_parts_mut(at, line) };
+        let to = to.get_mut(from.unsigned_abs()..).unwrap_or_default();
+        let n = to.len().min(row.len());
+        copy_row(row, cut_mut(to, 0, n));
+        at = at.wrapping_add(line);
+    }
+    let mut channels = Channels::<i32>::new();
+    channels.start(&Block { channels: skip.max(n - skip), ..*block });
+    let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
+    let mut patch = Patch::new();
+    let loops = Call::loops::<W>();
+    let each = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double }.of(*loops);
+    let next = (run.len - run.n) * size_of::<W>();
+    let mut call = Call {
+        x: null(),
+        n: run.n,
+        w: null(),
+        channels: first.cast(),
+        next,
+        end: null(),
+        y: null_mut(),
+        pitch,
+        each,
+        loops,
+    };
+    let lines = Lines { step, len, rows: rows.len(), line, zero };
+    let w = w.as_ptr().wrapping_add(run.skip);
+    // Those that are there from the first pixel on, then those that are from the second one on.
+    let from_first = (n - skip, w.wrapping_add(skip * run.len), y.as_mut_ptr());
+    let from_second = (skip, w, y.as_mut_ptr().wrapping_add(pitch - skip));
+    for (n, w, y) in [from_first, from_second] {
+        (call.w, call.end) = (w.cast(), first.wrapping_add(n).cast());
+        let mut i = 0;
+        while i < count - 1 {
+            i = i.min(last);
+            if run.n > 0 {
+                // SAFETY: the lines hold them, and a patch all of them.
+                unsafe { isa::gather(&mut patch, x.wrapping_add(i * step).cast(), &lines, size_of::<W>() == 2) };
+            }
+            call.x = &patch;
+            call.y = y.wrapping_add(i * pitch).cast();
+            // SAFETY: so many channels have been started, there are weights for them, and there is room for the outputs of all pixels but one.
+            unsafe { call.run() };
+            i += PIXELS;
+        }
+        x = x.wrapping_add(step);
+        small();
+    }
+    if block.requant.clamps::<T>() {
+        block.requant.clamp_narrow(cut_mut(y, 0, (count - 1) * pitch));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::testing::Random;
+    use crate::quant::Requant;
+    use crate::{Activation, Multiplier, Quant};
+
+    /// Any shapes that fit, any place of the rows below the first pixel, and scales in turn.
+    fn lines_are_exact<W: Element>() {
+        let (mut random, mut done) = (Random(17), 0);
+        while done < if cfg!(miri) { 5 } else { 1000 } {
+            let (c, rows, taps) = (1 + random.below(9), random.below(4), 1 + random.below(4));
+            let (own, phases) = (1 + random.below(if cfg!(miri) { 2 } else { 8 }), 2 + random.below(3));
+            let (skip, n) = (own * (1 + random.below(phases - 1)), own * phases);
+            let (count, len) = (PIXELS + 1 + random.below(if cfg!(miri) { 2 } else { 12 }), taps * c);
+            let line = (count - 1) * c + len;
+            if rows * line > LINES[0] || rows * len > LINES[1] || skip.max(n - skip) > SUMS {
+                continue;
+            }
+            done += 1;
+            let before = random.below(taps + 1) * c;
+            let width = (line - before + random.below(3)).saturating_sub(random.below(taps) * c).max(1);
+            let run = Run { n: rows * len, len: rows * len + random.below(5), skip: 0 };
+            let run = Run { skip: run.len - run.n, len: run.len + random.below(5), ..run };
+            let x: std::vec::Vec<i8> = (0..rows * width).map(|_| random.element()).collect();
+            let w: std::vec::Vec<W> = (0..n * run.len).map(|_| random.element()).collect();
+            let bias = (0..own * random.below(5).min(1)).map(|_| random.below(2001) as i32 - 1000);
+            let bias: std::vec::Vec<i32> = bias.collect();
+            let factor = 0.4 / (1 << (8 * size_of::<W>())) as f64;
+            let multipliers = (0..if done % 3 == 0 { 1 } else { own })
+                .map(|_| Multiplier::from_real(factor * (1.0 + random.below(100) as f64 / 100.0)).unwrap());
+            let multipliers: std::vec::Vec<_> = multipliers.collect();
+            let rounding = if random.below(2) == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
+            let scale = Quant::new(1.0, random.below(256) as i32 - 128);
+            let activation = if random.below(3) == 0 { Activation::Relu } else { Activation::None };
+            let requant = Requant::new(rounding, scale.zero, activation.range::<i8>(scale));
+            let block = Block { channels: n, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let lines: std::vec::Vec<_> = x.chunks(width).collect();
+            let (from, zero) = (-(before as isize), random.below(256) as i32 - 128);
+            let pixels = Pixels { count, rows: &lines, from, step: c, len, zero, to: 0, pitch: n };
+            let expected = (skip..(count - 1) * n + skip).map(|at| {
+                let (pixel, channel) = (at / n, at % n);
+                let sum = (0..rows * len).map(|i| {
+                    let x = (pixel * c + i % len).checked_sub(before).and_then(|at| lines[i / len].get(at));
+                    x.map_or(0, |&x| (i32::from(x) - zero) * w[channel * run.len + run.skip + i].to_i32())
+                });
+                let sum = sum.sum::<i32>() + if bias.is_empty() { 0 } else { bias[channel % own] };
+                requant.apply(sum, multipliers[channel % multipliers.len()])
+            });
+            let expected: std::vec::Vec<i8> = expected.collect();
+            let mut y = vec![99; expected.len()];
+            super::lines(&block, &w, run, &pixels, skip, &mut y);
+            assert!(y == expected, "{rows} rows, {taps} taps of {c}, {skip} of {n} channels, {count} pixels");
+        }
+    }
+
+    #[test]
+    fn lines_are_exact_with_int8_weights() {
+        lines_are_exact::<i8>();
+    }
+
+    #[test]
+    fn lines_are_exact_with_int16_weights() {
+        lines_are_exact::<i16>();
+    }
+
+    /// A longer line, more values of a pixel, more channels, or fewer pixels: nothing is done.
+    #[test]
+    fn lines_that_do_not_fit_are_left() {
+        let requant = Requant::new(Rounding::TfliteDouble, 0, (-128, 127));
+        let multipliers = [Multiplier::from_real(0.1).unwrap()];
+        let of = |[c, rows, count, n]: [usize; 4]| {
+            let block = Block { channels: n, bias: &[], multipliers: &multipliers, requant, largest: 1 << 28 };
+            let (line, len) = ((count + 1) * c, 2 * c);
+            let (x, w) = (vec![1i8; rows * line], vec![1i8; n * rows * len]);
+            let lines: std::vec::Vec<_> = x.chunks(line).collect();
+            let pixels = Pixels { count, rows: &lines, from: 0, step: c, len, zero: 0, to: 0, pitch: n };
+            let run = Run { n: rows * len, len: rows * len, skip: 0 };
+            let mut y = vec![99i8; (count - 1) * n];
+            super::lines::<i8, i8, i32>(&block, &w, run, &pixels, n / 2, &mut y);
+            y != vec![99; y.len()]
+        };
+        assert!(of([1, 1, 5, 4]) && of([1, 1, 5, 2 * SUMS]) && of([1, 2, LINES[0] / 2 - 1, 4]));
+        assert!(!of([1, 1, 4, 4]) && !of([1, 1, 5, 2 * SUMS + 2]) && !of([1, 2, LINES[0] / 2, 4]));
+        assert!(of([LINES[1] / 4, 2, 5, 4]) == (3 * LINES[1] <= LINES[0]) && !of([LINES[1] / 4 + 1, 2, 5, 4]));
+    }
+}
