@@ -67,6 +67,17 @@ pub(crate) fn copy_row<T: Element>(x: &[T], y: &mut [T]) {
     chosen::runs(bytes(x), bytes_mut(y), n, n, n, 1);
 }
 
+/// n values, one at least.
+///
+/// # Safety
+/// They can be read, and written.
+#[inline(always)]
+#[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+pub(crate) unsafe fn copy_values<T: Element>(x: *const T, y: *mut T, n: usize) {
+    // SAFETY: the caller's.
+    unsafe { chosen::bytes(x.cast(), y.cast(), n * size_of::<T>()) };
+}
+
 /// Whether rows of `len` values, of which y begins with the first, are copied in words, and pixels of n values are not.
 pub(crate) fn rather_rows<T: Element>(y: &[T], n: usize, len: usize) -> bool {
     let y = bytes(y);
@@ -241,6 +252,17 @@ mod asm {
             // SAFETY: the last run ends inside both; all is on words or half-words, where that is needed.
             unsafe { runs(x.as_ptr(), y.as_mut_ptr(), from.wrapping_sub(n), to.wrapping_sub(n), n, count) };
         }
+    }
+
+    /// n bytes, one at least.
+    ///
+    /// # Safety
+    /// They can be read, and written.
+    #[inline(always)]
+    #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
+    pub(super) unsafe fn bytes(x: *const u8, y: *mut u8, n: usize) {
+        // SAFETY: the caller's; all is on words or half-words, where that is needed.
+        unsafe { core::runs_of(x as usize | y as usize | n, n)(x, y, 0, 0, n, 1) };
     }
 
     /// Pixels of n bytes, three copies of which are written every `to` bytes, where that is faster than one by one; else false, and nothing done.
@@ -934,6 +956,8 @@ mod blocks {
 mod model {
     pub(super) use super::blocks::double;
     use super::{on_words, small, words};
+    #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
+    pub(super) use core::ptr::copy_nonoverlapping as bytes;
 
     pub(super) fn runs(x: &[u8], y: &mut [u8], from: usize, to: usize, n: usize, count: usize) {
         if on_words(x, y, from | to | n)

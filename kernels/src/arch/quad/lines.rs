@@ -3,7 +3,7 @@
 
 use super::portable::{Block, Pixels, Run};
 use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, SUMS, isa};
-use crate::arch::copy::copy_row;
+use crate::arch::copy::copy_values;
 use crate::arch::small;
 use crate::quant::Accumulator;
 use crate::rows::cut_mut;
@@ -26,7 +26,8 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
 ) {
     let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
     let (line, n, last) = ((count - 1) * step + len, block.channels, count.wrapping_sub(1 + PIXELS));
-    let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0];
+    let before = from.unsigned_abs();
+    let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0] && before <= line;
     let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len && n * run.len <= w.len();
     let room =
         last < count && skip <= n && skip <= SUMS && n - skip <= SUMS && n <= pitch && (count - 1) * pitch <= y.len();
@@ -43,13 +44,13 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
         to = to.wrapping_add(1);
         small();
     }
-    let (mut x, mut at) = (x.cast::<T>(), x.cast::<T>());
+    let (mut x, mut at) = (x.cast::<T>(), x.cast::<T>().wrapping_add(before));
     for row in rows {
-        // SAFETY: the line has been written; values are bytes.
-        let to = unsafe { core::slice::from_raw_parts_mut(at, line) };
-        let to = to.get_mut(from.unsigned_abs()..).unwrap_or_default();
-        let n = to.len().min(row.len());
-        copy_row(row, cut_mut(to, 0, n));
+        let n = row.len().min(line - before);
+        if n > 0 {
+            // SAFETY: the row has so many, and the line behind its border, too.
+            unsafe { copy_values(row.as_ptr(), at, n) };
+        }
         at = at.wrapping_add(line);
     }
     let mut channels = Channels::<i32>::new();
