@@ -517,13 +517,13 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         self.find(oy, &mut row);
         let Some(Alike { taps, first, count, skip, .. }) = self.alike else { return };
         let (plan, c) = (&self.plan, self.plan.input.c);
-        let pitch = plan.x.out_step * plan.output.c;
+        let (pitch, skip) = (plan.x.out_step * plan.output.c, skip * plan.output.c);
         let (weights, run) = self.weights(&row, [0, taps], [0, pitch]);
-        let (bias, multipliers) = (self.weights.bias, self.multipliers);
-        let block = Block { channels: pitch, bias, multipliers, requant: self.requant, largest: self.largest };
+        let (channels, bias, multipliers) = (skip.max(pitch - skip), self.weights.bias, self.multipliers);
+        let block = Block { channels, bias, multipliers, requant: self.requant, largest: self.largest };
         let (rows, from) = (row.lines.as_slice(), first * c as isize);
         let pixels = Pixels { count, rows, from, step: c, len: taps * c, zero: self.x_zero, to: 0, pitch };
-        lines::<T, W, A>(&block, weights, run, &pixels, skip * plan.output.c, y);
+        lines::<T, W, A>(&block, weights, run, &pixels, skip, y);
     }
 
     /// The last channels of a row, which are few.

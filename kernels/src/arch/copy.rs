@@ -75,7 +75,7 @@ pub(crate) fn copy_row<T: Element>(x: &[T], y: &mut [T]) {
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 pub(crate) unsafe fn copy_values<T: Element>(x: *const T, y: *mut T, n: usize) {
     // SAFETY: the caller's.
-    unsafe { chosen::bytes(x.cast(), y.cast(), n * size_of::<T>()) };
+    unsafe { chosen::bytes(x.cast::<u8>(), y.cast(), n * size_of::<T>()) };
 }
 
 /// Whether rows of `len` values, of which y begins with the first, are copied in words, and pixels of n values are not.

@@ -261,8 +261,8 @@ pub(crate) fn few<T, W, A>(
 ) {
 }
 
-/// All outputs of pixels of alike phases, without a [`Job`], of which the first one lacks `skip` channels, which are those that the last one has; the first is stored at the
-/// beginning. The first one's values begin with or before the rows; what [`LINES`] names holds.
+/// All outputs of pixels of alike phases, without a [`Job`]: `pitch` channels, of which the first pixel lacks `skip`, and the last one has no others; the block has as many as come
+/// before `skip`, or from there on. The first pixel's values begin with the rows or before them; what [`LINES`] names holds.
 pub(crate) fn lines<T, W, A>(_: &Block<'_, A>, _: &[W], _: Run, _: &Pixels<'_, T>, _: usize, _: &mut [T]) {}
 
 /// The outputs of a single pixel, all of its channels, without a [`Job`].

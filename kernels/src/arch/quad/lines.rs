@@ -25,13 +25,13 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
     y: &mut [T],
 ) {
     let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
-    let (line, n, last) = ((count - 1) * step + len, block.channels, count.wrapping_sub(1 + PIXELS));
+    let (line, n, last) = ((count - 1) * step + len, pitch, count.wrapping_sub(1 + PIXELS));
     let before = from.unsigned_abs();
     let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0] && before <= line;
     let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len && n * run.len <= w.len();
-    let room =
-        last < count && skip <= n && skip <= SUMS && n - skip <= SUMS && n <= pitch && (count - 1) * pitch <= y.len();
-    if !bytes || !fits || !room {
+    let parts = skip <= n && skip.max(n - skip) <= block.channels && block.channels <= SUMS;
+    let room = last < count && (count - 1) * pitch <= y.len();
+    if !(bytes && fits && parts && room) {
         return;
     }
     let mut all = [const { MaybeUninit::<u32>::uninit() }; LINES[0] / 4];
@@ -54,7 +54,7 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
         at = at.wrapping_add(line);
     }
     let mut channels = Channels::<i32>::new();
-    channels.start(&Block { channels: skip.max(n - skip), ..*block });
+    channels.start(block);
     let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
     let mut patch = Patch::new();
     let loops = Call::loops::<W>();
@@ -136,7 +136,13 @@ mod tests {
             let scale = Quant::new(1.0, random.below(256) as i32 - 128);
             let activation = if random.below(3) == 0 { Activation::Relu } else { Activation::None };
             let requant = Requant::new(rounding, scale.zero, activation.range::<i8>(scale));
-            let block = Block { channels: n, bias: &bias, multipliers: &multipliers, requant, largest: 1 << 28 };
+            let block = Block {
+                channels: skip.max(n - skip),
+                bias: &bias,
+                multipliers: &multipliers,
+                requant,
+                largest: 1 << 28,
+            };
             let lines: std::vec::Vec<_> = x.chunks(width).collect();
             let (from, zero) = (-(before as isize), random.below(256) as i32 - 128);
             let pixels = Pixels { count, rows: &lines, from, step: c, len, zero, to: 0, pitch: n };
@@ -172,7 +178,7 @@ mod tests {
         let requant = Requant::new(Rounding::TfliteDouble, 0, (-128, 127));
         let multipliers = [Multiplier::from_real(0.1).unwrap()];
         let of = |[c, rows, count, n]: [usize; 4]| {
-            let block = Block { channels: n, bias: &[], multipliers: &multipliers, requant, largest: 1 << 28 };
+            let block = Block { channels: n / 2, bias: &[], multipliers: &multipliers, requant, largest: 1 << 28 };
             let (line, len) = ((count + 1) * c, 2 * c);
             let (x, w) = (vec![1i8; rows * line], vec![1i8; n * rows * len]);
             let lines: std::vec::Vec<_> = x.chunks(line).collect();
