@@ -34,6 +34,9 @@ pub(super) const POINTS: Option<[Points; 2]> = None;
 pub(super) const COLUMNS: Option<Columns> =
     Some(Columns { words: 4, spread: Some(SPREAD), most: usize::MAX, loops: COLUMN_LOOPS });
 
+/// q, h and e are those of the formulas.
+pub(super) const MORE: i32 = 0;
+
 /// By `SMLAL` to h and half a unit, or `SMULL` once.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
