@@ -63,14 +63,15 @@ impl Channels<i32> {
         let (Some(all), Some(multipliers), Some(bias)) = (all, multipliers, block.bias.get(..n)) else {
             return self.start(block);
         };
-        let mut sign = 0;
+        let (mut sign, mut fails) = (0, false);
         let (mut m, mut b) = (multipliers.as_ptr(), bias.as_ptr());
         for channel in all {
             // SAFETY: there are as many as channels.
             let (multiplier, bias) = unsafe { (m.read(), b.read()) };
             (m, b) = (m.wrapping_add(1), b.wrapping_add(1));
             let new = Channel::<i32>::new::<A>(bias.to_i64() as i32, multiplier, half);
-            sign |= new.sign();
+            let (negative, fail) = new.fails();
+            (sign, fails) = (sign | negative, fails | fail);
             let channel = channel.as_mut_ptr();
             // SAFETY: it is there.
             unsafe { (&raw mut (*channel).sums[0]).write(new.start) };
@@ -83,6 +84,6 @@ impl Channels<i32> {
             small();
         }
         self.len = n;
-        block.largest <= SMALL && sign >= 0
+        block.largest <= SMALL && sign >= 0 && !fails
     }
 }

@@ -34,12 +34,14 @@ pub(super) const POINTS: Option<[Points; 2]> = None;
 pub(super) const COLUMNS: Option<Columns> =
     Some(Columns { words: 4, spread: Some(SPREAD), most: usize::MAX, loops: COLUMN_LOOPS });
 
-/// By `SMULL`, whose lower word's top bit is the carry.
+/// q, h and e are those of the formulas.
+pub(super) const MORE: i32 = 0;
+
+/// By `SMLAL` to h and half a unit, or `SMULL` once.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
     let product = i64::from(acc << 1) * i64::from(q);
-    let (high, low) = ((product >> 32) as i32, product as u32);
-    if single { high + h } else { high + (low >> 31) as i32 + h + (acc >> 31) }
+    if single { (product >> 32) as i32 + h } else { ((product + (1 << 31)) >> 32) as i32 + h + (acc >> 31) }
 }
 
 #[cfg(not(target_arch = "arm"))]
@@ -168,20 +170,19 @@ mod asm {
         )
     }
 
-    /// An output of a sum, with q, h and e in r8, r9 and r10; r11 and lr are lost.
+    /// An output of a sum, with q, h and e in r8, r9 and r10; r11 and `high` are lost.
     macro_rules! rounding {
         () => {
             concat!(
-                ".macro double acc\n",
-                "add lr, r9, \\acc, asr #31\n",
+                ".macro double acc, high=lr\n",
+                "add \\high, r9, \\acc, asr #31\n",
                 "lsl \\acc, \\acc, #1\n",
-                "smull r11, \\acc, \\acc, r8\n",
-                "lsls r11, r11, #1\n",
-                "adc \\acc, \\acc, lr\n",
-                "asr \\acc, \\acc, r10\n",
+                "mov r11, #0x80000000\n",
+                "smlal r11, \\high, \\acc, r8\n",
+                "asr \\acc, \\high, r10\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm\n",
-                ".macro single acc\n",
+                ".macro single acc, high=lr\n",
                 "lsl \\acc, \\acc, #1\n",
                 "smull r11, \\acc, \\acc, r8\n",
                 "add \\acc, \\acc, r9\n",
@@ -194,7 +195,8 @@ mod asm {
 
     /// Stamps the loop over channels: how a weight is loaded, and what becomes of the sums.
     ///
-    /// On the stack: x, n, `next`, `end`, y and pitch.
+    /// r0 is the next values and r1 their end, r2 the weights, r3 the channel, lr y. On the stack: x, pitch, three times pitch, `next`, `end` and where
+    /// values start before 4.
     macro_rules! stamp {
     ($name:ident, $load:literal, [$($end:literal),+]) => {
         #[unsafe(naked)]
@@ -210,48 +212,48 @@ mod asm {
                 "mla r7, r11, r12, r7",
                 ".endm",
                 rounding!(),
+                ".macro again",
+                "ldmia sp, {{r0, r8-r10, r12}}",
+                ".endm",
                 ".macro outputs round",
                 "ldmia r3!, {{r8-r11}}",
-                "\\round r4",
-                "\\round r5",
-                "\\round r6",
-                "\\round r7",
-                "ldrd r0, r1, [sp, #16]",
-                "add r8, r0, r1",
-                "strb r5, [r0, r1]",
-                "strb r6, [r0, r1, lsl #1]",
-                "strb r7, [r8, r1, lsl #1]",
-                "strb r4, [r0], #1",
-                "str r0, [sp, #16]",
+                "\\round r4, r12",
+                "\\round r5, r12",
+                "\\round r6, r12",
+                "\\round r7, r12",
+                "again",
+                "strb r5, [lr, r8]",
+                "strb r6, [lr, r8, lsl #1]",
+                "strb r7, [lr, r9]",
+                "strb r4, [lr], #1",
                 ".endm",
 
                 "push {{r4-r11, lr}}",
-                "ldmia r0, {{r0-r7}}",
-                "push {{r0, r1, r4-r7}}",
+                "ldr r6, [r0, #28]",
+                "ldmia r0, {{r0-r3, r8, r9, lr}}",
+                "add r7, r6, r6, lsl #1",
+                "adr r10, 4f + 1",
+                "cbz r1, 5f",
+                "subs r4, r1, #1",
+                "and r4, r4, #7", // values before a multiple of eight of them, but for one
+                "mov r5, #24",
+                "mla r4, r4, r5, r5",
+                "sub r10, r10, r4",
+                "5:",
+                "add r1, r0, r1, lsl #4",
+                "push {{r0, r6-r10}}",
                 "2:", // a channel
                 "ldmia r3!, {{r4-r7}}",
-                "ldrd r0, r1, [sp]",
-                "subs r1, r1, #4",
-                "blo 4f",
+                "ldr pc, [sp, #20]",
                 "3:",
+                ".rept 8",
                 "one",
-                "one",
-                "one",
-                "one",
-                "subs r1, r1, #4",
-                "bhs 3b",
+                ".endr",
                 "4:",
-                "adds r1, r1, #4",
-                "beq 6f",
-                "5:",
-                "one",
-                "subs r1, r1, #1",
-                "bne 5b",
-                "6:",
-                "ldr r12, [sp, #8]",
-                "add r2, r2, r12",
+                "cmp r0, r1",
+                "bne 3b",
                 $($end,)+
-                "ldr r12, [sp, #12]",
+                "add r2, r2, r10",
                 "cmp r3, r12",
                 "bne 2b",
                 "add sp, sp, #24",
@@ -259,6 +261,7 @@ mod asm {
                 ".purgem one",
                 ".purgem double",
                 ".purgem single",
+                ".purgem again",
                 ".purgem outputs",
             )
         }
@@ -267,7 +270,7 @@ mod asm {
 
     macro_rules! weights {
         ($all:ident: $sums:ident $double:ident $single:ident, $load:literal) => {
-            stamp!($sums, $load, ["sub r12, r3, #16", "stmia r12, {{r4-r7}}", "adds r3, r3, #16"]);
+            stamp!($sums, $load, ["stmdb r3, {{r4-r7}}", "adds r3, r3, #16", "again"]);
             stamp!($double, $load, ["outputs double"]);
             stamp!($single, $load, ["outputs single"]);
             /// The loops that end with sums, and with outputs rounded twice and once.

@@ -102,6 +102,9 @@ pub(super) const THREE: Option<&[Loop; 3]> = Some(&THREE_I8);
 /// Pixels in registers, rounded twice and once.
 pub(super) const POINTS: Option<[Points; 2]> = Some(POINT_LOOPS);
 
+/// q, h and e are those of the formulas.
+pub(super) const MORE: i32 = 0;
+
 /// By `SMMLAR`, or `SMMLA` once: the upper word of `h · 2^32 + 2 acc · q`, rounded or cut off.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {

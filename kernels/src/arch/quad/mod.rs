@@ -46,7 +46,7 @@ pub(crate) use {
     lines::{LINES, lines},
 };
 
-/// A channel: its sums, q, h and e of the formulas above, and its sums before any product.
+/// A channel: its sums, q, h and e of the formulas above, where [`isa::MORE`] more bits of the product are kept, and its sums before any product.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Channel<S> {
@@ -77,10 +77,10 @@ impl<S: Accumulator> Channels<S> {
         let (n, half) = (n.min(SUMS), 2 * block.requant.zero + 1);
         // Those after them are the same, in turn.
         let own = multipliers.len().max(bias.len()).min(n);
-        // Negative where the formulas do not hold.
-        let mut sign = 0;
+        let (mut sign, mut fails) = (0, false);
         let mut each = |channel: &mut MaybeUninit<Channel<S>>, m: Multiplier, bias: i64| {
-            sign |= channel.write(Channel::new::<A>(S::from_i64(bias), m, half)).sign();
+            let (negative, fail) = channel.write(Channel::new::<A>(S::from_i64(bias), m, half)).fails();
+            (sign, fails) = (sign | negative, fails | fail);
             small();
         };
         let all = self.all.get_mut(..own).unwrap_or_default();
@@ -109,7 +109,7 @@ impl<S: Accumulator> Channels<S> {
             small();
         }
         self.len = if own > 0 { n } else { 0 };
-        size_of::<S>() == 4 && block.largest <= SMALL && sign >= 0
+        size_of::<S>() == 4 && block.largest <= SMALL && sign >= 0 && !fails
     }
 }
 
@@ -137,15 +137,16 @@ impl<S: Accumulator> Channel<S> {
     fn new<A: Accumulator>(bias: S, m: Multiplier, half: i32) -> Self {
         let e = -i32::from(m.shift());
         // Bounds: |(2 zero + 1) · 2^e| <= 2^31 − 2^22 where the formulas hold; elsewhere it is not used.
-        let h = half.wrapping_shl((e - 1) as u32);
-        let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() };
-        Channel { sums: [bias; PIXELS], q, h, e, start: bias }
+        let h = half.wrapping_shl((e - 1 + isa::MORE) as u32);
+        let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() << isa::MORE };
+        Channel { sums: [bias; PIXELS], q, h, e: e + isa::MORE, start: bias }
     }
 
-    /// Negative where the formulas do not hold: q is positive, but where a factor of 0 has e = 0.
+    /// Negative, or true, where the formulas do not hold, whichever the core does in fewer instructions: q is positive, but where a factor of 0 has e = 0.
     #[inline(always)]
-    fn sign(&self) -> i32 {
-        (self.e - 1) | (22 - self.e)
+    fn fails(&self) -> (i32, bool) {
+        let e = self.e - isa::MORE;
+        if isa::MORE == 0 { ((e - 1) | (22 - e), false) } else { (0, !(1..=22).contains(&e)) }
     }
 }
 
