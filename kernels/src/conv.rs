@@ -141,7 +141,7 @@ macro_rules! layer {
                 let bytes = size_of::<T>() == 1 && size_of::<$a>() == 4;
                 let hold = bytes && largest <= SMALL && loops_hold(plan, quant.multipliers);
                 let few = if hold && size_of::<$w>() <= FEW.weight { few_channels(plan) } else { 0 };
-                let lines = hold && in_lines(plan, few);
+                let lines = if hold { in_lines(plan, few) } else { 0 };
                 // Σ w of each channel of each pair of classes, which lie in this order.
                 let mut totals = [0; FEW.totals];
                 let mut n = 0;
@@ -245,8 +245,8 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     alike: Option<Alike>,
     /// Up to so many channels of a row are few.
     few: usize,
-    /// Of more of them, all of a row, where lines hold its inputs.
-    lines: bool,
+    /// Of more of them, where lines hold a row: so many are started at once, else 0.
+    lines: usize,
     /// Σ w of the first vectors of packed weights, for them.
     totals: [i32; FEW.totals],
     element: PhantomData<T>,
@@ -294,13 +294,22 @@ const fn few_channels(plan: &Plan) -> usize {
     }
 }
 
-/// Alike phases, more channels than few, where the last ones have as many as the first ones lack, and of as few values as LINES say.
-const fn in_lines(plan: &Plan, few: usize) -> bool {
-    let Some(Alike { taps, first, count, skip, last }) = alike(plan) else { return false };
-    let (rows, c, o) = (plan.y.taps(0), plan.input.c, plan.output.c);
-    let ends = skip > 0 && skip == last && first <= 0 && count > PIXELS;
-    let fit = skip * o <= SUMS && (plan.x.out_step - skip) * o <= SUMS && plan.x.out_step * o > few;
-    ends && fit && rows * (count - 1 + taps) * c <= LINES[0] && rows * taps * c <= LINES[1]
+/// Of alike phases, more channels than few, where the last ones have as many as the first ones lack, and of as few values as LINES say: all of them, where whole groups and a pixel at
+/// most are what lies between the ends, else those of a part.
+const fn in_lines(plan: &Plan, few: usize) -> usize {
+    let Some(Alike { taps, first, count, skip, last }) = alike(plan) else { return 0 };
+    let (rows, c, n) = (plan.y.taps(0), plan.input.c, plan.x.out_step * plan.output.c);
+    if skip == 0 || skip != last || first > 0 || count <= PIXELS || n <= few {
+        return 0;
+    }
+    let (before, behind) = (skip * plan.output.c, n - skip * plan.output.c);
+    let channels = match n {
+        _ if (count - 2) % PIXELS < 2 && n <= SUMS => n,
+        _ if before > behind => before,
+        _ => behind,
+    };
+    let fit = rows * (count - 1 + taps) * c <= LINES[0] && rows * taps * c <= LINES[1];
+    if fit && channels <= SUMS { channels } else { 0 }
 }
 
 impl<T: Element, W: Element, A: Accumulator> Layer<T> for Convolution<'_, T, W, A> {
@@ -380,7 +389,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
             (true, _, false) => self.depthwise::<A>(oy, x, y),
             (_, 1, true) => self.single::<i32>(oy, x, channels, y),
             (_, 1, false) => self.single::<A>(oy, x, channels, y),
-            _ if self.lines => self.all_lines(oy, x, y),
+            _ if self.lines > 0 => self.all_lines(oy, x, y),
             _ if self.width(channels.len()) <= self.few => self.all_few(oy, x, channels, y),
             (_, _, true) => self.phases::<i32>(oy, x, channels, y),
             (_, _, false) => self.phases::<A>(oy, x, channels, y),
@@ -519,7 +528,7 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (plan, c) = (&self.plan, self.plan.input.c);
         let (pitch, skip) = (plan.x.out_step * plan.output.c, skip * plan.output.c);
         let (weights, run) = self.weights(&row, [0, taps], [0, pitch]);
-        let (channels, bias, multipliers) = (skip.max(pitch - skip), self.weights.bias, self.multipliers);
+        let (channels, bias, multipliers) = (self.lines, self.weights.bias, self.multipliers);
         let block = Block { channels, bias, multipliers, requant: self.requant, largest: self.largest };
         let (rows, from) = (row.lines.as_slice(), first * c as isize);
         let pixels = Pixels { count, rows, from, step: c, len: taps * c, zero: self.x_zero, to: 0, pitch };

@@ -2,9 +2,9 @@
 //! pixels of every channel.
 
 use super::portable::{Block, Pixels, Run};
-use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, SUMS, isa};
+use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, Piece, SUMS, Strip, isa};
 use crate::arch::copy::copy_values;
-use crate::arch::small;
+use crate::arch::{TAP_ROWS, small};
 use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Rounding};
@@ -25,12 +25,12 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
     y: &mut [T],
 ) {
     let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
-    let (line, n, last) = ((count - 1) * step + len, pitch, count.wrapping_sub(1 + PIXELS));
+    let (line, n) = ((count - 1) * step + len, pitch);
     let before = from.unsigned_abs();
     let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0] && before <= line;
     let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len && n * run.len <= w.len();
     let parts = skip <= n && skip.max(n - skip) <= block.channels && block.channels <= SUMS;
-    let room = last < count && (count - 1) * pitch <= y.len();
+    let room = count > PIXELS && rows.len() <= TAP_ROWS && (count - 1) * pitch <= y.len();
     if !(bytes && fits && parts && room) {
         return;
     }
@@ -44,7 +44,8 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
         to = to.wrapping_add(1);
         small();
     }
-    let (mut x, mut at) = (x.cast::<T>(), x.cast::<T>().wrapping_add(before));
+    let x = x.cast::<T>();
+    let mut at = x.wrapping_add(before);
     for row in rows {
         let n = row.len().min(line - before);
         if n > 0 {
@@ -56,47 +57,134 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
     let mut channels = Channels::<i32>::new();
     channels.start(block);
     let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
-    let mut patch = Patch::new();
-    let loops = Call::loops::<W>();
-    let each = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double }.of(*loops);
-    let next = (run.len - run.n) * size_of::<W>();
-    let mut call = Call {
-        x: null(),
-        n: run.n,
-        w: null(),
-        channels: first.cast(),
-        next,
-        end: null(),
-        y: null_mut(),
-        pitch,
-        each,
-        loops,
-    };
+    let end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
     let lines = Lines { step, len, rows: rows.len(), line, zero };
-    let w = w.as_ptr().wrapping_add(run.skip);
-    // Those that are there from the first pixel on, then those that are from the second one on.
-    let from_first = (n - skip, w.wrapping_add(skip * run.len), y.as_mut_ptr());
-    let from_second = (skip, w, y.as_mut_ptr().wrapping_add(pitch - skip));
-    for (n, w, y) in [from_first, from_second] {
-        (call.w, call.end) = (w.cast(), first.wrapping_add(n).cast());
-        let mut i = 0;
-        while i < count - 1 {
-            i = i.min(last);
+    let (w, outputs) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_sub(skip));
+    let row = Row { end, lines, first, x, w, outputs, run, count, pitch, skip };
+    // SAFETY: lines and a patch hold the values; so many channels have been started, there are weights for them, and there is room for all outputs.
+    unsafe { if block.channels == n && run.n > 0 { row.apart() } else { row.parts() } };
+    if block.requant.clamps::<T>() {
+        block.requant.clamp_narrow(cut_mut(y, 0, (count - 1) * pitch));
+    }
+}
+
+/// A row whose channels have been started.
+struct Row<T, W> {
+    end: End,
+    lines: Lines,
+    first: *mut Channel<i32>,
+    x: *const T,
+    w: *const W,
+    /// The output of channel 0 at pixel 0, which may not exist.
+    outputs: *mut T,
+    run: Run,
+    count: usize,
+    pitch: usize,
+    skip: usize,
+}
+
+impl<T, W> Row<T, W> {
+    /// Of `n` channels from c on, which begin with the first that has been started, pixels i to `behind` in whole groups, of which the last one may lie over another.
+    ///
+    /// # Safety
+    /// The lines and a patch hold the values, there are weights for all channels, and there is room for all outputs.
+    #[inline(always)]
+    unsafe fn groups(&self, patch: &mut Patch, [c, n]: [usize; 2], mut i: usize, behind: usize) {
+        let &Row { end, ref lines, first, x, w, outputs, run, pitch, .. } = self;
+        let loops = Call::loops::<W>();
+        let mut call = Call {
+            x: null(),
+            n: run.n,
+            w: w.wrapping_add(c * run.len).cast(),
+            channels: first.cast(),
+            next: (run.len - run.n) * size_of::<W>(),
+            end: first.wrapping_add(n).cast(),
+            y: null_mut(),
+            pitch,
+            each: end.of(*loops),
+            loops,
+        };
+        while i < behind {
+            i = i.min(behind - PIXELS);
             if run.n > 0 {
-                // SAFETY: the lines hold them, and a patch all of them.
-                unsafe { isa::gather(&mut patch, x.wrapping_add(i * step).cast(), &lines, size_of::<W>() == 2) };
+                // SAFETY: the caller's.
+                unsafe { isa::gather(patch, x.wrapping_add(i * lines.step).cast(), lines, size_of::<W>() == 2) };
             }
-            call.x = &patch;
-            call.y = y.wrapping_add(i * pitch).cast();
-            // SAFETY: so many channels have been started, there are weights for them, and there is room for the outputs of all pixels but one.
+            (call.x, call.y) = (&raw const *patch, outputs.wrapping_add(i * pitch + c).cast());
+            // SAFETY: the caller's.
             unsafe { call.run() };
             i += PIXELS;
         }
-        x = x.wrapping_add(step);
-        small();
     }
-    if block.requant.clamps::<T>() {
-        block.requant.clamp_narrow(cut_mut(y, 0, (count - 1) * pitch));
+
+    /// Those channels that are there from the first pixel on, then those that are from the second one on.
+    ///
+    /// # Safety
+    /// The same.
+    #[inline(always)]
+    unsafe fn parts(&self) {
+        let &Row { count, pitch: n, skip, .. } = self;
+        let mut patch = Patch::new();
+        let (mut part, mut from) = ([skip, n - skip], 0);
+        while from < 2 {
+            // SAFETY: the caller's.
+            unsafe { self.groups(&mut patch, part, from, count - 1 + from) };
+            (part, from) = ([0, skip], from + 1);
+            small();
+        }
+    }
+
+    /// All channels, but the ends, and what is left over of whole groups, pixel by pixel.
+    ///
+    /// # Safety
+    /// The same, and there are values.
+    #[inline(never)]
+    unsafe fn apart(&self) {
+        let &Row { count, pitch: n, skip, ref lines, .. } = self;
+        let mut i = (count - 2) & !1;
+        // SAFETY: the caller's.
+        unsafe { self.groups(&mut Patch::new(), [0, n], 1, 1 + i) };
+        i += 1;
+        // SAFETY: the caller's.
+        unsafe { self.pixel(lines, 0, skip, n) };
+        while i + 1 < count {
+            // SAFETY: the caller's.
+            unsafe { self.pixel(lines, i, 0, n) };
+            i += 1;
+        }
+        // SAFETY: the caller's.
+        unsafe { self.pixel(lines, i, 0, skip) };
+    }
+
+    /// Channels c to `end` of pixel i.
+    ///
+    /// # Safety
+    /// The same.
+    #[inline(never)]
+    unsafe fn pixel(&self, lines: &Lines, i: usize, c: usize, end: usize) {
+        let &Row { end: each, first, x, w, outputs, run, .. } = self;
+        let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
+        let pieces = pieces.as_mut_ptr().cast::<Piece>();
+        let (mut to, mut x, mut w) = (pieces, x.wrapping_add(i * lines.step), w.wrapping_add(c * run.len));
+        for _ in 0..lines.rows {
+            // SAFETY: there are no more than TAP_ROWS.
+            unsafe { to.write(Piece { x: x.cast(), w: w.cast() }) };
+            (to, x, w) = (to.wrapping_add(1), x.wrapping_add(lines.line), w.wrapping_add(lines.len));
+            small();
+        }
+        let mut strip = Strip {
+            pieces,
+            end: to,
+            channel: first.wrapping_add(c),
+            y: outputs.wrapping_add(i * self.pitch + c).cast(),
+            pitch: 1,
+            step: run.len * size_of::<W>(),
+            count: end - c,
+            n: lines.len,
+            zero: lines.zero,
+        };
+        // SAFETY: the caller's.
+        unsafe { each.of(isa::pixel(1, size_of::<W>()))(&mut strip) };
     }
 }
 
