@@ -5,8 +5,8 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, LINES, PIXELS, Patch, Pixel, Pixels, Run, SUMS, TAP_ROWS, anew, few, lines,
-    small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, LINES, PIXELS, Patch, Pixel, Pixels, Run, SMALL, SUMS, TAP_ROWS, anew, few,
+    lines, small,
 };
 use crate::phase::{Alike, Phase, Reach};
 use crate::plan::length;
@@ -73,9 +73,6 @@ pub struct Quantization<'a> {
     /// The rounding of the requantisation: [`Rounding::Tflite16x8`] goes with an i64 bias, the others with an i32 bias.
     pub rounding: Rounding,
 }
-
-/// Sums up to here can be doubled.
-pub(crate) const SMALL: u64 = (1 << 30) - 1;
 
 /// Stamps `Weights::layer`, because `const` code cannot reach a weight's value through a trait.
 macro_rules! layer {

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// The function of the firmware that reads the counter of instructions, before and after what is counted.
 const COUNTER: &str = "Board>::instructions";
 /// The most instructions between two calls of it with nothing in between.
-const CALL: u64 = 16;
+const CALL: u64 = 64;
 /// A hundred times as slow, a large layer says nothing for some minutes.
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// Functions below this part of all instructions are added up.

@@ -15,6 +15,8 @@ pub(crate) const BLOCK: usize = 2;
 pub(crate) const PIXELS: usize = 4;
 /// Output channels whose sums are held at once, a multiple of every BLOCK.
 pub(crate) const SUMS: usize = 16;
+/// Sums up to here can be doubled.
+pub(crate) const SMALL: u64 = (1 << 30) - 1;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
 /// No channels take [`few`].

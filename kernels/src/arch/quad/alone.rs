@@ -1,9 +1,8 @@
 //! A pixel that is a row: of its channels nothing is made but what its loop reads.
 
-use super::{BLOCK, Block, Channel, Channels, End, Patch, Pixel, Run, SUMS, Strip, isa, portable, scale};
+use super::{BLOCK, Block, Channel, Channels, End, Patch, Pixel, Run, SMALL, SUMS, Strip, isa, portable, scale};
 use crate::Element;
 use crate::arch::small;
-use crate::conv::SMALL;
 use crate::quant::Accumulator;
 
 /// [`portable::alone`]

@@ -8,7 +8,7 @@
 //! y = clamp8(((2 acc · q >> 32) + h) >> e)                                once
 //! ```
 //!
-//! which is TFLite's, for factors below 1/2 and sums below 2^30.
+//! which is TFLite's, for factors below 1/2 and sums up to [`SMALL`].
 
 mod alone;
 mod few;
@@ -20,7 +20,6 @@ use crate::arch::depth::Sums;
 use crate::arch::pieces::{PIECES, Piece};
 use crate::arch::portable::{self, Block, Pixel, Pixels, Run};
 use crate::arch::{anew, small};
-use crate::conv::SMALL;
 use crate::quant::Accumulator;
 use crate::rows::{cut, cut_mut};
 use crate::{Element, Multiplier, Rounding};
@@ -45,6 +44,9 @@ pub(crate) use {
     isa::{DIRECT, SUMS},
     lines::{LINES, lines},
 };
+
+/// Sums up to here can be doubled, with [`isa::MORE`] bits and h.
+pub(crate) const SMALL: u64 = (1 << (30 - isa::MORE)) - 1;
 
 /// A channel: its sums, q, h and e of the formulas above, where [`isa::MORE`] more bits of the product are kept, and its sums before any product.
 #[repr(C)]
@@ -720,8 +722,18 @@ mod tests {
             let w: std::vec::Vec<W> = (0..channels * run.len).map(|_| random.element()).collect();
             // Of channels, or in turn of half of them.
             let own = if channels.is_multiple_of(2) && case % 4 < 2 { channels / 2 } else { channels };
-            let bias: std::vec::Vec<i32> = (0..own).map(|_| random.below(2001) as i32 - 1000).collect();
-            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            // The largest sums, with the least factors; products of bytes are below 2^24.
+            let most = if case % 7 == 3 && size_of::<W>() == 1 { SMALL as i32 - (1 << 24) } else { 1000 };
+            let bias = (0..own).map(|_| [most, -most][random.below(2)] - random.below(2001) as i32 + 1000);
+            let bias: std::vec::Vec<i32> = bias.collect();
+            let least = 0.5 / f64::from(1 << 22);
+            let factor = if most > 1000 {
+                least
+            } else if case % 5 == 0 {
+                1.5
+            } else {
+                0.004
+            };
             let factors = (0..own).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
             let multipliers: std::vec::Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
             let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
