@@ -9,7 +9,7 @@ use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
-use core::ptr::{null, null_mut};
+use core::ptr::{self, null, null_mut};
 
 /// Values of all lines, and of a pixel.
 pub(crate) const LINES: [usize; 2] = [256, isa::CHUNK];
@@ -24,14 +24,37 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
     skip: usize,
     y: &mut [T],
 ) {
+    if (size_of::<T>(), size_of::<A>()) == (1, 4) {
+        // SAFETY: elements of one byte are i8, or transparent wrappers of it; sums of 4 bytes are i32.
+        let (block, pixels) = unsafe { (&*ptr::from_ref(block).cast(), &*ptr::from_ref(pixels).cast()) };
+        // SAFETY: the same.
+        let y = unsafe { core::slice::from_raw_parts_mut(y.as_mut_ptr().cast(), y.len()) };
+        // SAFETY: w are so many weights.
+        unsafe { row(block, (w.as_ptr().cast(), w.len(), size_of::<W>()), run, pixels, skip, y) };
+    }
+}
+
+/// The same, and how many weights of how many bytes there are. Once for all types where code has little room.
+///
+/// # Safety
+/// There are as many weights.
+#[cfg_attr(upconv_backend = "armv6m", inline(never))]
+#[cfg_attr(not(upconv_backend = "armv6m"), inline(always))]
+unsafe fn row(
+    block: &Block<'_, i32>,
+    (w, weights, size): (*const (), usize, usize),
+    run: Run,
+    pixels: &Pixels<'_, i8>,
+    skip: usize,
+    y: &mut [i8],
+) {
     let &Pixels { count, rows, from, step, len, zero, pitch, .. } = pixels;
-    let (line, n) = ((count - 1) * step + len, pitch);
-    let before = from.unsigned_abs();
-    let bytes = (size_of::<T>(), size_of::<A>()) == (1, 4) && rows.len() * line <= LINES[0] && before <= line;
-    let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len && n * run.len <= w.len();
-    let parts = skip <= n && skip.max(n - skip) <= block.channels && block.channels <= SUMS;
-    let room = count > PIXELS && rows.len() <= TAP_ROWS && (count - 1) * pitch <= y.len();
-    if !(bytes && fits && parts && room) {
+    let (line, before) = ((count - 1) * step + len, from.unsigned_abs());
+    let held = rows.len() * line <= LINES[0] && rows.len() <= TAP_ROWS && before <= line;
+    let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len;
+    let parts = skip <= pitch && skip.max(pitch - skip) <= block.channels && block.channels <= SUMS;
+    let room = count > PIXELS && pitch * run.len <= weights && (count - 1) * pitch <= y.len();
+    if !(held && fits && parts && room) {
         return;
     }
     let mut all = [const { MaybeUninit::<u32>::uninit() }; LINES[0] / 4];
@@ -44,7 +67,7 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
         to = to.wrapping_add(1);
         small();
     }
-    let x = x.cast::<T>();
+    let x = x.cast::<i8>();
     let mut at = x.wrapping_add(before);
     for row in rows {
         let n = row.len().min(line - before);
@@ -56,48 +79,50 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
     }
     let mut channels = Channels::<i32>::new();
     channels.start(block);
-    let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
+    let first = channels.all.as_mut_ptr().cast();
     let end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
     let lines = Lines { step, len, rows: rows.len(), line, zero };
-    let (w, outputs) = (w.as_ptr().wrapping_add(run.skip), y.as_mut_ptr().wrapping_sub(skip));
-    let row = Row { end, lines, first, x, w, outputs, run, count, pitch, skip };
+    let (w, outputs) = (w.wrapping_byte_add(run.skip * size), y.as_mut_ptr().wrapping_sub(skip));
+    let row = Row { end, lines, first, x, w, size, outputs, run, count, pitch, skip };
     // SAFETY: lines and a patch hold the values; so many channels have been started, there are weights for them, and there is room for all outputs.
-    unsafe { if block.channels == n && run.n > 0 { row.apart() } else { row.parts() } };
-    if block.requant.clamps::<T>() {
+    unsafe { if block.channels == pitch && run.n > 0 { row.apart() } else { row.parts() } };
+    if block.requant.clamps::<i8>() {
         block.requant.clamp_narrow(cut_mut(y, 0, (count - 1) * pitch));
     }
 }
 
 /// A row whose channels have been started.
-struct Row<T, W> {
+struct Row {
     end: End,
     lines: Lines,
     first: *mut Channel<i32>,
-    x: *const T,
-    w: *const W,
+    x: *const i8,
+    w: *const (),
+    size: usize,
     /// The output of channel 0 at pixel 0, which may not exist.
-    outputs: *mut T,
+    outputs: *mut i8,
     run: Run,
     count: usize,
     pitch: usize,
     skip: usize,
 }
 
-impl<T, W> Row<T, W> {
+impl Row {
     /// Of `n` channels from c on, which begin with the first that has been started, pixels i to `behind` in whole groups, of which the last one may lie over another.
     ///
     /// # Safety
     /// The lines and a patch hold the values, there are weights for all channels, and there is room for all outputs.
-    #[inline(always)]
+    #[cfg_attr(upconv_backend = "armv6m", inline(never))]
+    #[cfg_attr(not(upconv_backend = "armv6m"), inline(always))]
     unsafe fn groups(&self, patch: &mut Patch, [c, n]: [usize; 2], mut i: usize, behind: usize) {
-        let &Row { end, ref lines, first, x, w, outputs, run, pitch, .. } = self;
-        let loops = Call::loops::<W>();
+        let &Row { end, ref lines, first, x, w, size, outputs, run, pitch, .. } = self;
+        let loops = if size == 1 { &isa::I8 } else { &isa::I16 };
         let mut call = Call {
             x: null(),
             n: run.n,
-            w: w.wrapping_add(c * run.len).cast(),
+            w: w.wrapping_byte_add(c * run.len * size),
             channels: first.cast(),
-            next: (run.len - run.n) * size_of::<W>(),
+            next: (run.len - run.n) * size,
             end: first.wrapping_add(n).cast(),
             y: null_mut(),
             pitch,
@@ -108,9 +133,9 @@ impl<T, W> Row<T, W> {
             i = i.min(behind - PIXELS);
             if run.n > 0 {
                 // SAFETY: the caller's.
-                unsafe { isa::gather(patch, x.wrapping_add(i * lines.step).cast(), lines, size_of::<W>() == 2) };
+                unsafe { isa::gather(patch, x.wrapping_add(i * lines.step), lines, size == 2) };
             }
-            (call.x, call.y) = (&raw const *patch, outputs.wrapping_add(i * pitch + c).cast());
+            (call.x, call.y) = (&raw const *patch, outputs.wrapping_add(i * pitch + c));
             // SAFETY: the caller's.
             unsafe { call.run() };
             i += PIXELS;
@@ -162,29 +187,29 @@ impl<T, W> Row<T, W> {
     /// The same.
     #[inline(never)]
     unsafe fn pixel(&self, lines: &Lines, i: usize, c: usize, end: usize) {
-        let &Row { end: each, first, x, w, outputs, run, .. } = self;
+        let &Row { end: each, first, x, w, size, outputs, run, pitch, .. } = self;
         let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
         let pieces = pieces.as_mut_ptr().cast::<Piece>();
-        let (mut to, mut x, mut w) = (pieces, x.wrapping_add(i * lines.step), w.wrapping_add(c * run.len));
+        let (mut to, mut x, mut w) = (pieces, x.wrapping_add(i * lines.step), w.wrapping_byte_add(c * run.len * size));
         for _ in 0..lines.rows {
             // SAFETY: there are no more than TAP_ROWS.
-            unsafe { to.write(Piece { x: x.cast(), w: w.cast() }) };
-            (to, x, w) = (to.wrapping_add(1), x.wrapping_add(lines.line), w.wrapping_add(lines.len));
+            unsafe { to.write(Piece { x: x.cast(), w }) };
+            (to, x, w) = (to.wrapping_add(1), x.wrapping_add(lines.line), w.wrapping_byte_add(lines.len * size));
             small();
         }
         let mut strip = Strip {
             pieces,
             end: to,
             channel: first.wrapping_add(c),
-            y: outputs.wrapping_add(i * self.pitch + c).cast(),
+            y: outputs.wrapping_add(i * pitch + c),
             pitch: 1,
-            step: run.len * size_of::<W>(),
+            step: run.len * size,
             count: end - c,
             n: lines.len,
             zero: lines.zero,
         };
         // SAFETY: the caller's.
-        unsafe { each.of(isa::pixel(1, size_of::<W>()))(&mut strip) };
+        unsafe { each.of(isa::pixel(1, size))(&mut strip) };
     }
 }
 
