@@ -5,8 +5,8 @@
 //! read padding are cut off beforehand, columns only at single pixels: of four and more at a time the padding is the zero point.
 
 use crate::arch::{
-    ALIKE, BLOCK, Block, DIRECT, FEW, Job, LINES, PIXELS, Patch, Pixel, Pixels, Run, SMALL, SUMS, TAP_ROWS, anew, few,
-    lines, small,
+    ALIKE, BLOCK, Block, DIRECT, FEW, Job, LINES, PIXELS, Patch, Pixel, Pixels, Run, SHIFT, SMALL, SUMS, TAP_ROWS,
+    anew, few, lines, small,
 };
 use crate::phase::{Alike, Phase, Reach};
 use crate::plan::length;
@@ -271,12 +271,12 @@ const fn points(plan: &Plan) -> bool {
     pays && plan.input.c == FEW.points && plan.x.single_tap() && plan.y.single_tap() && steps
 }
 
-/// Whether the loops that make outputs without a job hold: for factors from 2^-23 to below 1/2.
+/// Whether the loops that make outputs without a job hold: for factors from 2^-23 to below 1/2 or 1/4.
 const fn loops_hold(plan: &Plan, multipliers: &[Multiplier]) -> bool {
     let mut holds = plan.dense() && plan.y.taps(0) <= TAP_ROWS;
     let mut i = 0;
     while i < multipliers.len() {
-        holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() < 0 && multipliers[i].shift() >= -22;
+        holds = holds && multipliers[i].q() > 0 && multipliers[i].shift() <= SHIFT && multipliers[i].shift() >= -22;
         i += 1;
     }
     holds

@@ -93,7 +93,7 @@ use portable as chosen;
 #[cfg(not(any(upconv_backend = "portable", upconv_backend = "mve")))]
 use quad as chosen;
 
-pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SMALL, SUMS, alone, few};
+pub(crate) use chosen::{ALIKE, BLOCK, DIRECT, FEW, Job, PIXELS, Patch, SHIFT, SMALL, SUMS, alone, few};
 #[cfg(upconv_backend = "mve")]
 pub(crate) use mve::{depth as vectors, places::Places, strip as columns};
 pub(crate) use portable::{Block, Pixel, Pixels, Run, groups};

@@ -17,6 +17,8 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 16;
 /// Sums up to here can be doubled.
 pub(crate) const SMALL: u64 = (1 << 30) - 1;
+/// The largest shift of multipliers of loops that double them.
+pub(crate) const SHIFT: i8 = -1;
 /// So many channels have pixels outside the input one by one.
 pub(crate) const DIRECT: usize = 1;
 /// No channels take [`few`].

@@ -53,6 +53,8 @@ pub(crate) const PIXELS: usize = 4;
 pub(crate) const SUMS: usize = 32;
 /// [`portable::SMALL`]
 pub(crate) const SMALL: u64 = portable::SMALL;
+/// [`portable::SHIFT`]
+pub(crate) const SHIFT: i8 = portable::SHIFT;
 /// So many channels have pixels outside the input one by one: all, where [`Job::row`] does not take them.
 pub(crate) const DIRECT: usize = SUMS;
 /// Up to so many channels, column phases are channels where they are alike: of more, what the first and last pixels lack costs more. Where groups

@@ -42,6 +42,12 @@ pub(super) const COLUMNS: Option<Columns> = None;
 /// q, h and e are those of the formulas.
 pub(super) const MORE: i32 = 0;
 
+/// q as the loops take it.
+#[inline(always)]
+pub(super) const fn factor(q: i32) -> i32 {
+    q
+}
+
 /// `(2 acc · q + 2^31 >> 32) + h`, less 1 for a negative sum, or `(2 acc · q >> 32) + h` once.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {

@@ -34,14 +34,21 @@ pub(super) const POINTS: Option<[Points; 2]> = None;
 pub(super) const COLUMNS: Option<Columns> =
     Some(Columns { words: 4, spread: Some(SPREAD), most: usize::MAX, loops: COLUMN_LOOPS });
 
-/// q, h and e are those of the formulas.
-pub(super) const MORE: i32 = 0;
+/// A bit less, so that sums are not doubled.
+pub(super) const MORE: i32 = -1;
 
-/// By `SMLAL` to h and half a unit, or `SMULL` once.
+/// q as the loops take it: `acc`, which is half a unit with the other bit 30, is added to the product.
+#[inline(always)]
+pub(super) const fn factor(q: i32) -> i32 {
+    q.wrapping_sub(1)
+}
+
+/// By `SMLAL` to h, acc and, twice rounded, half a unit away from 0, which acc has with the other bit 30.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
-    let product = i64::from(acc << 1) * i64::from(q);
-    if single { (product >> 32) as i32 + h } else { ((product + (1 << 31)) >> 32) as i32 + h + (acc >> 31) }
+    let low = if single { acc } else { acc ^ 1 << 30 };
+    let sum = (i64::from(h + (acc >> 31)) << 32) + i64::from(low as u32);
+    ((sum + i64::from(acc) * i64::from(q)) >> 32) as i32
 }
 
 #[cfg(not(target_arch = "arm"))]
@@ -176,17 +183,16 @@ mod asm {
             concat!(
                 ".macro double acc, high=lr\n",
                 "add \\high, r9, \\acc, asr #31\n",
-                "lsl \\acc, \\acc, #1\n",
-                "mov r11, #0x80000000\n",
+                "eor r11, \\acc, #0x40000000\n",
                 "smlal r11, \\high, \\acc, r8\n",
                 "asr \\acc, \\high, r10\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm\n",
                 ".macro single acc, high=lr\n",
-                "lsl \\acc, \\acc, #1\n",
-                "smull r11, \\acc, \\acc, r8\n",
-                "add \\acc, \\acc, r9\n",
-                "asr \\acc, \\acc, r10\n",
+                "add \\high, r9, \\acc, asr #31\n",
+                "mov r11, \\acc\n",
+                "smlal r11, \\high, \\acc, r8\n",
+                "asr \\acc, \\high, r10\n",
                 "ssat \\acc, #8, \\acc\n",
                 ".endm\n",
             )
@@ -391,45 +397,41 @@ mod asm {
                 "str \\acc, [r3, #\\at]",
                 ".endm",
                 ".macro channels end",
+                "ldr r1, [sp]",
+                "ldr r3, [r1, #8]",
+                "ldr r9, [r1, #24]",
                 "8:",
-                "ldr r11, [sp]",
-                "ldr r3, [r11, #8]",
-                "ldr r9, [r11, #24]",
-                "ldr r4, [r3]",
                 "subs r9, r9, #4",
                 "blo 9f",
-                "str r9, [r11, #24]",
+                "str r9, [r1, #24]",
+                "ldr r4, [r3]",
                 "ldr r5, [r3, #32]",
                 "ldr r6, [r3, #64]",
                 "ldr r7, [r3, #96]",
                 "pieces four",
-                "ldr r11, [sp]",
-                "ldrd r3, r0, [r11, #8]",
+                "ldr r1, [sp]",
+                "ldrd r3, r0, [r1, #8]",
                 "\\end r4, 0",
                 "\\end r5, 32",
                 "\\end r6, 64",
                 "\\end r7, 96",
                 "add r3, r3, #128",
-                "ldr r11, [sp]",
-                "strd r3, r0, [r11, #8]",
-                "ldr r9, [r11, #24]",
+                "strd r3, r0, [r1, #8]",
+                "ldr r9, [r1, #24]",
                 "cmp r9, #0",
                 "bne 8b",
                 "b 10f",
                 "9:",
-                "ldr r11, [sp]",
-                "ldr r3, [r11, #8]",
                 "ldr r4, [r3]",
                 "pieces one",
-                "ldr r11, [sp]",
-                "ldrd r3, r0, [r11, #8]",
+                "ldr r1, [sp]",
+                "ldrd r3, r0, [r1, #8]",
                 "\\end r4, 0",
                 "add r3, r3, #32",
-                "ldr r11, [sp]",
-                "strd r3, r0, [r11, #8]",
-                "ldr r9, [r11, #24]",
+                "strd r3, r0, [r1, #8]",
+                "ldr r9, [r1, #24]",
                 "subs r9, r9, #1",
-                "str r9, [r11, #24]",
+                "str r9, [r1, #24]",
                 "bne 9b",
                 "10:",
                 ".endm",

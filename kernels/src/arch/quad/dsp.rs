@@ -105,6 +105,12 @@ pub(super) const POINTS: Option<[Points; 2]> = Some(POINT_LOOPS);
 /// q, h and e are those of the formulas.
 pub(super) const MORE: i32 = 0;
 
+/// q as the loops take it.
+#[inline(always)]
+pub(super) const fn factor(q: i32) -> i32 {
+    q
+}
+
 /// By `SMMLAR`, or `SMMLA` once: the upper word of `h · 2^32 + 2 acc · q`, rounded or cut off.
 #[cfg(not(target_arch = "arm"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {

@@ -8,7 +8,7 @@
 //! y = clamp8(((2 acc · q >> 32) + h) >> e)                                once
 //! ```
 //!
-//! which is TFLite's, for factors below 1/2 and sums up to [`SMALL`].
+//! which is TFLite's, for factors below 1/2 ([`SHIFT`]) and sums up to [`SMALL`].
 
 mod alone;
 mod few;
@@ -46,9 +46,11 @@ pub(crate) use {
 };
 
 /// Sums up to here can be doubled, with [`isa::MORE`] bits and h.
-pub(crate) const SMALL: u64 = (1 << (30 - isa::MORE)) - 1;
+pub(crate) const SMALL: u64 = (1 << if isa::MORE > 0 { 29 } else { 30 }) - 1;
+/// The largest shift of a multiplier of which the formulas hold: factors are below 1/2, or below 1/4 where h has a bit less.
+pub(crate) const SHIFT: i8 = if isa::MORE < 0 { -2 } else { -1 };
 
-/// A channel: its sums, q, h and e of the formulas above, where [`isa::MORE`] more bits of the product are kept, and its sums before any product.
+/// A channel: its sums, q, h and e of the formulas above, of which [`isa::MORE`] more bits are kept and q is [`isa::factor`]'s, and its sums before any product.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Channel<S> {
@@ -140,7 +142,7 @@ impl<S: Accumulator> Channel<S> {
         let e = -i32::from(m.shift());
         // Bounds: |(2 zero + 1) · 2^e| <= 2^31 − 2^22 where the formulas hold; elsewhere it is not used.
         let h = half.wrapping_shl((e - 1 + isa::MORE) as u32);
-        let q = if size_of::<A>() == 8 { m.q16() << 16 } else { m.q() << isa::MORE };
+        let q = if size_of::<A>() == 8 { m.q16() << 16 } else { isa::factor(m.q()) };
         Channel { sums: [bias; PIXELS], q, h, e: e + isa::MORE, start: bias }
     }
 
@@ -148,7 +150,7 @@ impl<S: Accumulator> Channel<S> {
     #[inline(always)]
     fn fails(&self) -> (i32, bool) {
         let e = self.e - isa::MORE;
-        if isa::MORE == 0 { ((e - 1) | (22 - e), false) } else { (0, !(1..=22).contains(&e)) }
+        if isa::MORE > 0 { (0, !(1..=22).contains(&e)) } else { ((e + i32::from(SHIFT)) | (22 - e), false) }
     }
 }
 
@@ -727,13 +729,7 @@ mod tests {
             let bias = (0..own).map(|_| [most, -most][random.below(2)] - random.below(2001) as i32 + 1000);
             let bias: std::vec::Vec<i32> = bias.collect();
             let least = 0.5 / f64::from(1 << 22);
-            let factor = if most > 1000 {
-                least
-            } else if case % 5 == 0 {
-                1.5
-            } else {
-                0.004
-            };
+            let factor = if most > 1000 { least } else { [1.5, 0.24, 0.004, 0.004, 0.004][case % 5] };
             let factors = (0..own).map(|_| factor * (1.0 + random.below(100) as f64 / 100.0));
             let multipliers: std::vec::Vec<_> = factors.map(|m| Multiplier::from_real(m).unwrap()).collect();
             let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };
@@ -779,7 +775,7 @@ mod tests {
             let x: std::vec::Vec<T> = (0..rows * (pieces * step + len)).map(|_| random.element()).collect();
             let w: std::vec::Vec<W> = (0..all * run.len).map(|_| random.element()).collect();
             let bias: std::vec::Vec<i32> = (0..all).map(|_| random.below(2001) as i32 - 1000).collect();
-            let factor = if case % 5 == 0 { 1.5 } else { 0.004 };
+            let factor = [1.5, 0.24, 0.004, 0.004, 0.004][case % 5];
             let multipliers: std::vec::Vec<_> =
                 (0..all).map(|c| Multiplier::from_real(factor * (1.0 + c as f64 / 100.0)).unwrap()).collect();
             let rounding = if case % 2 == 0 { Rounding::TfliteDouble } else { Rounding::TfliteSingle };

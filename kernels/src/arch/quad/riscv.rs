@@ -40,6 +40,12 @@ pub(super) const COLUMNS: Option<Columns> =
 /// A bit, so that the lower word of the product is not needed.
 pub(super) const MORE: i32 = 1;
 
+/// q as the loops take it.
+#[inline(always)]
+pub(super) const fn factor(q: i32) -> i32 {
+    q << 1
+}
+
 /// By `MULHSU`: the last bit of twice the upper word rounds it, away from 0.
 #[cfg(not(target_arch = "riscv32"))]
 fn scaled(acc: i32, q: i32, h: i32, single: bool) -> i32 {
