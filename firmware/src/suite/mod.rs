@@ -67,7 +67,6 @@ pub const GROUPS: &[(&str, Group)] = &[
     ("bilinear i16", resize::bilinear::<i16>),
     ("bicubic i8", resize::bicubic::<i8>),
     ("area i8", resize::area::<i8>),
-    ("area i16", resize::area::<i16>),
     ("folded nearest + conv", fold::nearest),
     ("conv + pixel shuffle", fold::sub_pixel),
     ("pixel shuffle", rearrange::shuffle),
@@ -93,7 +92,12 @@ pub const GROUPS: &[(&str, Group)] = &[
 
 /// Groups that a host and the boards without a HAL crate run besides: the others lack flash or RAM for them, and meet int16 weights in folds alone.
 pub const MORE_GROUPS: &[(&str, Group)] = if cfg!(any(not(target_os = "none"), feature = "emulator")) {
-    &[("conv 8x16", conv_8x16), ("conv 16x16", conv_16x16), ("nearest + conv by columns", fold::columns)]
+    &[
+        ("conv 8x16", conv_8x16),
+        ("conv 16x16", conv_16x16),
+        ("nearest + conv by columns", fold::columns),
+        ("area i16", resize::area::<i16>),
+    ]
 } else {
     &[]
 };
