@@ -2,14 +2,14 @@
 //! pixels of every channel.
 
 use super::portable::{Block, Pixels, Run};
-use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, Piece, SUMS, Strip, isa};
+use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, Piece, SUMS, Strip, Strips, isa};
 use crate::arch::copy::copy_values;
 use crate::arch::{TAP_ROWS, small};
 use crate::quant::Accumulator;
 use crate::rows::cut_mut;
 use crate::{Element, Rounding};
 use core::mem::MaybeUninit;
-use core::ptr::{self, null, null_mut};
+use core::ptr::{self, null};
 
 /// Values of all lines, and of a pixel.
 pub(crate) const LINES: [usize; 2] = [256, isa::CHUNK];
@@ -79,137 +79,122 @@ unsafe fn row(
     }
     let mut channels = Channels::<i32>::new();
     channels.start(block);
-    let first = channels.all.as_mut_ptr().cast();
+    let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
     let end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
     let lines = Lines { step, len, rows: rows.len(), line, zero };
     let (w, outputs) = (w.wrapping_byte_add(run.skip * size), y.as_mut_ptr().wrapping_sub(skip));
-    let row = Row { end, lines, first, x, w, size, outputs, run, count, pitch, skip };
-    // SAFETY: lines and a patch hold the values; so many channels have been started, there are weights for them, and there is room for all outputs.
-    unsafe { if block.channels == pitch && run.n > 0 { row.apart() } else { row.parts() } };
+    let loops = if size == 1 { &isa::I8 } else { &isa::I16 };
+    let mut call = Call {
+        x: null(),
+        n: run.n,
+        w: w.wrapping_byte_add(skip * run.len * size),
+        channels: first.cast(),
+        next: (run.len - run.n) * size,
+        end: first.wrapping_add(pitch - skip).cast(),
+        y: outputs.wrapping_add(skip),
+        pitch,
+        each: end.of(*loops),
+        loops,
+    };
+    let mut patch = Patch::new();
+    if block.channels == pitch && run.n > 0 {
+        let row =
+            Row { each: end.of(isa::pixel(1, size)), first, x, w, size, step: run.len * size, outputs, count, skip };
+        // SAFETY: lines and a patch hold the values; all channels have been started, there are weights for them, and there is room for all outputs.
+        unsafe { row.apart(&mut call, &lines, &mut patch) };
+    } else {
+        // Those that are there from the first pixel on, then those that are from the second one on.
+        let mut from = 0;
+        loop {
+            let (mut i, y) = (0, call.y);
+            while i < count - 1 {
+                i = i.min(count - 1 - PIXELS);
+                if run.n > 0 {
+                    // SAFETY: the same.
+                    unsafe { isa::gather(&mut patch, x.wrapping_add((from + i) * step), &lines, size == 2) };
+                }
+                (call.x, call.y) = (&raw const patch, y.wrapping_add(i * pitch));
+                // SAFETY: the same; so many have been started as either are.
+                unsafe { call.run() };
+                i += PIXELS;
+            }
+            if from > 0 {
+                break;
+            }
+            (from, call.w, call.end, call.y) = (1, w, first.wrapping_add(skip).cast(), outputs.wrapping_add(pitch));
+        }
+    }
     if block.requant.clamps::<i8>() {
         block.requant.clamp_narrow(cut_mut(y, 0, (count - 1) * pitch));
     }
 }
 
-/// A row whose channels have been started.
+/// A row all of whose channels have been started.
 struct Row {
-    end: End,
-    lines: Lines,
+    /// The loop of a pixel.
+    each: Strips,
     first: *mut Channel<i32>,
     x: *const i8,
     w: *const (),
+    /// Bytes of a weight, and how many from one channel's to the next one's.
     size: usize,
-    /// The output of channel 0 at pixel 0, which may not exist.
+    step: usize,
+    /// The output of channel 0 at pixel 0, which does not exist.
     outputs: *mut i8,
-    run: Run,
     count: usize,
-    pitch: usize,
     skip: usize,
 }
 
 impl Row {
-    /// Of `n` channels from c on, which begin with the first that has been started, pixels i to `behind` in whole groups, of which the last one may lie over another.
+    /// The ends, and what is left over of whole groups, pixel by pixel.
     ///
     /// # Safety
-    /// The lines and a patch hold the values, there are weights for all channels, and there is room for all outputs.
-    #[cfg_attr(upconv_backend = "armv6m", inline(never))]
-    #[cfg_attr(not(upconv_backend = "armv6m"), inline(always))]
-    unsafe fn groups(&self, patch: &mut Patch, [c, n]: [usize; 2], mut i: usize, behind: usize) {
-        let &Row { end, ref lines, first, x, w, size, outputs, run, pitch, .. } = self;
-        let loops = if size == 1 { &isa::I8 } else { &isa::I16 };
-        let mut call = Call {
-            x: null(),
-            n: run.n,
-            w: w.wrapping_byte_add(c * run.len * size),
-            channels: first.cast(),
-            next: (run.len - run.n) * size,
-            end: first.wrapping_add(n).cast(),
-            y: null_mut(),
-            pitch,
-            each: end.of(*loops),
-            loops,
-        };
-        while i < behind {
-            i = i.min(behind - PIXELS);
-            if run.n > 0 {
-                // SAFETY: the caller's.
-                unsafe { isa::gather(patch, x.wrapping_add(i * lines.step), lines, size == 2) };
-            }
-            (call.x, call.y) = (&raw const *patch, outputs.wrapping_add(i * pitch + c));
+    /// The lines and the patch hold the values, of which there are some, there are weights for all channels, and there is room for all outputs.
+    #[inline(never)]
+    unsafe fn apart(&self, call: &mut Call, lines: &Lines, patch: &mut Patch) {
+        let &Row { first, x, w, size, outputs, count, skip, .. } = self;
+        let n = call.pitch;
+        (call.w, call.end) = (w, first.wrapping_add(n).cast());
+        let mut i = 1;
+        while i + PIXELS < count {
+            // SAFETY: the caller's.
+            unsafe { isa::gather(patch, x.wrapping_add(i * lines.step), lines, size == 2) };
+            (call.x, call.y) = (&raw const *patch, outputs.wrapping_add(i * n));
             // SAFETY: the caller's.
             unsafe { call.run() };
             i += PIXELS;
         }
-    }
-
-    /// Those channels that are there from the first pixel on, then those that are from the second one on.
-    ///
-    /// # Safety
-    /// The same.
-    #[inline(always)]
-    unsafe fn parts(&self) {
-        let &Row { count, pitch: n, skip, .. } = self;
-        let mut patch = Patch::new();
-        let (mut part, mut from) = ([skip, n - skip], 0);
-        while from < 2 {
-            // SAFETY: the caller's.
-            unsafe { self.groups(&mut patch, part, from, count - 1 + from) };
-            (part, from) = ([0, skip], from + 1);
-            small();
-        }
-    }
-
-    /// All channels, but the ends, and what is left over of whole groups, pixel by pixel.
-    ///
-    /// # Safety
-    /// The same, and there are values.
-    #[inline(never)]
-    unsafe fn apart(&self) {
-        let &Row { count, pitch: n, skip, ref lines, .. } = self;
-        let mut i = (count - 2) & !1;
         // SAFETY: the caller's.
-        unsafe { self.groups(&mut Patch::new(), [0, n], 1, 1 + i) };
-        i += 1;
-        // SAFETY: the caller's.
-        unsafe { self.pixel(lines, 0, skip, n) };
-        while i + 1 < count {
+        unsafe { self.pixel(lines, outputs, x, [skip, n]) };
+        while i < count {
+            let end = if i + 1 < count { n } else { skip };
             // SAFETY: the caller's.
-            unsafe { self.pixel(lines, i, 0, n) };
+            unsafe { self.pixel(lines, outputs.wrapping_add(i * n), x.wrapping_add(i * lines.step), [0, end]) };
             i += 1;
         }
-        // SAFETY: the caller's.
-        unsafe { self.pixel(lines, i, 0, skip) };
     }
 
-    /// Channels c to `end` of pixel i.
+    /// Channels c to `end` of the pixel whose values and outputs begin at x and y.
     ///
     /// # Safety
     /// The same.
     #[inline(never)]
-    unsafe fn pixel(&self, lines: &Lines, i: usize, c: usize, end: usize) {
-        let &Row { end: each, first, x, w, size, outputs, run, pitch, .. } = self;
+    unsafe fn pixel(&self, lines: &Lines, y: *mut i8, mut x: *const i8, [c, end]: [usize; 2]) {
+        let &Row { each, first, w, size, step, .. } = self;
         let mut pieces = [const { MaybeUninit::<Piece>::uninit() }; TAP_ROWS];
         let pieces = pieces.as_mut_ptr().cast::<Piece>();
-        let (mut to, mut x, mut w) = (pieces, x.wrapping_add(i * lines.step), w.wrapping_byte_add(c * run.len * size));
+        let (mut to, mut w) = (pieces, w.wrapping_byte_add(c * step));
         for _ in 0..lines.rows {
             // SAFETY: there are no more than TAP_ROWS.
             unsafe { to.write(Piece { x: x.cast(), w }) };
             (to, x, w) = (to.wrapping_add(1), x.wrapping_add(lines.line), w.wrapping_byte_add(lines.len * size));
             small();
         }
-        let mut strip = Strip {
-            pieces,
-            end: to,
-            channel: first.wrapping_add(c),
-            y: outputs.wrapping_add(i * pitch + c),
-            pitch: 1,
-            step: run.len * size,
-            count: end - c,
-            n: lines.len,
-            zero: lines.zero,
-        };
+        let (channel, y) = (first.wrapping_add(c), y.wrapping_add(c));
+        let (count, n, zero) = (end - c, lines.len, lines.zero);
+        let mut strip = Strip { pieces, end: to, channel, y, pitch: 1, step, count, n, zero };
         // SAFETY: the caller's.
-        unsafe { each.of(isa::pixel(1, size))(&mut strip) };
+        unsafe { each(&mut strip) };
     }
 }
 
