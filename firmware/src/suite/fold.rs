@@ -43,10 +43,15 @@ fn equals(random: &mut Random<'_>, one: &dyn Layer<i8>, [up, two]: [&dyn Layer<i
 /// A nearest upsample folded into its convolution equals the two.
 pub(super) fn nearest(random: Random<'_>, cases: u32) -> Outcome {
     group(random, cases, |random| {
-        let (input, g) = (input(random), convolution(random));
+        let (mut input, mut g) = (input(random), convolution(random));
+        let mut factor = [random.below(4) + 1, random.below(4) + 1];
+        // Phases that are alike.
+        if random.below(3) == 0 {
+            (factor[1], g.kernel[1], g.padding.left, g.padding.right) = (2, 3, 1, 1);
+            input.w = random.below(8) + 3;
+        }
         let groups = if input.c % 2 == 0 { *random.pick(&[1, 2]) } else { 1 };
         let (g, channels) = (g.groups(groups), groups * (random.below(CHANNELS / groups / 2) + 1));
-        let factor = [random.below(4) + 1, random.below(4) + 1];
         let fold = FoldNearest::plan(input, factor, channels, g)?;
         let up = Upsample::nearest(input, factor[0], factor[1])?;
         let conv = Conv::plan(up.output_shape(), channels, g)?;

@@ -207,6 +207,16 @@ fn columns(geometry: &mut Geometry, input: &mut Shape, transposed: bool) -> usiz
     if transposed { 1 } else { 2 }
 }
 
+/// Changes a case to phases that are alike, of which the last pixel has as many channels as the first one lacks.
+#[inline(never)]
+fn alike(random: &mut Random<'_>, geometry: &mut Geometry, input: &mut Shape) {
+    let (stride, taps) = (*random.pick(&[2, 2, 4]), random.below(3) + 1);
+    (geometry.kernel[1], geometry.stride[1], geometry.dilation[1]) = (taps * stride, stride, 1);
+    (geometry.padding.left, geometry.padding.right) = (stride / 2, stride / 2);
+    (geometry.groups, geometry.output_padding[1]) = (1, 0);
+    (input.h, input.w, input.c) = (random.below(3) + 1, random.below(8) + 3, random.below(4) + 1);
+}
+
 fn convolution<T: Element, W: Element, A: Accumulator>(
     random: &mut Random<'_>,
     transposed: Option<bool>,
@@ -226,6 +236,10 @@ fn convolution<T: Element, W: Element, A: Accumulator>(
     }
     if random.below(12) == 0 {
         channels = columns(&mut geometry, &mut input, transposed);
+    }
+    if transposed && random.below(6) == 0 {
+        channels = random.below(4) + 1;
+        alike(random, &mut geometry, &mut input);
     }
     // Pixels of a single tap that stay in registers.
     if random.below(12) == 0 {
