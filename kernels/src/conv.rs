@@ -242,7 +242,7 @@ pub struct Convolution<'a, T, W = i8, A = i32> {
     alike: Option<Alike>,
     /// Up to so many channels of a row are few.
     few: usize,
-    /// Of more of them, where lines hold a row: so many are started at once, else 0.
+    /// Not 0 where lines take a row: how many channels are started for it, those of all its phases or of one half.
     lines: usize,
     /// Σ w of the first vectors of packed weights, for them.
     totals: [i32; FEW.totals],
@@ -305,7 +305,8 @@ const fn in_lines(plan: &Plan, few: usize) -> usize {
         _ if before > behind => before,
         _ => behind,
     };
-    let fit = rows * (count - 1 + taps) * c <= LINES[0] && rows * taps * c <= LINES[1];
+    // The first bound keeps the other's product in range.
+    let fit = rows * taps * c <= LINES[1] && rows * (count - 1 + taps) * c <= LINES[0];
     if fit && channels <= SUMS { channels } else { 0 }
 }
 
@@ -460,7 +461,12 @@ impl<T: Element, W: Element, A: Accumulator> Convolution<'_, T, W, A> {
         let (Alike { taps, first, count, skip, last }, c) = (alike, self.plan.output.c);
         let (weights, run) = self.weights(row, [0, taps], [start + o, n]);
         let to = o as isize - (skip * c) as isize;
-        let [skip, last] = [(skip * c).saturating_sub(o), (last * c).saturating_sub(o).min(n)];
+        // The last pixel may have none of these channels.
+        let (count, last) = match (last * c).saturating_sub(o) {
+            0 => (count - 1, n),
+            left => (count, left.min(n)),
+        };
+        let skip = (skip * c).saturating_sub(o);
         Part { taps, first, group: 0, weights, run, count, to, pitch: width, skip, last }
     }
 

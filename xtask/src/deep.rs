@@ -1,4 +1,4 @@
-//! What takes longer or a nightly compiler. `cargo xtask deep`: the loops' models and the kernels' suite under Miri, then every fuzz target. `cargo xtask mutate`:
+//! What takes longer or a nightly compiler. `cargo xtask deep`: the loops' models and the kernels' suite under Miri, the suite with every core's loops, then every fuzz target. `cargo xtask mutate`:
 //! whether the host's tests notice a change of the kernels.
 
 use crate::cargo::{cargo, run, target_dir};
@@ -7,6 +7,8 @@ use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
+/// The backends that a host has models of.
+const BACKENDS: [&str; 5] = ["dsp", "armv6m", "armv7m", "riscv", "mve"];
 const TARGETS: [&str; 4] = ["plan", "convolution", "resize", "suite"];
 
 /// Fuzzes each target for so many seconds; stops at the first finding.
@@ -30,6 +32,12 @@ pub fn all(seconds: u32) -> Result<()> {
     let miri = ["miri", "test", "--package", "host-tests", "--test=kernels", "--", "--nocapture"];
     run(nightly(&miri).env("MIRIFLAGS", "-Zmiri-disable-isolation").current_dir(&root))?;
     run(nightly(&["miri", "test", "--package", "upconv-capi", "--test=edge"]).current_dir(&root))?;
+    // A host has the portable loops otherwise: those of the cores are mounted in their own tests alone.
+    for backend in BACKENDS {
+        let mut test = cargo("test");
+        test.args(["--release", "--package", "host-tests", "--test=kernels"]);
+        run(test.env("RUSTFLAGS", format!("--cfg upconv_backend=\"{backend}\"")))?;
+    }
     for target in TARGETS {
         let limit = format!("-max_total_time={seconds}");
         let fuzz = ["fuzz", "run", "--fuzz-dir", ".", target, "--", &limit, "-max_len=512", "-print_final_stats=1"];

@@ -207,12 +207,14 @@ fn columns(geometry: &mut Geometry, input: &mut Shape, transposed: bool) -> usiz
     if transposed { 1 } else { 2 }
 }
 
-/// Changes a case to phases that are alike, of which the last pixel has as many channels as the first one lacks.
+/// Changes a case to phases that are alike; in one of two the last pixel has as many channels as the first one lacks.
 #[inline(never)]
 fn alike(random: &mut Random<'_>, geometry: &mut Geometry, input: &mut Shape) {
-    let (stride, taps) = (*random.pick(&[2, 2, 4]), random.below(3) + 1);
+    let (even, taps) = (random.below(2) == 0, random.below(3) + 1);
+    let stride = if even { *random.pick(&[2, 2, 4]) } else { random.below(5) + 2 };
     (geometry.kernel[1], geometry.stride[1], geometry.dilation[1]) = (taps * stride, stride, 1);
-    (geometry.padding.left, geometry.padding.right) = (stride / 2, stride / 2);
+    let p = &mut geometry.padding;
+    (p.left, p.right) = if even { (stride / 2, stride / 2) } else { (random.below(stride), random.below(stride)) };
     (geometry.groups, geometry.output_padding[1]) = (1, 0);
     (input.h, input.w, input.c) = (random.below(3) + 1, random.below(8) + 3, random.below(4) + 1);
 }

@@ -6,7 +6,7 @@
 //! | `Job::row`: all of a row, any border  | -            | -                                                              | the same, with int16 outputs |
 //! | `few`: the same of few channels       | -            | int8 inputs, weights and outputs, i32 sums                     | int8 or int16 weights        |
 //! | `points`: 16 values of a single tap   | -            | DSP: the same, all channels                                    | -                            |
-//! | `lines`: the same of alike phases     | -            | int8 inputs and outputs, i32 sums                              | -                            |
+//! | `lines`: alike phases, few values     | -            | int8 inputs and outputs, i32 sums                              | -                            |
 //! | `Job::pixel`: one, its taps may be cut | every target | the same                                                       | the same                     |
 //! | `alone`: one that is a row             | every target | the same                                                       | the same                     |
 //!
@@ -39,7 +39,7 @@ mod pieces;
 #[cfg_attr(not(upconv_backend = "portable"), allow(dead_code))]
 mod portable;
 pub(crate) mod strip;
-// What differs between the cores of `quad`: a host has Cortex-M4's, unless it is told another one.
+// What differs between the cores of `quad`: tests beside another backend, such as a host's, have Cortex-M4's.
 #[cfg(any(not(any(upconv_backend = "portable", upconv_backend = "mve")), test))]
 #[cfg_attr(any(upconv_backend = "portable", upconv_backend = "mve"), allow(dead_code))]
 #[allow(unsafe_code)]

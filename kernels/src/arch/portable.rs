@@ -118,6 +118,7 @@ fn in_turn<V>(all: &[V], mut i: usize) -> Option<&V> {
 }
 
 /// Pixels that follow each other, PIXELS at least for [`Job::groups`], each of which reads as many neighbouring values of the same input rows.
+#[repr(C)] // those of elements of one byte are those of i8
 pub(crate) struct Pixels<'a, T> {
     pub(crate) count: usize,
     pub(crate) rows: &'a [&'a [T]],
@@ -265,8 +266,8 @@ pub(crate) fn few<T, W, A>(
 ) {
 }
 
-/// All outputs of pixels of alike phases, without a [`Job`]: `pitch` channels, of which the first pixel lacks `skip`, and the last one has no others; the block has as many as come
-/// before `skip`, or from there on. The first pixel's values begin with the rows or before them; what [`LINES`] names holds.
+/// All outputs of pixels of alike phases, without a [`Job`]: `pitch` channels, of which the first pixel lacks `skip`, and the last one has no others. The block has all of them, for pixels of which whole
+/// groups and one at most lie between the ends, or as many as come before `skip`, or from there on. The first pixel's values begin with the rows or before them; what [`LINES`] names holds.
 pub(crate) fn lines<T, W, A>(_: &Block<'_, A>, _: &[W], _: Run, _: &Pixels<'_, T>, _: usize, _: &mut [T]) {}
 
 /// The outputs of a single pixel, all of its channels, without a [`Job`].

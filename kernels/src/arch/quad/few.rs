@@ -24,7 +24,7 @@ pub(crate) const FEW: Few = Few {
 };
 
 /// All outputs of pixels, which may be fewer than PIXELS, and of which the first one lacks some channels and the last one has some, the first
-/// stored at `to`. Inputs, weights and outputs are bytes, sums below 2^30 and factors those of the formulas above. `totals` are Σ w of the
+/// stored at `to`. Inputs, weights and outputs are bytes, sums up to SMALL and factors those of the formulas above. `totals` are Σ w of the
 /// channels, or nothing.
 #[inline(always)]
 pub(crate) fn few<T: Element, W: Element, A: Accumulator>(

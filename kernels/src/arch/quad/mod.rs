@@ -8,7 +8,7 @@
 //! y = clamp8(((2 acc · q >> 32) + h) >> e)                                once
 //! ```
 //!
-//! which is TFLite's, for factors below 1/2 ([`SHIFT`]) and sums up to [`SMALL`].
+//! which is TFLite's, for factors below 1/2, on Armv7-M 1/4 ([`SHIFT`]), and sums up to [`SMALL`].
 
 mod alone;
 mod few;
