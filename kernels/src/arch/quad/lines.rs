@@ -2,7 +2,7 @@
 //! pixels of every channel.
 
 use super::portable::{Block, Pixels, Run};
-use super::{Call, Channel, Channels, End, Lines, PIXELS, Patch, Piece, SUMS, Strip, Strips, isa};
+use super::{Call, Channel, Channels, End, Lines, Loop, PIXELS, Patch, Piece, SUMS, Strip, Strips, isa};
 use crate::arch::copy::copy_values;
 use crate::arch::{TAP_ROWS, small};
 use crate::quant::Accumulator;
@@ -26,15 +26,18 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
 ) {
     if (size_of::<T>(), size_of::<A>()) == (1, 4) {
         // SAFETY: elements of one byte are i8, or transparent wrappers of it; sums of 4 bytes are i32.
-        let (block, pixels) = unsafe { (&*ptr::from_ref(block).cast(), &*ptr::from_ref(pixels).cast()) };
+        let (block, pixels) = unsafe { (&*ptr::from_ref(block).cast::<Block<i32>>(), &*ptr::from_ref(pixels).cast()) };
         // SAFETY: the same.
         let y = unsafe { core::slice::from_raw_parts_mut(y.as_mut_ptr().cast(), y.len()) };
+        // Only those of this type, for others may not be linked.
+        let end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
+        let loops = (Call::loops::<W>(), end, end.of(isa::pixel(1, size_of::<W>())));
         // SAFETY: w are so many weights.
-        unsafe { row(block, (w.as_ptr().cast(), w.len(), size_of::<W>()), run, pixels, skip, y) };
+        unsafe { row(block, (w.as_ptr().cast(), w.len(), size_of::<W>()), loops, run, pixels, skip, y) };
     }
 }
 
-/// The same, and how many weights of how many bytes there are. Once for all types where code has little room.
+/// The same, how many weights of how many bytes there are, and their loops: those over channels, how they end, and that of a pixel. Once for all types where code has little room.
 ///
 /// # Safety
 /// There are as many weights.
@@ -43,6 +46,7 @@ pub(crate) fn lines<T: Element, W: Element, A: Accumulator>(
 unsafe fn row(
     block: &Block<'_, i32>,
     (w, weights, size): (*const (), usize, usize),
+    (loops, ends, one): (&'static [Loop; 3], End, Strips),
     run: Run,
     pixels: &Pixels<'_, i8>,
     skip: usize,
@@ -80,10 +84,8 @@ unsafe fn row(
     let mut channels = Channels::<i32>::new();
     channels.start(block);
     let first = channels.all.as_mut_ptr().cast::<Channel<i32>>();
-    let end = if block.requant.rounding == Rounding::TfliteSingle { End::Single } else { End::Double };
     let lines = Lines { step, len, rows: rows.len(), line, zero };
     let (w, outputs) = (w.wrapping_byte_add(run.skip * size), y.as_mut_ptr().wrapping_sub(skip));
-    let loops = if size == 1 { &isa::I8 } else { &isa::I16 };
     let mut call = Call {
         x: null(),
         n: run.n,
@@ -93,14 +95,13 @@ unsafe fn row(
         end: first.wrapping_add(pitch - skip).cast(),
         y: outputs.wrapping_add(skip),
         pitch,
-        each: end.of(*loops),
+        each: ends.of(*loops),
         loops,
     };
     let mut patch = Patch::new();
     // The loops over pieces ask for one at least.
     if block.channels == pitch && run.n > 0 {
-        let row =
-            Row { each: end.of(isa::pixel(1, size)), first, x, w, size, step: run.len * size, outputs, count, skip };
+        let row = Row { each: one, first, x, w, size, step: run.len * size, outputs, count, skip };
         // SAFETY: lines and a patch hold the values; all channels have been started, there are weights for them, and there is room for all outputs.
         unsafe { row.apart(&mut call, &lines, &mut patch) };
     } else {
