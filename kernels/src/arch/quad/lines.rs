@@ -56,7 +56,8 @@ unsafe fn row(
     let (line, before) = ((count - 1) * step + len, from.unsigned_abs());
     let held = rows.len() * line <= LINES[0] && rows.len() <= TAP_ROWS && before <= line;
     let fits = run.n == rows.len() * len && run.n <= LINES[1] && run.skip + run.n <= run.len;
-    let parts = skip <= pitch && skip.max(pitch - skip) <= block.channels && block.channels <= SUMS;
+    // The loops ask for one channel at least.
+    let parts = skip > 0 && skip < pitch && skip.max(pitch - skip) <= block.channels && block.channels <= SUMS;
     let room = count > PIXELS && pitch * run.len <= weights && (count - 1) * pitch <= y.len();
     if !(held && fits && parts && room) {
         return;
@@ -273,24 +274,32 @@ mod tests {
         lines_are_exact::<i16>();
     }
 
-    /// A longer line, more values of a pixel, more channels, or fewer pixels: nothing is done.
+    /// A longer line, more values of a pixel, more channels, none of a part, or fewer pixels: nothing is done.
     #[test]
     fn lines_that_do_not_fit_are_left() {
         let requant = Requant::new(Rounding::TfliteDouble, 0, (-128, 127));
         let multipliers = [Multiplier::from_real(0.1).unwrap()];
-        let of = |[c, rows, count, n]: [usize; 4]| {
-            let block = Block { channels: n / 2, bias: &[], multipliers: &multipliers, requant, largest: 1 << 28 };
+        let of_part = |[c, rows, count, n]: [usize; 4], skip: usize| {
+            let channels = skip.max(n - skip);
+            let block = Block { channels, bias: &[], multipliers: &multipliers, requant, largest: 1 << 28 };
             let (line, len) = ((count + 1) * c, 2 * c);
             let (x, w) = (vec![1i8; rows * line], vec![1i8; n * rows * len]);
             let lines: std::vec::Vec<_> = x.chunks(line).collect();
             let pixels = Pixels { count, rows: &lines, from: 0, step: c, len, zero: 0, to: 0, pitch: n };
             let run = Run { n: rows * len, len: rows * len, skip: 0 };
             let mut y = vec![99i8; (count - 1) * n];
-            super::lines::<i8, i8, i32>(&block, &w, run, &pixels, n / 2, &mut y);
+            super::lines::<i8, i8, i32>(&block, &w, run, &pixels, skip, &mut y);
             y != vec![99; y.len()]
         };
+        let of = |shape: [usize; 4]| of_part(shape, shape[3] / 2);
         assert!(of([1, 1, 5, 4]) && of([1, 1, 5, 2 * SUMS]) && of([1, 2, LINES[0] / 2 - 1, 4]));
-        assert!(!of([1, 1, 4, 4]) && !of([1, 1, 5, 2 * SUMS + 2]) && !of([1, 2, LINES[0] / 2, 4]));
+        assert!(
+            !of_part([1, 1, 5, 4], 0)
+                && !of_part([1, 1, 5, 4], 4)
+                && !of([1, 1, 4, 4])
+                && !of([1, 1, 5, 2 * SUMS + 2])
+                && !of([1, 2, LINES[0] / 2, 4])
+        );
         assert!(of([LINES[1] / 4, 2, 5, 4]) == (3 * LINES[1] <= LINES[0]) && !of([LINES[1] / 4 + 1, 2, 5, 4]));
     }
 }
